@@ -1,0 +1,103 @@
+"""Audio to normalised log-mel with `tf.signal`, and back to a linear magnitude.
+
+Frame i is centred on sample i * frame_step: the audio is padded with zeros by half a frame on both sides, so the
+attack at sample 0 is in the middle of frame 0. All constants are fixed, so a note's features never depend on its batch.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from nsynth_vae.config import AudioConfig
+
+VERSION = 1
+"""Raised whenever the same audio would give other features: it is part of the feature cache's key."""
+
+
+def magnitude(audio: tf.Tensor, config: AudioConfig) -> tf.Tensor:
+    """Returns the magnitude of the short-time Fourier transform (periodic Hann window, no scaling).
+
+    Args:
+        audio: float32 `[..., samples]`, -1..1.
+        config: frame sizes in samples.
+
+    Returns:
+        float32 `[..., 1 + samples // frame_step, fft_length // 2 + 1]`.
+    """
+    return tf.abs(stft(audio, config))
+
+
+def stft(audio: tf.Tensor, config: AudioConfig) -> tf.Tensor:
+    """Returns the complex spectrogram whose magnitude `magnitude` gives; same arguments, complex64."""
+    audio = tf.convert_to_tensor(audio)
+    half = config.frame_length // 2
+    padding = [[0, 0]] * (audio.shape.rank - 1) + [[half, half]]
+    return tf.signal.stft(tf.pad(audio, padding), config.frame_length, config.frame_step, config.fft_length)
+
+
+@functools.lru_cache(maxsize=8)
+def mel_weight_matrix(config: AudioConfig) -> np.ndarray:
+    """Returns `tf.signal.linear_to_mel_weight_matrix` for the configuration, in float32.
+
+    Triangles that are linear in mel, m = 1127 ln(1 + f / 700) (O'Shaughnessy; HTK's form), with peak 1.
+
+    Returns:
+        float32 `[fft_length // 2 + 1, mel_bins]`; every column has a weight above zero.
+
+    Raises:
+        ValueError: if a filter is so narrow that it holds no FFT bin.
+    """
+    with tf.init_scope():
+        weights = tf.signal.linear_to_mel_weight_matrix(
+            config.num_mel_bins,
+            config.num_spectrogram_bins,
+            config.sample_rate,
+            config.lower_edge_hertz,
+            config.upper_edge_hertz,
+            dtype=tf.float64,
+        ).numpy()
+    empty = np.flatnonzero(weights.max(axis=0) <= 0)
+    if empty.size:
+        raise ValueError(
+            f"mel filters {empty.tolist()} hold no FFT bin: num_mel_bins {config.num_mel_bins} is too many "
+            f"for fft_length {config.fft_length}"
+        )
+    return weights.astype(np.float32)
+
+
+def magnitude_to_log_mel(spectrogram: tf.Tensor, config: AudioConfig) -> tf.Tensor:
+    """Returns the normalised log-mel of a linear magnitude.
+
+    (ln(mel + log_offset) - log_mel_center) / log_mel_scale, about -1.3 for silence to 2.5 for the loudest note.
+
+    Args:
+        spectrogram: float32 `[..., frames, fft_length // 2 + 1]`, 0 or more.
+        config: the mel and normalisation constants.
+
+    Returns:
+        float32 `[..., frames, mel_bins]`.
+    """
+    mel = tf.matmul(spectrogram, mel_weight_matrix(config))
+    return (tf.math.log(mel + config.log_offset) - config.log_mel_center) / config.log_mel_scale
+
+
+def log_mel(audio: tf.Tensor, config: AudioConfig) -> tf.Tensor:
+    """Returns the normalised log-mel of audio.
+
+    Args:
+        audio: float32 `[samples]` or `[batch, samples]`, -1..1.
+        config: the audio configuration.
+
+    Returns:
+        float32 `[frames, mel_bins]` or `[batch, frames, mel_bins]`, with frames = 1 + samples // frame_step.
+    """
+    return magnitude_to_log_mel(magnitude(audio, config), config)
+
+
+def log_mel_to_mel(features: tf.Tensor, config: AudioConfig) -> tf.Tensor:
+    """Returns the linear mel magnitude, 0 or more, that a normalised log-mel stands for (same shape)."""
+    mel = tf.exp(features * config.log_mel_scale + config.log_mel_center) - config.log_offset
+    return tf.maximum(mel, 0.0)

@@ -1,0 +1,116 @@
+"""What a note is: NSynth's families, sources and qualities, and the `note_str` that names a note."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from nsynth_vae.config import InputError
+
+FAMILIES = (
+    "bass",
+    "brass",
+    "flute",
+    "guitar",
+    "keyboard",
+    "mallet",
+    "organ",
+    "reed",
+    "string",
+    "synth_lead",
+    "vocal",
+)
+"""NSynth's instrument families; the index is `instrument_family`."""
+
+SOURCES = ("acoustic", "electronic", "synthetic")
+"""NSynth's instrument sources; the index is `instrument_source`."""
+
+QUALITIES = (
+    "bright",
+    "dark",
+    "distortion",
+    "fast_decay",
+    "long_release",
+    "multiphonic",
+    "nonlinear_env",
+    "percussive",
+    "reverb",
+    "tempo-synced",
+)
+"""NSynth's note qualities, in the order of the `qualities` flags."""
+
+UNKNOWN = -1
+"""Stands for an unknown family, source or quality flag in integer arrays; never 0, which is a value."""
+
+_NOTE_STR = re.compile(r"(?P<instrument>.+)-(?P<pitch>\d{3})-(?P<velocity>\d{3})")
+_INSTRUMENT_STR = re.compile(rf"(?P<family>{'|'.join(FAMILIES)})_(?P<source>{'|'.join(SOURCES)})_\d+")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Note:
+    """One note's labels, by NSynth's names. What is not known is None (a quality flag: `UNKNOWN`)."""
+
+    note_str: str
+    pitch: int
+    """MIDI number, 0 to 127; C4 = 60."""
+    velocity: int
+    """MIDI velocity, 0 to 127."""
+    instrument_str: str
+    instrument_family: int | None = None
+    instrument_source: int | None = None
+    qualities: tuple[int, ...] | None = None
+    sample_group: str | None = None
+    """Instruments that share recordings share a group, and are kept on one side of a split."""
+
+    def __post_init__(self) -> None:
+        """Checks the ranges.
+
+        Raises:
+            InputError: for a value outside its range; names the note.
+        """
+        for name, top in (("pitch", 127), ("velocity", 127)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= top:
+                raise InputError(f"{self.note_str}: {name} is {value!r}, expected an integer from 0 to {top}")
+        for name, names in (("instrument_family", FAMILIES), ("instrument_source", SOURCES)):
+            value = getattr(self, name)
+            if value is not None and value not in range(len(names)):
+                raise InputError(f"{self.note_str}: {name} is {value!r}, expected 0 to {len(names) - 1} or null")
+        if self.qualities is not None and (
+            len(self.qualities) != len(QUALITIES) or any(flag not in (UNKNOWN, 0, 1) for flag in self.qualities)
+        ):
+            raise InputError(f"{self.note_str}: qualities are {self.qualities!r}, expected {len(QUALITIES)} flags")
+
+
+def parse_note_str(note_str: str) -> Note:
+    """Returns what a note's name says: instrument, pitch, velocity, and NSynth's family and source if it has them.
+
+    Args:
+        note_str: such as `guitar_acoustic_010-055-025`: instrument, MIDI pitch, velocity.
+
+    Raises:
+        InputError: if the name is not of that form, or its pitch or velocity is above 127.
+    """
+    match = _NOTE_STR.fullmatch(note_str)
+    if match is None:
+        raise InputError(f"{note_str}: not a note's name, expected INSTRUMENT-PPP-VVV such as guitar_acoustic_010-055-025")
+    family, source = parse_instrument_str(match["instrument"])
+    return Note(note_str, int(match["pitch"]), int(match["velocity"]), match["instrument"], family, source)
+
+
+def parse_instrument_str(instrument_str: str) -> tuple[int | None, int | None]:
+    """Returns (family, source) of an instrument named as NSynth names its own, else (None, None)."""
+    match = _INSTRUMENT_STR.fullmatch(instrument_str)
+    if match is None:
+        return None, None
+    return FAMILIES.index(match["family"]), SOURCES.index(match["source"])
+
+
+def format_note_str(instrument_str: str, pitch: int, velocity: int) -> str:
+    """Returns the `note_str` of an instrument's note: `guitar_acoustic_010-055-025`."""
+    return f"{instrument_str}-{pitch:03d}-{velocity:03d}"
+
+
+def pitch_to_hertz(pitch):
+    """Returns the frequency in Hz of a MIDI pitch (number or array) in equal temperament, A4 = 69 = 440 Hz."""
+    return 440.0 * 2.0 ** ((pitch - 69.0) / 12.0)
