@@ -14,5 +14,4 @@ if sys.platform == "win32":
 
 # TensorFlow's start-up chatter (CPU features, missing GPUs) is no news to a user. A value that is set is kept.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")

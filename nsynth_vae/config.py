@@ -167,16 +167,16 @@ class ModelConfig(_Section):
     free_nats: float = 0.05
     """KL each latent dimension is given for free: the guard against posterior collapse."""
     kl_warmup_steps: int = 500
-    cross_note_share: float = 0.5
+    cross_note_share: float = 0.0
     """Share of a batch that is decoded to another note of the encoded note's instrument."""
-    adversary_weight: float = 0.0
+    adversary_weight: float = 300.0
     """Weight, against the KL's nats, of what a classifier can tell of the pitch from z; 0 for no such classifier."""
 
     def _check(self) -> None:
         for name in ("latent_dim", "channels"):
             _check(getattr(self, name) > 0, name, getattr(self, name), "a positive integer")
         _check(self.channels % 16 == 0, "channels", self.channels, "a multiple of 16")
-        for name in ("beta", "free_nats", "kl_warmup_steps"):
+        for name in ("beta", "free_nats", "kl_warmup_steps", "adversary_weight"):
             _check(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
         _check(0 <= self.cross_note_share <= 1, "cross_note_share", self.cross_note_share, "a number from 0 to 1")
 

@@ -1,0 +1,285 @@
+"""Notes per second: this package's feature pipeline, librosa, and a bare FFT of the same frames, side by side.
+
+    python benchmarks/features.py [--data DIR] [--notes N] [--repetitions N]
+
+All three get the same notes, the first two from the same WAV files, and give their numbers as numpy arrays:
+
+- pipeline: `nsynth_vae.data.cache.stream_features`, what a training run reads its notes with: read, check, decode,
+  log-mel, in parallel;
+- librosa: `soundfile.read`, `librosa.feature.melspectrogram` with the same parameters, logarithm; one note after the
+  other, as a script does it;
+- bare FFT: only a real FFT of the note's frames, without window, files or mel; by `tf.signal` in a `tf.data` pipeline
+  and by `scipy.fft` in threads, of which the faster counts.
+
+The ways take turns, so that a machine that is busy for a while slows all of them. A way's rate is counted from its
+first notes on; what building its graph takes is said beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import functools
+import json
+import os
+import pathlib
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import numpy as np
+
+from nsynth_vae.config import AudioConfig
+from nsynth_vae.data.source import BadNotes, Source
+
+TARGETS = {"librosa": 8.0, "bare FFT": 1 / 3}
+"""What the pipeline's rate is to be, as a multiple of the others'."""
+
+_CHUNK = 16
+
+Way = Callable[[], Iterator[np.ndarray]]
+"""Starts one pass over all notes; gives an array for every note, in order."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What was measured."""
+
+    rates: dict[str, list[float]]
+    """Notes per second of each way, one a repetition."""
+    starts: dict[str, list[float]]
+    """Seconds from the start of a pass to the first note."""
+
+    def rate(self, way: str) -> float:
+        """Returns the median rate in notes per second."""
+        return statistics.median(self.rates[way])
+
+    @property
+    def bare_fft(self) -> str:
+        """The faster of the two bare FFTs."""
+        return max((way for way in self.rates if way.startswith("bare FFT")), key=self.rate)
+
+    def ratio(self, target: str) -> float:
+        """Returns the median over repetitions of the pipeline's rate over another's, a key of `TARGETS`."""
+        other = self.bare_fft if target == "bare FFT" else target
+        pairs = zip(self.rates["pipeline"], self.rates[other], strict=True)
+        return statistics.median(ours / theirs for ours, theirs in pairs)
+
+    def passed(self) -> bool:
+        """Returns whether all targets are reached."""
+        return all(self.ratio(target) >= least for target, least in TARGETS.items())
+
+    def markdown(self) -> str:
+        """Returns the measurements and the targets as Markdown tables."""
+        lines = ["| way | notes/s | slowest to fastest | to the first note | pipeline / this |"]
+        lines.append("|---|---|---|---|---|")
+        for way, rates in self.rates.items():
+            start = statistics.median(self.starts[way])
+            ratio = statistics.median(a / b for a, b in zip(self.rates["pipeline"], rates, strict=True))
+            lines.append(
+                f"| {way} | {self.rate(way):,.0f} | {min(rates):,.0f} to {max(rates):,.0f} | {start:.2f} s | {ratio:.2f} |"
+            )
+        lines += ["", "| target | to reach | found | |", "|---|---|---|---|"]
+        for target, least in TARGETS.items():
+            found = self.ratio(target)
+            verdict = "pass" if found >= least else "**FAIL**"
+            lines.append(f"| pipeline / {target} | {least:.2f} | {found:.2f} | {verdict} |")
+        lines += ["", f"The faster {self.bare_fft} counts."]
+        return "\n".join(lines)
+
+
+def write_wavs(source: Source, rows: np.ndarray, folder: pathlib.Path) -> None:
+    """Writes notes as 16-bit WAV files in NSynth's layout: the folder `notes-train` in `folder`."""
+    import soundfile
+
+    (folder / "notes-train" / "audio").mkdir(parents=True)
+    examples = {}
+    for note in source.audio(rows):
+        if problem := note["problem"].numpy().decode():
+            raise ValueError(f"{source.location(int(note['row']))}: {problem}")
+        row = int(note["row"])
+        name = str(source.table.note_str[row])
+        audio = note["audio"].numpy()
+        path = folder / "notes-train" / "audio" / f"{name}.wav"
+        soundfile.write(path, audio, source.config.sample_rate, subtype="PCM_16")
+        examples[name] = {
+            "pitch": int(source.table.pitch[row]),
+            "velocity": int(source.table.velocity[row]),
+            "instrument_str": str(source.table.instrument_str[row]),
+        }
+    (folder / "notes-train" / "examples.json").write_text(json.dumps(examples), encoding="utf-8")
+
+
+def ways_to_measure(folder: pathlib.Path, config: AudioConfig) -> dict[str, Way]:
+    """Returns the ways by name, over the WAV files that `write_wavs` wrote.
+
+    `pipeline` and `librosa` give log-mels float32 `[frames, mel_bins]`, the others complex spectra without window
+    `[frames, fft_length // 2 + 1]`.
+    """
+    from nsynth_vae.data.json_audio import JsonAudioSource
+
+    source = JsonAudioSource(folder, audio=config, bad_notes=BadNotes())
+    paths = [source.location(row) for row in range(len(source.table))]
+    return {
+        "pipeline": functools.partial(_pipeline, source, config),
+        "librosa": functools.partial(_librosa, paths, config),
+        "bare FFT, tf.signal": functools.partial(_tensorflow_fft, paths, config),
+        "bare FFT, scipy": functools.partial(_scipy_fft, paths, config),
+    }
+
+
+def _pipeline(source: Source, config: AudioConfig) -> Iterator[np.ndarray]:
+    from nsynth_vae.data.cache import stream_features
+
+    for _, log_mel in stream_features(source, np.arange(len(source.table)), config, BadNotes()):
+        yield log_mel
+
+
+def _librosa(paths: Sequence[str], config: AudioConfig) -> Iterator[np.ndarray]:
+    import librosa
+    import soundfile
+
+    for path in paths:
+        audio, sample_rate = soundfile.read(path, dtype="float32")
+        mel = librosa.feature.melspectrogram(
+            y=audio,
+            sr=sample_rate,
+            n_fft=config.fft_length,
+            hop_length=config.frame_step,
+            win_length=config.frame_length,
+            center=True,
+            pad_mode="constant",
+            power=1.0,
+            n_mels=config.num_mel_bins,
+            fmin=config.lower_edge_hertz,
+            fmax=config.upper_edge_hertz,
+            htk=True,
+            norm=None,
+        )
+        yield ((np.log(mel + config.log_offset) - config.log_mel_center) / config.log_mel_scale).T
+
+
+@functools.lru_cache(maxsize=1)
+def _padded_audio(paths: tuple[str, ...], config: AudioConfig) -> np.ndarray:
+    """Returns float32 `[notes, samples]`, with half a frame of zeros at both ends, as the features have it."""
+    import soundfile
+
+    half = config.frame_length // 2
+    return np.stack([np.pad(soundfile.read(path, dtype="float32")[0], half) for path in paths])
+
+
+def _tensorflow_fft(paths: Sequence[str], config: AudioConfig) -> Iterator[np.ndarray]:
+    import tensorflow as tf
+
+    def transform(audio: tf.Tensor) -> tf.Tensor:
+        frames = tf.signal.frame(audio, config.frame_length, config.frame_step)
+        return tf.signal.rfft(frames, [config.fft_length])
+
+    workers = os.cpu_count() or 1
+    dataset = tf.data.Dataset.from_tensor_slices(_padded_audio(tuple(paths), config))
+    for spectrum in dataset.map(transform, num_parallel_calls=workers).prefetch(2 * workers):
+        yield spectrum.numpy()
+
+
+def _scipy_fft(paths: Sequence[str], config: AudioConfig) -> Iterator[np.ndarray]:
+    import scipy.fft
+
+    audio = _padded_audio(tuple(paths), config)
+    for start in range(0, len(audio), _CHUNK):
+        frames = np.lib.stride_tricks.sliding_window_view(
+            audio[start : start + _CHUNK], config.frame_length, axis=1
+        )[:, :: config.frame_step]
+        yield from scipy.fft.rfft(frames, config.fft_length, workers=os.cpu_count() or 1)
+
+
+def measure(
+    ways: dict[str, Way], repetitions: int, report: Callable[[str], None] = lambda line: None
+) -> Result:
+    """Measures the ways in turn.
+
+    Args:
+        ways: by name; see `ways_to_measure`.
+        repetitions: passes of each way, after one that is not counted.
+        report: called with one line for every pass.
+    """
+    result = Result({way: [] for way in ways}, {way: [] for way in ways})
+    for repetition in range(-1, repetitions):
+        for name, way in ways.items():
+            rate, start = _time(way)
+            counted = "warm-up" if repetition < 0 else f"{repetition + 1} of {repetitions}"
+            report(f"  {counted:8} {name:20} {rate:8,.0f} notes/s")
+            if repetition >= 0:
+                result.rates[name].append(rate)
+                result.starts[name].append(start)
+    return result
+
+
+def _time(way: Way) -> tuple[float, float]:
+    """Returns (notes per second after the first `_CHUNK`, if there are more; seconds to the first note)."""
+    started = time.perf_counter()
+    since, first, notes = started, None, 0
+    for notes, _ in enumerate(way(), start=1):
+        if first is None:
+            first = time.perf_counter() - started
+        if notes == _CHUNK:
+            since = time.perf_counter()
+    counted = notes - _CHUNK if notes > 2 * _CHUNK else notes
+    since = since if notes > 2 * _CHUNK else started
+    return counted / (time.perf_counter() - since), first
+
+
+def run(
+    data: str, notes: int, repetitions: int, report: Callable[[str], None] = lambda line: None
+) -> Result:
+    """Makes WAV files of notes and measures all ways over them.
+
+    Args:
+        data: as `--data` of every command.
+        notes: at most so many.
+        repetitions: passes of each way.
+        report: called with one line of progress.
+    """
+    from nsynth_vae.data.open import open_source
+
+    config = AudioConfig()
+    source = open_source(data, audio=config, bad_notes=BadNotes(), log=report)
+    # Evenly from the whole table: all instruments, all splits.
+    rows = np.unique(np.linspace(0, len(source.table) - 1, min(notes, len(source.table))).astype(np.int64))
+    with tempfile.TemporaryDirectory() as folder:
+        report(f"Writing {len(rows):,} notes of {data} as WAV files")
+        write_wavs(source, rows, pathlib.Path(folder))
+        report("Measuring, the ways in turn")
+        return measure(ways_to_measure(pathlib.Path(folder), config), repetitions, report)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns 0 if all targets are reached, else 1."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--data", metavar="SRC", default="starter", help="where the notes come from (default: starter)")
+    parser.add_argument("--notes", metavar="N", type=int, default=512, help="at most N notes (default: %(default)s)")
+    parser.add_argument("--repetitions", metavar="N", type=int, default=5, help="passes (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    result = run(
+        options.data, options.notes, options.repetitions, report=lambda line: print(line, file=sys.stderr, flush=True)
+    )
+    import librosa
+    import scipy
+    import tensorflow as tf
+
+    load = f", load average {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    print(f"{os.cpu_count()} CPU cores ({platform.machine()}{load}), medians of {options.repetitions} passes in turn;")
+    print(f"TensorFlow {tf.__version__}, librosa {librosa.__version__}, scipy {scipy.__version__}\n")
+    print(result.markdown())
+    return 0 if result.passed() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

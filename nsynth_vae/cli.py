@@ -1,0 +1,189 @@
+"""The options that mean the same in every command, and how a command ends.
+
+Nothing here imports TensorFlow, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Callable, Sequence
+
+from nsynth_vae.config import Config, InputError
+
+_UNSET = argparse.SUPPRESS
+"""Options of the configuration have no default of their own: what is not given is taken from `--config` or `Config`."""
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not names:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected names separated by commas")
+    return names
+
+
+def _pitches(text: str) -> tuple[int, int]:
+    low, _, high = text.partition("-")
+    if not (low.isdigit() and (high or low).isdigit()):
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected MIDI pitches such as 24-84")
+    return int(low), int(high or low)
+
+
+def _velocities(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdigit() and int(part) <= 127 for part in parts):
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected MIDI velocities such as 25,100")
+    return tuple(int(part) for part in parts)
+
+
+def positive_int(text: str) -> int:
+    """Parses an integer above zero."""
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a positive integer")
+    return int(text)
+
+
+def positive_float(text: str) -> float:
+    """Parses a finite number above zero."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a positive number")
+    return value
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, with exit code 2."""
+
+    def __init__(self, module: str, description: str) -> None:
+        """Makes the parser of `python -m module`."""
+        super().__init__(
+            prog=f"python -m {module}",
+            description=description,
+            allow_abbrev=False,
+            formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=110),
+        )
+
+    def error(self, message: str) -> None:
+        """Prints one line and exits with 2."""
+        self.exit(2, f"error: {message} ({self.prog} --help lists the options)\n")
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Adds where notes come from and which of them are taken."""
+    group = parser.add_argument_group("notes")
+    group.add_argument(
+        "--data",
+        metavar="SRC",
+        action="append",
+        default=_UNSET,
+        help="where the notes come from: a folder in NSynth's JSON/WAV layout, .tfrecord files, tfds:nsynth/full, "
+        "a folder of samples, or starter, the set that comes with the package; can be given more than once "
+        "(default: starter)",
+    )
+    group.add_argument("--data-dir", metavar="DIR", help="TensorFlow Datasets' folder, for --data tfds:...")
+    group.add_argument(
+        "--cache-dir", metavar="DIR", help="keep computed features here, for this run and later ones (default: in memory)"
+    )
+    group.add_argument(
+        "--memory-cache-mb",
+        metavar="MB",
+        type=float,
+        default=512.0,
+        help="without --cache-dir, features up to this many MB are kept in memory, more are computed anew every "
+        "epoch; 0: always anew (default: %(default)g)",
+    )
+    group.add_argument("--families", metavar="A,B", type=_names, default=_UNSET, help="only these instrument families")
+    group.add_argument("--sources", metavar="A,B", type=_names, default=_UNSET, help="only acoustic, electronic, synthetic")
+    group.add_argument("--instruments", metavar="A,B", type=_names, default=_UNSET, help="only these instruments")
+    group.add_argument("--pitches", metavar="LOW-HIGH", type=_pitches, default=_UNSET, help="only these MIDI pitches: 24-84")
+    group.add_argument(
+        "--velocities", metavar="A,B", type=_velocities, default=_UNSET, help="only these MIDI velocities: 25,100"
+    )
+    group.add_argument(
+        "--max-notes", metavar="N", type=positive_int, default=_UNSET, help="at most N notes of each split (default: all)"
+    )
+    group.add_argument(
+        "--split-by",
+        choices=("source", "instrument"),
+        default=_UNSET,
+        help="source: the splits as they come, else by instrument; instrument: split anew by a stable hash of the "
+        "instrument (default: source)",
+    )
+    group.add_argument(
+        "--on-bad-note",
+        choices=("error", "skip"),
+        default="error",
+        help="a note that is unreadable, truncated, silent, not finite, misnamed or of a wrong rate ends the run, or is "
+        "left out and reported (default: %(default)s)",
+    )
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that set fields of the configuration."""
+    default = Config()
+    parser.add_argument("--config", metavar="FILE", help="JSON as in a model's config.json; options given here win")
+    group = parser.add_argument_group("model and training")
+
+    def add(flag: str, section: str, text: str, **keywords) -> None:
+        value = getattr(getattr(default, section), flag[2:].replace("-", "_"))
+        kind = keywords.pop("type", type(value))
+        help_text = f"{text} (default: {value})"
+        group.add_argument(flag, type=kind, default=_UNSET, help=help_text, **keywords)
+
+    add("--latent-dim", "model", "dimensions of the timbre space", type=positive_int, metavar="N")
+    add("--channels", "model", "width of the widest convolutions, a multiple of 16", type=positive_int, metavar="N")
+    add("--beta", "model", "weight of the KL divergence", metavar="X")
+    add("--kl-warmup-steps", "model", "steps over which that weight grows from 0", metavar="N")
+    add("--cross-note-share", "model", "share of notes decoded to another note of their instrument, 0 to 1", metavar="X")
+    add("--adversary-weight", "model", "weight of the classifier that keeps the pitch out of z; 0: none", metavar="X")
+    add("--batch-size", "train", "notes in a step, over all devices", type=positive_int, metavar="N")
+    add("--learning-rate", "train", "step size of Adam", type=positive_float, metavar="X")
+    add("--patience", "train", "epochs without a better validation loss before training stops", type=positive_int, metavar="N")
+    add("--seed", "train", "decides every random number of the run", metavar="N")
+    add(
+        "--precision",
+        "train",
+        "arithmetic of the convolutions; mixed_float16 is for GPUs",
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+    )
+
+
+def config_from(options: argparse.Namespace) -> Config:
+    """Returns the configuration: the defaults, then `--config`'s file, then the options given.
+
+    Raises:
+        InputError: for a file that cannot be read or a value outside its range.
+    """
+    config = Config.load(options.config) if options.config else Config()
+    sections = {}
+    for section in dataclasses.fields(config):
+        values = getattr(config, section.name)
+        given = {
+            field.name: getattr(options, field.name)
+            for field in dataclasses.fields(values)
+            if hasattr(options, field.name)
+        }
+        sections[section.name] = dataclasses.replace(values, **given)
+    return Config(**sections)
+
+
+def run(main: Callable[[argparse.Namespace], None], parser: Parser, arguments: Sequence[str] | None) -> int:
+    """Parses, calls the command's function, and turns how it ends into an exit code.
+
+    Returns:
+        0 when done, 2 for bad input (one line on standard error), 130 after Ctrl-C.
+    """
+    options = parser.parse_args(arguments)
+    try:
+        main(options)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as interrupt:
+        print(f"\nInterrupted. {interrupt}".rstrip(), file=sys.stderr)
+        return 130
+    return 0

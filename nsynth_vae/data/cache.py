@@ -1,0 +1,205 @@
+"""Features of many notes: computed in one parallel pass, kept in memory or in shards on disk.
+
+A shard is a file of up to `SHARD_NOTES` notes, named by a hash of everything its numbers depend on, so a stale one is
+never found, and written aside and renamed, so a kill costs that shard only. Reading one note reads only its bytes.
+"""
+
+from __future__ import annotations
+
+import abc
+import json
+import os
+import pathlib
+import re
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from nsynth_vae.config import AudioConfig, stable_hash
+from nsynth_vae.data.source import BadNotes, Source
+
+SHARD_NOTES = 256
+
+
+def stream_features(
+    source: Source, rows: np.ndarray, audio: AudioConfig, bad_notes: BadNotes, order: tuple[int, int] | None = None
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Computes features in a parallel `tf.data` pipeline: read, decode, check, log-mel.
+
+    Args:
+        source: where the notes come from.
+        rows: int64 `[n]`, rows of `source.table`.
+        audio: the audio configuration.
+        bad_notes: is told of every bad note, which is then left out.
+        order: None for the order of `rows`, else (seed, epoch).
+
+    Yields:
+        (row, log_mel: float32 `[frames, mel_bins]`).
+
+    Raises:
+        BadNoteError: for a bad note, under the policy `error`.
+    """
+    import tensorflow as tf
+
+    from nsynth_vae import features
+
+    def to_log_mel(element: dict) -> tuple:
+        return element["row"], features.log_mel(element["audio"], audio), element["problem"]
+
+    workers = os.cpu_count() or 1
+    dataset = source.audio(rows, order).map(to_log_mel, num_parallel_calls=workers, deterministic=True)
+    expected = source.order_of(rows, order)
+    iterator = iter(dataset.prefetch(2 * workers))
+    position = -1
+    while True:
+        position += 1
+        try:
+            row, log_mel, problem = next(iterator)
+        except StopIteration:
+            return
+        except tf.errors.OpError as error:
+            if expected is None:
+                raise
+            problem = re.sub(r"\s+", " ", re.sub(r"\{\{.*?\}\}|\[Op:.*", "", error.message)).strip()
+            bad_notes.report(source.location(int(expected[position])), f"cannot be decoded ({problem})")
+            continue
+        if problem.numpy():
+            bad_notes.report(source.location(int(row)), problem.numpy().decode())
+        else:
+            yield int(row), log_mel.numpy()
+
+
+class FeatureStore(abc.ABC):
+    """Random access to the features of the good notes among those asked for."""
+
+    rows: np.ndarray
+    """int64 `[n]`: the good notes' rows of the source's table."""
+
+    @abc.abstractmethod
+    def read(self, index: np.ndarray) -> np.ndarray:
+        """Returns float32 `[len(index), frames, mel_bins]` of the notes at these positions in `rows`."""
+
+
+class MemoryStore(FeatureStore):
+    """All features in one array."""
+
+    def __init__(
+        self, source: Source, rows: np.ndarray, audio: AudioConfig, bad_notes: BadNotes, progress: Callable[[int], None]
+    ) -> None:
+        """Computes the features; `progress` is told how many notes were read each time one was."""
+        self._features = np.empty((len(rows), audio.num_frames, audio.num_mel_bins), np.float32)
+        good = []
+        for row, log_mel in stream_features(source, rows, audio, bad_notes):
+            self._features[len(good)] = log_mel
+            good.append(row)
+            progress(1)
+        self.rows = np.array(good, np.int64)
+
+    def read(self, index: np.ndarray) -> np.ndarray:
+        """Returns the notes' features."""
+        return self._features[index]
+
+
+class DiskStore(FeatureStore):
+    """Features in shards below a folder. The file: a line of JSON, padded to 64 bytes, then float32 features."""
+
+    def __init__(
+        self,
+        source: Source,
+        rows: np.ndarray,
+        audio: AudioConfig,
+        bad_notes: BadNotes,
+        progress: Callable[[int], None],
+        folder: pathlib.Path,
+    ) -> None:
+        """Computes the shards that the folder does not have yet."""
+        from nsynth_vae import features
+
+        self._shape = (audio.num_frames, audio.num_mel_bins)
+        self._note_bytes = 4 * audio.num_frames * audio.num_mel_bins
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(folder)
+        shards = []
+        for start in range(0, len(rows), SHARD_NOTES):
+            part = rows[start : start + SHARD_NOTES]
+            prints = [source.fingerprint(int(row)) for row in part]
+            key = stable_hash(audio.to_dict(), features.VERSION, prints)
+            shards.append((folder / f"log-mel-{key:016x}", part))
+        missing = [(path, part) for path, part in shards if self._header(path) is None]
+        self._write(source, missing, audio, bad_notes, progress)
+        self._paths, self._offsets = [path for path, _ in shards], []
+        good, self._shard, self._record = [], [], []
+        for number, (path, part) in enumerate(shards):
+            header, offset = self._header(path)
+            self._offsets.append(offset)
+            for position, problem in sorted(header["problems"].items(), key=lambda item: int(item[0])):
+                if not any(path == written for written, _ in missing):
+                    bad_notes.report(source.location(int(part[int(position)])), problem)
+            kept = [row for position, row in enumerate(part) if str(position) not in header["problems"]]
+            good += kept
+            self._shard += [number] * len(kept)
+            self._record += range(len(kept))
+            if not any(path == written for written, _ in missing):
+                progress(len(part))
+        self.rows = np.array(good, np.int64)
+        self._shard, self._record = np.array(self._shard, np.int32), np.array(self._record, np.int32)
+
+    def read(self, index: np.ndarray) -> np.ndarray:
+        """Returns the notes' features, reading only their bytes."""
+        batch = np.empty((len(index), *self._shape), np.float32)
+        for position, note in enumerate(index):
+            shard = self._shard[note]
+            offset = self._offsets[shard] + int(self._record[note]) * self._note_bytes
+            values = np.fromfile(self._paths[shard], np.float32, batch[position].size, offset=offset)
+            batch[position] = values.reshape(self._shape)
+        return batch
+
+    def _write(self, source, missing, audio, bad_notes, progress) -> None:
+        """Computes the missing shards in one pass over their notes."""
+        if not missing:
+            return
+        problems = BadNotes(policy="skip")
+        notes = stream_features(source, np.concatenate([part for _, part in missing]), audio, problems)
+        note = next(notes, None)
+        for path, part in missing:
+            found, features = {}, []
+            for position, row in enumerate(part):
+                if note is not None and note[0] == row:
+                    features.append(note[1])
+                    note = next(notes, None)
+                else:
+                    location = source.location(int(row))
+                    found[str(position)] = problems.skipped.get(location, "cannot be decoded")
+                    bad_notes.report(location, found[str(position)])
+                progress(1)
+            header = json.dumps({"notes": len(features), "problems": found})
+            line = (header.ljust(-(-(len(header) + 1) // 64) * 64 - 1) + "\n").encode()
+            aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+            with open(aside, "wb") as file:
+                file.write(line)
+                for log_mel in features:
+                    file.write(log_mel.tobytes())
+            aside.replace(path)
+
+    def _header(self, path: pathlib.Path) -> tuple[dict, int] | None:
+        """Returns a shard's header and where its features start; None unless the file is there and whole."""
+        try:
+            with open(path, "rb") as file:
+                line = file.readline()
+            header = json.loads(line)
+            whole = path.stat().st_size == len(line) + header["notes"] * self._note_bytes
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return (header, len(line)) if whole else None
+
+
+def _remove_abandoned(folder: pathlib.Path) -> None:
+    """Removes what killed processes of this machine left half-written."""
+    for path in folder.glob("log-mel-*.tmp"):
+        process = int(path.suffixes[-2][1:]) if path.suffixes[-2][1:].isdigit() else 0
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            path.unlink(missing_ok=True)
+        except OSError:
+            pass

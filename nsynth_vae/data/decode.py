@@ -1,0 +1,175 @@
+"""Audio files to audio, in the graph: WAV, FLAC, Ogg Vorbis and MP3 of any rate and number of channels.
+
+FLAC, Vorbis, MP3 and resampling are tensorflow-io's. WAV is read by `tf.io.decode_raw`: `tf.audio.decode_wav`
+takes 16 bits only, and tensorflow-io takes WAV's 32-bit integers for floats. Only a file's header and
+checksums are looked at in Python (some 50 microseconds a file), because the decoders accept damaged files or
+die of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from nsynth_vae.data import headers
+
+
+def decode(
+    contents: tf.Tensor, formats: tuple[str, ...] = headers.FORMATS
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Decodes an audio file.
+
+    Args:
+        contents: string [], the file's bytes.
+        formats: those of `headers.FORMATS` that are allowed.
+
+    Returns:
+        (audio: float32 `[samples, channels]`, -1..1; sample_rate: int64 [], Hz; problem: string [], empty if
+        good). With a problem, audio is `[0, 1]`.
+    """
+
+    def look(contents: bytes | np.ndarray):
+        try:
+            found = headers.read_header(_bytes(contents), formats)
+        except ValueError as error:
+            return np.array([0, 0, 1, 0, 0], np.int64), str(error)
+        index = 1 + headers.ENCODINGS.index(found.encoding)
+        return np.array([index, found.sample_rate, found.channels, found.offset, found.size], np.int64), ""
+
+    numbers, problem = tf.numpy_function(look, [contents], (tf.int64, tf.string), stateful=False)
+    problem.set_shape([])
+    index, sample_rate, channels, offset, size = tf.unstack(tf.ensure_shape(numbers, [5]))
+
+    def raw(dtype: tf.DType) -> tf.Tensor:
+        values = tf.io.decode_raw(tf.strings.substr(contents, offset, size), dtype)
+        return values
+
+    def integers(values: tf.Tensor, bits: int) -> tuple[tf.Tensor, tf.Tensor]:
+        audio = tf.cast(values, tf.float32) * 2.0 ** (1 - bits)
+        return tf.reshape(audio, tf.stack([-1, channels])), problem
+
+    def unsigned() -> tuple[tf.Tensor, tf.Tensor]:
+        return integers(tf.cast(raw(tf.uint8), tf.int32) - 128, 8)
+
+    def three_bytes() -> tuple[tf.Tensor, tf.Tensor]:
+        low, middle, high = tf.unstack(tf.cast(tf.reshape(raw(tf.uint8), [-1, 3]), tf.int32), axis=1)
+        return integers(low + 256 * middle + 65536 * (high - 256 * tf.cast(high > 127, tf.int32)), 24)
+
+    def flac(bits: int) -> tuple[tf.Tensor, tf.Tensor]:
+        import tensorflow_io as tfio
+
+        values = tfio.audio.decode_flac(contents, dtype={8: tf.uint8, 16: tf.int16, 24: tf.int32}[bits])
+        if bits == 8:
+            values = tf.cast(values, tf.int32) - 128
+        elif bits == 24:
+            values = tf.bitwise.right_shift(values, 8)
+        flaw = tf.numpy_function(_flac_flaw, [contents, values, bits], tf.string, stateful=False)
+        flaw.set_shape([])
+        return integers(values, bits)[0], flaw
+
+    def vorbis() -> tuple[tf.Tensor, tf.Tensor]:
+        import tensorflow_io as tfio
+
+        return tfio.audio.decode_vorbis(contents), problem
+
+    def mp3() -> tuple[tf.Tensor, tf.Tensor]:
+        import tensorflow_io as tfio
+
+        return tfio.audio.decode_mp3(contents), problem
+
+    def floats(dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.reshape(tf.cast(raw(dtype), tf.float32), tf.stack([-1, channels])), problem
+
+    readers = {
+        "u8": unsigned,
+        "s16": lambda: integers(raw(tf.int16), 16),
+        "s24": three_bytes,
+        "s32": lambda: integers(raw(tf.int32), 32),
+        "f32": lambda: floats(tf.float32),
+        "f64": lambda: floats(tf.float64),
+        "flac8": lambda: flac(8),
+        "flac16": lambda: flac(16),
+        "flac24": lambda: flac(24),
+        "vorbis": vorbis,
+        "mp3": mp3,
+    }
+
+    def nothing() -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.zeros([0, 1]), problem
+
+    allowed = {"flac": "flac", "ogg": "vorbis", "mp3": "mp3"}
+    missing = tuple(allowed[name] for name in allowed if name not in formats)
+    branches = [nothing] + [
+        nothing if missing and encoding.startswith(missing) else readers[encoding]
+        for encoding in headers.ENCODINGS
+    ]
+    audio, problem = tf.switch_case(tf.cast(index, tf.int32), branches)
+    good = tf.equal(problem, "")
+    audio = tf.cond(good, lambda: audio, lambda: tf.zeros([0, 1]))
+    return tf.ensure_shape(audio, [None, None]), sample_rate, tf.ensure_shape(problem, [])
+
+
+def _bytes(contents: bytes | np.ndarray) -> bytes:
+    """Returns the bytes that `tf.numpy_function` gives: bare in a graph, in an array outside."""
+    return contents.item() if isinstance(contents, np.ndarray) else contents
+
+
+def _flac_flaw(contents: bytes | np.ndarray, values: np.ndarray, bits: int) -> str:
+    """Returns what is wrong with decoded FLAC samples (int `[samples, channels]`), by the MD5 in the file."""
+    contents = _bytes(contents)
+    stated = headers.flac_md5(contents)
+    if not any(
+        stated
+    ):  # The encoder left it out; libsndfile's decoder does look at each block's own checksum.
+        import soundfile
+
+        try:
+            soundfile.read(io.BytesIO(contents), dtype="int16")
+        except soundfile.LibsndfileError as error:
+            return f"cannot be decoded ({error.error_string.strip()}): damaged FLAC"
+        return ""
+    width = int(bits) // 8
+    packed = np.ascontiguousarray(values, "<i4" if width == 3 else f"<i{width}")
+    if width == 3:
+        packed = np.ascontiguousarray(packed.reshape(-1, 1).view(np.uint8)[:, :3])
+    if hashlib.md5(packed, usedforsecurity=False).digest() != stated:
+        return "decodes to other samples than were encoded (MD5): damaged FLAC"
+    return ""
+
+
+def resample(audio: tf.Tensor, rate_in: tf.Tensor, rate_out: int) -> tf.Tensor:
+    """Resamples audio with `tfio.audio.resample` (Speex), without its delay.
+
+    Speex's filter delays the sound by half its length of input samples: 32, or stretched by the ratio of the
+    rates when the rate falls. The input is padded so that this is a whole number of output samples, which are
+    dropped.
+
+    Args:
+        audio: float32 `[samples, channels]`.
+        rate_in: int64 [], Hz.
+        rate_out: Hz.
+
+    Returns:
+        float32 `[ceil(samples * rate_out / rate_in), channels]`.
+    """
+
+    def change() -> tf.Tensor:
+        import tensorflow_io as tfio
+
+        divisor = tf.numpy_function(lambda a, b: np.int64(math.gcd(a, b)), [rate_in, rate_out], tf.int64)
+        divisor.set_shape([])
+        num, den = rate_in // divisor, rate_out // divisor
+        length = tf.where(num > den, ((64 * num // den + 7) // 8) * 8, tf.constant(64, tf.int64))
+        before = (-(length // 2)) % num
+        samples = tf.shape(audio, tf.int64)[0]
+        padded = tf.pad(audio, [[before, before + length + num], [0, 0]])
+        changed = tfio.audio.resample(padded, rate_in, tf.constant(rate_out, tf.int64))
+        start = (before + length // 2) // num * den
+        return changed[start : start + -(-samples * den // num)]
+
+    same = tf.equal(rate_in, rate_out)
+    return tf.cond(same, lambda: audio, change)

@@ -1,0 +1,121 @@
+"""What sources with one audio file a note share."""
+
+from __future__ import annotations
+
+import abc
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nsynth_vae.config import AudioConfig, InputError
+from nsynth_vae.data.source import NoteTable, Source, check_audio, shuffled
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+AUDIO_EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3")
+"""File name extensions of audio, in lower case."""
+
+
+class FolderSource(Source):
+    """Notes that are one file each, shuffled by name before audio is read."""
+
+    formats: tuple[str, ...]
+    """Formats of `headers.FORMATS` that this source's files may have."""
+
+    def __init__(self, name: str, table: NoteTable, paths: list[str], config: AudioConfig) -> None:
+        """Holds the table and each row's file.
+
+        Args:
+            name: what `--data` said.
+            table: the notes.
+            paths: their files, in the table's order.
+            config: the audio that is asked for.
+        """
+        self.name = name
+        self.table = table
+        self.config = config
+        self._paths = np.empty(len(paths), dtype=object)
+        self._paths[:] = paths
+
+    def location(self, row: int) -> str:
+        """Returns the note's file."""
+        return self._paths[row]
+
+    def fingerprint(self, row: int) -> str:
+        """Returns the note's file, its size in bytes and its time in ns.
+
+        Raises:
+            InputError: if the file is gone.
+        """
+        path = self._paths[row]
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror}, expected the file that was there before") from error
+        return f"{os.path.abspath(path)}:{status.st_size}:{status.st_mtime_ns}"
+
+    def order_of(self, rows: np.ndarray, order: tuple[int, int] | None) -> np.ndarray:
+        """Returns the rows in the order in which `audio` gives them."""
+        return shuffled(np.asarray(rows, np.int64), order)
+
+    def audio(self, rows: np.ndarray, order: tuple[int, int] | None = None) -> tf.data.Dataset:
+        """Streams the notes' audio; see `Source.audio`."""
+        import tensorflow as tf
+
+        from nsynth_vae.data.decode import decode
+
+        def read(row: tf.Tensor, path: tf.Tensor) -> dict[str, tf.Tensor]:
+            audio, sample_rate, problem = decode(tf.io.read_file(path), self.formats)
+            audio, flaw = tf.cond(
+                tf.equal(problem, ""),
+                lambda: self._to_note(audio, sample_rate),
+                lambda: (tf.zeros([self.config.num_samples]), problem),
+            )
+            return {"row": row, "audio": tf.ensure_shape(audio, [self.config.num_samples]), "problem": flaw}
+
+        rows = self.order_of(rows, order)
+        paths = tf.constant([os.fspath(path) for path in self._paths[rows]], tf.string)
+        files = tf.data.Dataset.from_tensor_slices((tf.constant(rows, tf.int64), paths))
+        return files.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+    @abc.abstractmethod
+    def _to_note(self, audio: tf.Tensor, sample_rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Makes a note of a file's audio, in the graph.
+
+        Args:
+            audio: float32 `[samples, channels]`.
+            sample_rate: int64 [], Hz.
+
+        Returns:
+            (audio: float32 `[num_samples]`, problem: string []).
+        """
+
+
+def check_format(
+    audio: tf.Tensor, sample_rate: tf.Tensor, config: AudioConfig
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Checks, in the graph, that a file has the right rate and one channel, then what `check_audio` checks.
+
+    Args:
+        audio: float32 `[samples, channels]`.
+        sample_rate: int64 [], Hz.
+        config: gives the expected rate and length.
+
+    Returns:
+        (audio: float32 `[num_samples]`, zeros if bad; problem: string [], empty if good).
+    """
+    import tensorflow as tf
+
+    channels = tf.shape(audio)[1]
+    nothing = tf.zeros([config.num_samples])
+    rate = tf.strings.format(f"has a sample rate of {{}} Hz, expected {config.sample_rate}", sample_rate)
+    count = tf.strings.format("has {} channels, expected 1", channels)
+    return tf.case(
+        [
+            (tf.not_equal(sample_rate, config.sample_rate), lambda: (nothing, rate)),
+            (tf.not_equal(channels, 1), lambda: (nothing, count)),
+        ],
+        default=lambda: check_audio(audio[:, 0], config),
+    )

@@ -1,0 +1,203 @@
+"""NSynth's JSON/audio layout: `*-train`, `*-valid` and `*-test` folders of examples.json and audio/NOTE.wav.
+
+The audio may also be FLAC or Ogg Vorbis. The extra key `sample_group` names instruments that share
+recordings.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from nsynth_vae.config import AudioConfig, InputError
+from nsynth_vae.data.folder import FolderSource, check_format
+from nsynth_vae.data.source import SPLITS, BadNotes, NoteTable
+from nsynth_vae.notes import FAMILIES, SOURCES, UNKNOWN, Note, parse_note_str
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+EXTENSIONS = (".wav", ".flac", ".ogg")
+"""Extensions of a note's audio; where there are several files, the first of these is taken."""
+
+_KEYS = (
+    "note_str pitch velocity instrument_str instrument_family instrument_family_str instrument_source "
+    "instrument_source_str qualities sample_rate sample_group"
+).split()
+
+
+class JsonAudioSource(FolderSource):
+    """Notes of a folder in NSynth's JSON/audio layout, by split and then by name."""
+
+    formats = ("wav", "flac", "ogg")
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        *,
+        audio: AudioConfig,
+        bad_notes: BadNotes,
+        log: Callable[[str], None] = print,
+        name: str | None = None,
+    ) -> None:
+        """Reads the labels and looks which files there are; no audio is read yet.
+
+        Args:
+            path: a folder of split folders, or one split folder.
+            audio: the sample rate and length that are expected.
+            bad_notes: gets misnamed notes and those without a file.
+            log: gets what a user should know.
+            name: what `--data` said, if it was not the path.
+
+        Raises:
+            InputError: if the path is not of this layout, or examples.json cannot be read.
+            BadNoteError: for the first bad note, if the policy is `error`.
+        """
+        folders = split_folders(pathlib.Path(path))
+        if not folders:
+            raise InputError(f"{path}: no examples.json in it or in a folder of it, expected NSynth's layout")
+        notes, splits, paths = [], [], []
+        for folder in folders:
+            split = split_of(folder.name)
+            for note, file in _read_folder(folder, audio, bad_notes, log):
+                notes.append(note)
+                splits.append(split)
+                paths.append(file)
+        extensions = {os.path.splitext(file)[1].lower() for file in paths}
+        self.formats = tuple(extension[1:] for extension in EXTENSIONS if extension in extensions)
+        super().__init__(name or str(path), NoteTable.from_notes(notes, splits), paths, audio)
+
+    def _to_note(self, audio: tf.Tensor, sample_rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return check_format(audio, sample_rate, self.config)
+
+
+def split_folders(path: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the folders with examples.json, the folder itself or those in it, in the splits' order."""
+    if (path / "examples.json").is_file():
+        return [path.resolve()] if path.name in ("", ".", "..") else [path]
+    if not path.is_dir():
+        return []
+    found = [child for child in path.iterdir() if (child / "examples.json").is_file()]
+    return sorted(found, key=lambda child: (split_of(child.name) % 4, child.name))
+
+
+def split_of(name: str) -> int:
+    """Returns the split (index in `SPLITS`) that is a word of a folder's or file's name, or `UNKNOWN`."""
+    words = [word for word in re.split(r"[^a-z]+", name.lower()) if word in SPLITS]
+    return SPLITS.index(words[-1]) if words else UNKNOWN
+
+
+def _read_folder(
+    folder: pathlib.Path, config: AudioConfig, bad_notes: BadNotes, log: Callable[[str], None]
+) -> list[tuple[Note, str]]:
+    """Returns the good notes of one split folder and their files, sorted by name."""
+    labels = _read_json(folder / "examples.json")
+    files, others = {}, 0
+    try:
+        with os.scandir(folder / "audio") as entries:
+            names = sorted(entry.name for entry in entries)
+    except OSError as error:
+        raise InputError(
+            f"{folder / 'audio'}: {error.strerror}, expected a folder of NOTE.wav files"
+        ) from error
+    for name in names:
+        stem, extension = os.path.splitext(name)
+        if extension.lower() not in EXTENSIONS:
+            continue
+        if stem not in labels:
+            others += 1
+            continue
+        rank = EXTENSIONS.index(extension.lower())
+        if stem not in files or rank < files[stem][0]:
+            files[stem] = rank, name
+    if others:
+        log(f"{folder / 'audio'}: {others} audio files are not in examples.json and are ignored")
+    found = []
+    for note_str in sorted(labels):
+        if note_str not in files:
+            file = os.path.join(folder, "audio", note_str + ".wav")
+            bad_notes.report(file, "is in examples.json, but there is no such file (nor .flac, .ogg)")
+            continue
+        file = os.path.join(folder, "audio", files[note_str][1])
+        try:
+            found.append((_to_note(note_str, labels[note_str], config), file))
+        except InputError as error:
+            bad_notes.report(file, str(error))
+    return found
+
+
+def _read_json(path: pathlib.Path) -> dict[str, tuple | object]:
+    """Returns examples.json as note_str -> values of `_KEYS`; only these are kept of what can be 150 MB."""
+
+    def keep(values: dict) -> object:
+        return tuple(values.get(key) for key in _KEYS) if "pitch" in values else values
+
+    try:
+        labels = json.loads(path.read_text(encoding="utf-8"), object_hook=keep)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}, expected NSynth's labels") from error
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: not JSON ({error}), expected NSynth's labels") from error
+    if not isinstance(labels, dict):
+        kind = "one note" if isinstance(labels, tuple) else type(labels).__name__
+        raise InputError(f"{path}: found {kind}, expected a JSON object of note_str: labels")
+    return labels
+
+
+def _to_note(note_str: str, values: tuple | object, config: AudioConfig) -> Note:
+    """Returns the note of one entry of examples.json.
+
+    Raises:
+        InputError: if the labels are not as they should be, or contradict the name.
+    """
+    if not isinstance(values, tuple):
+        raise InputError(
+            f"its entry in examples.json is {str(values)[:40]}, expected an object with pitch, velocity, ..."
+        )
+    labels = dict(zip(_KEYS, values, strict=True))
+    named = parse_note_str(note_str)
+    for key in ("note_str", "pitch", "velocity", "instrument_str"):
+        found, expected = labels[key], getattr(named, key)
+        if found is not None and (type(found) is not type(expected) or found != expected):
+            raise InputError(f"{key} in examples.json is {found!r}, expected {expected!r} by its name")
+    if labels["sample_rate"] not in (None, config.sample_rate):
+        raise InputError(
+            f"sample_rate in examples.json is {labels['sample_rate']!r}, expected {config.sample_rate}"
+        )
+    qualities = labels["qualities"]
+    if qualities is not None:
+        if not isinstance(qualities, list):
+            raise InputError(
+                f"qualities in examples.json are {qualities!r}, expected a list of flags or null"
+            )
+        qualities = tuple(UNKNOWN if flag is None else flag for flag in qualities)
+    return Note(
+        note_str,
+        named.pitch,
+        named.velocity,
+        named.instrument_str,
+        _label(labels, "instrument_family", FAMILIES, named.instrument_family),
+        _label(labels, "instrument_source", SOURCES, named.instrument_source),
+        qualities,
+        None if labels["sample_group"] is None else str(labels["sample_group"]),
+    )
+
+
+def _label(labels: dict, key: str, names: tuple[str, ...], named: int | None) -> int | None:
+    """Returns a family or source by its number, else its string, else by the instrument's name."""
+    number, string = labels[key], labels[key + "_str"]
+    if string is not None and string not in names:
+        raise InputError(f"{key}_str in examples.json is {string!r}, expected one of {', '.join(names)}")
+    if number is None:
+        return named if string is None else names.index(string)
+    if type(number) is not int or number not in range(len(names)):
+        raise InputError(f"{key} in examples.json is {number!r}, expected 0 to {len(names) - 1} or null")
+    if string is not None and names[number] != string:
+        raise InputError(
+            f"{key} in examples.json is {number}, but {key}_str is {string!r} ({names.index(string)})"
+        )
+    return number

@@ -1,0 +1,281 @@
+"""Any source's notes as batches of features, for training and for validation.
+
+Three ways, one interface: features kept in memory, in shards on disk, or computed anew in every epoch (nothing kept).
+Batch order, and which notes are paired, are pure functions of (seed, epoch).
+"""
+
+from __future__ import annotations
+
+import abc
+import collections
+import functools
+import pathlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nsynth_vae.config import AudioConfig, InputError, stable_hash
+from nsynth_vae.data.cache import DiskStore, FeatureStore, MemoryStore, stream_features
+from nsynth_vae.data.source import BadNotes, NoteTable, Source
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+MEMORY_CACHE_MB = 512
+"""Features below this size are kept in memory unless `--memory-cache-mb` says otherwise."""
+
+RESERVOIR_NOTES = 384
+"""Notes that a stream without a cache keeps, over all instruments, as partners for later ones."""
+
+RESERVOIR_PER_INSTRUMENT = 4
+
+
+class SplitFeatures(abc.ABC):
+    """The features of one split's notes, as batches.
+
+    A batch is {`log_mel`: float32 `[batch, frames, mel_bins]`, `pitch`, `velocity`: int32 `[batch]`}, for training
+    with `target_log_mel`, `target_pitch`, `target_velocity` as well: the note that each is to be decoded to.
+    `table` has the notes' labels, `rows` (int64 `[notes]`) their rows in the source's table.
+    """
+
+    def __init__(self, source: Source, rows: np.ndarray, audio: AudioConfig) -> None:
+        self.table, self.rows, self.audio = source.table.take(rows), rows, audio
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Returns the number of whole batches in the notes, at least one."""
+        return max(1, len(self.table) // batch_size)
+
+    @abc.abstractmethod
+    def training(self, *, batch_size: int, cross_note_share: float, seed: int, first_step: int = 0) -> tf.data.Dataset:
+        """Returns endless shuffled batches of exactly `batch_size` notes, from step `first_step` of the run on."""
+
+    @abc.abstractmethod
+    def batches(self, batch_size: int) -> tf.data.Dataset:
+        """Returns every good note once, in order; the last batch can be smaller.
+
+        These batches have `row` (int64 `[batch]`), the note's row in `self.table`, as well.
+        """
+
+    def _signature(self, names: tuple[str, ...], batch_size: int | None) -> dict:
+        import tensorflow as tf
+
+        features = tf.TensorSpec([batch_size, self.audio.num_frames, self.audio.num_mel_bins], tf.float32)
+        labels = tf.TensorSpec([batch_size], tf.int32)
+        rows = tf.TensorSpec([batch_size], tf.int64)
+        return {name: features if name.endswith("log_mel") else rows if name == "row" else labels for name in names}
+
+
+_NOTE = ("log_mel", "pitch", "velocity")
+_TARGET = tuple(f"target_{name}" for name in _NOTE)
+_ROW = (*_NOTE, "row")
+
+
+class CachedFeatures(SplitFeatures):
+    """Features with random access, in memory or on disk."""
+
+    def __init__(self, source: Source, audio: AudioConfig, store: FeatureStore) -> None:
+        """Takes the store's good notes."""
+        super().__init__(source, store.rows, audio)
+        self.store = store
+
+    def read(self, index: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns a batch of the notes at these rows of `self.table`."""
+        return {
+            "log_mel": self.store.read(index),
+            "pitch": self.table.pitch[index],
+            "velocity": self.table.velocity[index],
+        }
+
+    def training(self, *, batch_size: int, cross_note_share: float, seed: int, first_step: int = 0) -> tf.data.Dataset:
+        """Returns endless batches; see the base class."""
+        import tensorflow as tf
+
+        steps = self.steps_per_epoch(batch_size)
+
+        @functools.lru_cache(maxsize=2)
+        def plan(epoch: int) -> tuple[np.ndarray, np.ndarray]:
+            return plan_epoch(self.table.instrument_str, batch_size, cross_note_share, (seed, epoch))
+
+        def load(step: np.ndarray) -> list[np.ndarray]:
+            epoch, position = divmod(int(step), steps)
+            notes, targets = (half[position] for half in plan(epoch))
+            note, target = self.read(notes), self.read(targets)
+            return [note[name] for name in _NOTE] + [target[name] for name in _NOTE]
+
+        signature = self._signature(_NOTE + _TARGET, batch_size)
+
+        def to_batch(step: tf.Tensor) -> dict:
+            values = tf.numpy_function(load, [step], [spec.dtype for spec in signature.values()])
+            return {
+                name: tf.ensure_shape(value, spec.shape)
+                for value, (name, spec) in zip(values, signature.items(), strict=True)
+            }
+
+        return tf.data.Dataset.counter(first_step).map(to_batch, num_parallel_calls=2, deterministic=True).prefetch(2)
+
+    def batches(self, batch_size: int) -> tf.data.Dataset:
+        """Returns every note once; see the base class."""
+        import tensorflow as tf
+
+        def generate() -> Iterator[dict]:
+            for start in range(0, len(self.table), batch_size):
+                index = np.arange(start, min(start + batch_size, len(self.table)))
+                yield self.read(index) | {"row": index}
+
+        return tf.data.Dataset.from_generator(generate, output_signature=self._signature(_ROW, None)).prefetch(2)
+
+
+class StreamedFeatures(SplitFeatures):
+    """Features computed anew each epoch; memory does not grow with the number of notes."""
+
+    def __init__(self, source: Source, rows: np.ndarray, audio: AudioConfig, bad_notes: BadNotes) -> None:
+        """Takes the notes at `rows` of the source's table."""
+        super().__init__(source, rows, audio)
+        self._source, self._bad_notes = source, bad_notes
+
+    def training(self, *, batch_size: int, cross_note_share: float, seed: int, first_step: int = 0) -> tf.data.Dataset:
+        """Returns endless batches; see the base class. Partners come from the notes read before."""
+        import tensorflow as tf
+
+        steps = self.steps_per_epoch(batch_size)
+        cross = round(batch_size * cross_note_share)
+
+        def generate() -> Iterator[dict]:
+            epoch, skip = divmod(first_step, steps)
+            while True:
+                pairs = self._pairs((seed, epoch), batch_size, cross)
+                for step in range(steps):
+                    batch = [next(pairs) for _ in range(batch_size)]
+                    if step >= skip:
+                        columns = [np.stack(column) for column in zip(*batch, strict=True)]
+                        yield dict(zip(_NOTE + _TARGET, columns, strict=True))
+                epoch, skip = epoch + 1, 0
+
+        signature = self._signature(_NOTE + _TARGET, batch_size)
+        return tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(2)
+
+    def batches(self, batch_size: int) -> tf.data.Dataset:
+        """Returns every note once; see the base class."""
+        import tensorflow as tf
+
+        places = {int(row): place for place, row in enumerate(self.rows)}
+
+        def generate() -> Iterator[dict]:
+            for row, log_mel in stream_features(self._source, self.rows, self.audio, self._bad_notes):
+                yield dict(zip(_ROW, (*self._labelled(row, log_mel), places[row]), strict=True))
+
+        signature = {
+            name: tf.TensorSpec(spec.shape[1:], spec.dtype) for name, spec in self._signature(_ROW, None).items()
+        }
+        return tf.data.Dataset.from_generator(generate, output_signature=signature).batch(batch_size).prefetch(2)
+
+    def _labelled(self, row: int, log_mel: np.ndarray) -> tuple:
+        table = self._source.table
+        return log_mel, table.pitch[row], table.velocity[row]
+
+    def _pairs(self, order: tuple[int, int], batch_size: int, cross: int) -> Iterator[tuple]:
+        """Yields (note, target) without end; the first `cross` of a batch have a partner if one was met before."""
+        generator = np.random.default_rng(stable_hash("reservoir", *order))
+        reservoir: dict[str, collections.deque] = {}
+        held = collections.deque()
+        position = 0
+        while True:
+            before = position
+            for row, log_mel in stream_features(self._source, self.rows, self.audio, self._bad_notes, order):
+                note = self._labelled(row, log_mel)
+                instrument = self._source.table.instrument_str[row]
+                partners = reservoir.setdefault(instrument, collections.deque())
+                choice = generator.random()
+                target = note
+                if position % batch_size < cross and partners:
+                    target = partners[int(choice * len(partners))]
+                yield note + target
+                position += 1
+                partners.append(note)
+                held.append(instrument)
+                if len(partners) > RESERVOIR_PER_INSTRUMENT:
+                    partners.popleft()
+                    held.remove(instrument)
+                elif len(held) > RESERVOIR_NOTES:
+                    reservoir[held.popleft()].popleft()
+            if position == before:
+                raise InputError(f"{self._source.name}: no note can be used, expected at least one")
+
+
+def plan_epoch(
+    instruments: np.ndarray, batch_size: int, cross_note_share: float, order: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns which notes an epoch's batches hold, and what each is decoded to.
+
+    Every note comes once, but for what is left over a whole number of batches (all come once more if they are fewer
+    than one batch). The first `cross_note_share` of a batch is decoded to another note of the instrument, if there is
+    one, the rest to the note itself.
+
+    Args:
+        instruments: object (str) `[notes]`.
+        batch_size: notes in a batch.
+        cross_note_share: 0 to 1.
+        order: (seed, epoch), of which the result is a pure function.
+
+    Returns:
+        (notes, targets): int64 `[batches, batch_size]`, positions in `instruments`.
+    """
+    generator = np.random.default_rng(stable_hash("epoch", *order))
+    count = len(instruments)
+    batches = max(1, count // batch_size)
+    repeats = -(-batches * batch_size // count)
+    notes = np.concatenate([generator.permutation(count) for _ in range(repeats)])[: batches * batch_size]
+    # Notes sorted by instrument: a note's partners are the rest of its run, and a random step along the run finds one.
+    by_instrument = np.argsort(instruments.astype(str), kind="stable")
+    place = np.empty(count, np.int64)
+    place[by_instrument] = np.arange(count)
+    _, inverse, sizes = np.unique(instruments.astype(str), return_inverse=True, return_counts=True)
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    size, start = sizes[inverse[notes]], starts[inverse[notes]]
+    step = 1 + np.floor(generator.random(len(notes)) * np.maximum(size - 1, 1)).astype(np.int64)
+    partners = by_instrument[start + (place[notes] - start + step) % size]
+    cross = np.tile(np.arange(batch_size) < round(batch_size * cross_note_share), batches)
+    targets = np.where(cross & (size > 1), partners, notes)
+    return notes.reshape(batches, batch_size), targets.reshape(batches, batch_size)
+
+
+def open_features(
+    source: Source,
+    rows: np.ndarray,
+    audio: AudioConfig,
+    bad_notes: BadNotes,
+    *,
+    memory: bool,
+    cache_dir: pathlib.Path | None = None,
+    progress: Callable[[int], None] = lambda notes: None,
+) -> SplitFeatures:
+    """Returns the features of some notes: from memory, else from shards in `cache_dir`, else streamed.
+
+    Args:
+        source: where the notes come from.
+        rows: int64 `[n]`, rows of `source.table`.
+        audio: the audio configuration.
+        bad_notes: is told of every bad note.
+        memory: whether all features may be held in memory; see `fits_in_memory`.
+        cache_dir: folder for shards, or None.
+        progress: is told how many notes were done since it was last told.
+
+    Raises:
+        BadNoteError: for a bad note, under the policy `error`.
+        InputError: if no note is left.
+    """
+    if not memory and cache_dir is None:
+        return StreamedFeatures(source, rows, audio, bad_notes)
+    if cache_dir is not None:
+        store = DiskStore(source, rows, audio, bad_notes, progress, pathlib.Path(cache_dir))
+    else:
+        store = MemoryStore(source, rows, audio, bad_notes, progress)
+    if not len(store.rows):
+        raise InputError(f"{source.name}: no note can be used, expected at least one")
+    return CachedFeatures(source, audio, store)
+
+
+def feature_megabytes(notes: int, audio: AudioConfig) -> float:
+    """Returns the size in MB (1e6 bytes) of the features of a number of notes."""
+    return notes * audio.num_frames * audio.num_mel_bins * 4 / 1e6

@@ -1,0 +1,215 @@
+"""A folder of a user's own samples: WAV, FLAC, Ogg Vorbis and MP3 of any rate, length and number of channels.
+
+What a file holds becomes a note like this, in the graph: folded to mono (the mean of the channels),
+resampled, cut before its onset (silence in front goes, also in a short file), cut or padded with zeros to 4
+s; where sound was cut off at the end, it fades out over 20 ms.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nsynth_vae.config import AudioConfig, InputError
+from nsynth_vae.data.file_names import parse_file_name
+from nsynth_vae.data.folder import AUDIO_EXTENSIONS, FolderSource
+from nsynth_vae.data.source import BadNotes, NoteTable, check_audio
+from nsynth_vae.notes import UNKNOWN, Note, format_note_str, parse_instrument_str
+from nsynth_vae.pitch import estimate_pitch, note_name
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+ONSET_DB = -40.0
+"""The onset is where the sound first comes this close to its peak."""
+
+ONSET_SECONDS = 0.005
+"""This much before the onset is kept."""
+
+FADE_SECONDS = 0.02
+"""Length of the fade-out where sound is cut off."""
+
+DEFAULT_VELOCITY = 100
+"""Velocity of a sample whose name has none."""
+
+
+def find_audio(path: pathlib.Path) -> tuple[list[pathlib.Path], int]:
+    """Returns the folder's audio files, at any depth, sorted, and how many other files there are.
+
+    Hidden files and folders (`.name`, and macOS's `__MACOSX`) are not looked at.
+    """
+    found, others = [], 0
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+        for name in names:
+            if name.startswith("."):
+                continue
+            if os.path.splitext(name)[1].lower() in AUDIO_EXTENSIONS:
+                found.append(pathlib.Path(folder, name))
+            else:
+                others += 1
+    return sorted(found), others
+
+
+class SamplesSource(FolderSource):
+    """Notes of a user's own audio files."""
+
+    formats = ("wav", "flac", "ogg", "mp3")
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        *,
+        audio: AudioConfig,
+        bad_notes: BadNotes,
+        log: Callable[[str], None] = print,
+        name: str | None = None,
+    ) -> None:
+        """Reads every file once, to check it, to say what is cut and to estimate pitches that are not named.
+
+        The instrument is the file's folder below `path` (`strings/cello` becomes `strings_cello`), else the
+        file's name less pitch and velocity. Two files with the same instrument, pitch and velocity get the
+        same labels and, to be told apart, `.2`, `.3`, ... after the instrument in their `note_str` only.
+
+        Args:
+            path: a folder, searched at any depth.
+            audio: the sample rate and length that are asked for.
+            bad_notes: gets the files that cannot be used, unpitched sounds among them.
+            log: gets a line for each cut and each estimated pitch.
+            name: what `--data` said, if it was not the path.
+
+        Raises:
+            InputError: if there is no audio in the folder.
+            BadNoteError: for the first bad file, if the policy is `error`.
+        """
+        path = pathlib.Path(path)
+        files, others = find_audio(path)
+        if not files:
+            raise InputError(f"{path}: no audio in it, expected {', '.join(AUDIO_EXTENSIONS)} files")
+        if others:
+            log(f"{path}: {others} files that are not audio are ignored")
+        self.name, self.config = name or str(path), audio
+        notes, paths, counts = [], [], collections.Counter()
+        for file, sound in zip(files, self._inspect(files), strict=True):
+            note = self._label(file, path, sound, bad_notes, log)
+            if note is None:
+                continue
+            counts[note.note_str] += 1
+            if counts[note.note_str] > 1:
+                instrument = f"{note.instrument_str}.{counts[note.note_str]}"
+                note = dataclasses.replace(
+                    note, note_str=format_note_str(instrument, note.pitch, note.velocity)
+                )
+            notes.append(note)
+            paths.append(str(file))
+        super().__init__(self.name, NoteTable.from_notes(notes, [UNKNOWN] * len(notes)), paths, audio)
+
+    def _inspect(self, files: list[pathlib.Path]):
+        """Yields each file's (audio, problem, samples after resampling, onset), or an error."""
+        import tensorflow as tf
+
+        from nsynth_vae.data.decode import decode, resample
+
+        def read(path: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            audio, sample_rate, problem = decode(tf.io.read_file(path), self.formats)
+
+            def make() -> tuple[tf.Tensor, ...]:
+                mono = resample(
+                    tf.reduce_mean(audio, axis=1, keepdims=True), sample_rate, self.config.sample_rate
+                )
+                return (*self._fit(mono[:, 0]), tf.size(mono), onset_of(mono[:, 0], self.config))
+
+            def nothing() -> tuple[tf.Tensor, ...]:
+                return tf.zeros([self.config.num_samples]), problem, tf.constant(0), tf.constant(0)
+
+            return tf.cond(tf.equal(problem, ""), make, nothing)
+
+        paths = tf.data.Dataset.from_tensor_slices(tf.constant([str(file) for file in files]))
+        iterator = iter(paths.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2))
+        for _ in files:
+            try:
+                yield tuple(value.numpy() for value in next(iterator))
+            except tf.errors.OpError as error:
+                yield error
+
+    def _label(
+        self, file: pathlib.Path, root: pathlib.Path, sound, bad_notes: BadNotes, log: Callable[[str], None]
+    ) -> Note | None:
+        """Returns a file's note, or None if it is bad."""
+        if isinstance(sound, Exception):
+            bad_notes.report(str(file), f"cannot be decoded ({str(sound.message).splitlines()[0][-120:]})")
+            return None
+        audio, problem, samples, onset = sound
+        if problem:
+            bad_notes.report(str(file), problem.decode())
+            return None
+        named = parse_file_name(file.stem)
+        pitch = named.pitch
+        if pitch is None:
+            estimated = estimate_pitch(audio, self.config.sample_rate)
+            if estimated is None:
+                bad_notes.report(
+                    str(file),
+                    "has no pitch in its name and none in its sound, expected NAME-PITCH-VELOCITY or a note",
+                )
+                return None
+            pitch, hertz = estimated
+            log(f"{file}: pitch {pitch} ({note_name(pitch)}, {hertz:.1f} Hz) estimated from the sound")
+        rate, taken = self.config.sample_rate, self.config.num_samples
+        if samples - onset > taken or onset > 0:
+            start, end = onset / rate, min(onset + taken, samples) / rate
+            log(f"{file}: {samples / rate:.2f} s long, {start:.2f} to {end:.2f} s used")
+        folder = file.parent.relative_to(root).as_posix()
+        instrument = named.instrument if folder == "." else folder.replace("/", "_")
+        velocity = DEFAULT_VELOCITY if named.velocity is None else named.velocity
+        family, source = parse_instrument_str(instrument)
+        return Note(format_note_str(instrument, pitch, velocity), pitch, velocity, instrument, family, source)
+
+    def _to_note(self, audio: tf.Tensor, sample_rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        import tensorflow as tf
+
+        from nsynth_vae.data.decode import resample
+
+        mono = resample(tf.reduce_mean(audio, axis=1, keepdims=True), sample_rate, self.config.sample_rate)
+        return self._fit(mono[:, 0])
+
+    def _fit(self, mono: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns (audio from the onset on: float32 `[num_samples]`, problem); `mono` has the asked rate."""
+        import tensorflow as tf
+
+        size = self.config.num_samples
+        audio = mono[onset_of(mono, self.config) :]
+        fade = round(FADE_SECONDS * self.config.sample_rate)
+        ramp = tf.constant(
+            np.r_[np.ones(size - fade), 0.5 + 0.5 * np.cos(np.pi * np.arange(1, fade + 1) / fade)]
+        )
+        audio = tf.cond(
+            tf.size(audio) > size,
+            lambda: audio[:size] * tf.cast(ramp, tf.float32),
+            lambda: tf.pad(audio, [[0, size - tf.size(audio)]]),
+        )
+        return check_audio(audio, self.config)
+
+
+def onset_of(mono: tf.Tensor, config: AudioConfig) -> tf.Tensor:
+    """Returns the sample at which a sound is taken to begin: `ONSET_SECONDS` before it first nears its peak.
+
+    Args:
+        mono: float32 `[samples]`.
+        config: gives the sample rate.
+
+    Returns:
+        int32 []; 0 for silence and for what is not finite.
+    """
+    import tensorflow as tf
+
+    level = tf.abs(mono)
+    loud = level >= tf.reduce_max(tf.concat([level, [1e-9]], 0)) * 10 ** (ONSET_DB / 20)
+    first = tf.argmax(tf.concat([loud, [False]], 0), output_type=tf.int32)
+    return tf.maximum(first - round(ONSET_SECONDS * config.sample_rate), 0)

@@ -1,0 +1,201 @@
+"""What every reader gives: a table of notes, and a `tf.data` stream of their audio."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nsynth_vae.config import AudioConfig, InputError, stable_hash
+from nsynth_vae.notes import QUALITIES, UNKNOWN, Note
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+SPLITS = ("train", "valid", "test")
+"""NSynth's splits; the index is `NoteTable.split`, where `UNKNOWN` means that the source does not say."""
+
+
+class BadNoteError(InputError):
+    """A note that cannot be used: unreadable, truncated, silent, not finite, of a wrong rate or misnamed."""
+
+
+@dataclasses.dataclass
+class BadNotes:
+    """What becomes of bad notes: the `--on-bad-note` policy, and the list of those left out."""
+
+    policy: str = "error"
+    """`error`: the first one ends the run; `skip`: go on without it."""
+    skipped: dict[str, str] = dataclasses.field(default_factory=dict)
+    """File (or file and record) -> what was wrong with it, in the order they were met."""
+
+    def report(self, name: str, problem: str) -> None:
+        """Takes note of a bad note.
+
+        Args:
+            name: the file, or the file and the record in it.
+            problem: what was found and what is expected.
+
+        Raises:
+            BadNoteError: under the policy `error`; names the file.
+        """
+        if self.policy == "error":
+            raise BadNoteError(f"{name}: {problem} (--on-bad-note skip goes on without such notes)")
+        self.skipped[name] = problem
+
+
+@dataclasses.dataclass(frozen=True)
+class NoteTable:
+    """The labels of many notes, one array a field; row r of every array is the same note."""
+
+    note_str: np.ndarray
+    """object (str) `[notes]`."""
+    pitch: np.ndarray
+    """int32 `[notes]`, MIDI."""
+    velocity: np.ndarray
+    """int32 `[notes]`."""
+    instrument_str: np.ndarray
+    """object (str) `[notes]`."""
+    instrument_family: np.ndarray
+    """int32 `[notes]`, index in `notes.FAMILIES` or `UNKNOWN`."""
+    instrument_source: np.ndarray
+    """int32 `[notes]`, index in `notes.SOURCES` or `UNKNOWN`."""
+    qualities: np.ndarray
+    """int8 `[notes, 10]`, 0, 1 or `UNKNOWN`."""
+    sample_group: np.ndarray
+    """object (str) `[notes]`: what a split by instrument keeps together; the instrument if not known."""
+    split: np.ndarray
+    """int8 `[notes]`, index in `SPLITS` or `UNKNOWN`."""
+
+    @classmethod
+    def from_notes(cls, notes: Iterable[Note], split: Sequence[int]) -> NoteTable:
+        """Builds the table from notes and their splits (index in `SPLITS`, or `UNKNOWN`)."""
+        notes = list(notes)
+
+        def strings(values: Iterable[str]) -> np.ndarray:
+            array = np.empty(len(notes), dtype=object)
+            array[:] = list(values)
+            return array
+
+        def integers(values: Iterable[int | None]) -> np.ndarray:
+            return np.array([UNKNOWN if value is None else value for value in values], np.int32)
+
+        unknown = (UNKNOWN,) * len(QUALITIES)
+        return cls(
+            note_str=strings(note.note_str for note in notes),
+            pitch=integers(note.pitch for note in notes),
+            velocity=integers(note.velocity for note in notes),
+            instrument_str=strings(sys.intern(note.instrument_str) for note in notes),
+            instrument_family=integers(note.instrument_family for note in notes),
+            instrument_source=integers(note.instrument_source for note in notes),
+            qualities=np.array([note.qualities or unknown for note in notes], np.int8).reshape(
+                -1, len(QUALITIES)
+            ),
+            sample_group=strings(sys.intern(note.sample_group or note.instrument_str) for note in notes),
+            split=np.array(split, np.int8),
+        )
+
+    @classmethod
+    def concatenate(cls, tables: Sequence[NoteTable]) -> NoteTable:
+        """Returns the tables' notes, one table after the other."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(**{name: np.concatenate([getattr(table, name) for table in tables]) for name in names})
+
+    def __len__(self) -> int:
+        """Returns the number of notes."""
+        return len(self.pitch)
+
+    def take(self, rows: np.ndarray) -> NoteTable:
+        """Returns the table of the given rows, in their order."""
+        names = [field.name for field in dataclasses.fields(self)]
+        return NoteTable(**{name: getattr(self, name)[rows] for name in names})
+
+    def with_split(self, split: np.ndarray) -> NoteTable:
+        """Returns the table with other splits (int8 `[notes]`)."""
+        return dataclasses.replace(self, split=split)
+
+
+class Source(abc.ABC):
+    """Notes from one place.
+
+    `table` has every good note, of all splits. `audio` streams the audio of some of its rows.
+    """
+
+    name: str
+    """What `--data` said."""
+    table: NoteTable
+
+    @abc.abstractmethod
+    def fingerprint(self, row: int) -> str:
+        """Returns what tells one note's audio from another's: its file's path, size and time (and record)."""
+
+    @abc.abstractmethod
+    def location(self, row: int) -> str:
+        """Returns the file (or file and record) of a note, for error messages."""
+
+    @abc.abstractmethod
+    def audio(self, rows: np.ndarray, order: tuple[int, int] | None = None) -> tf.data.Dataset:
+        """Streams the audio of some notes, each once, read and decoded in the graph, in parallel.
+
+        Args:
+            rows: int64 `[n]`, rows of `table`.
+            order: None for the order of `rows`; (seed, epoch) for an order that is a pure function of them.
+
+        Returns:
+            A dataset of {`row`: int64 [], `audio`: float32 `[num_samples]`, `problem`: string []}: `problem`
+            is empty for a good note, else says what is wrong with it (`audio` is then zeros). Where decoding
+            itself fails, the dataset raises `tf.errors.OpError` in that element's place, and can be iterated
+            further.
+        """
+
+    def order_of(self, rows: np.ndarray, order: tuple[int, int] | None) -> np.ndarray | None:
+        """Returns the rows in the order in which `audio` gives them; None where only the stream knows."""
+        return rows if order is None else None
+
+
+def shuffled(rows: np.ndarray, order: tuple[int, int] | None) -> np.ndarray:
+    """Returns the rows in an order that is a pure function of (seed, epoch); unchanged for None."""
+    if order is None:
+        return rows
+    return np.random.default_rng(stable_hash("order", *order)).permutation(rows)
+
+
+def check_audio(audio: tf.Tensor, config: AudioConfig) -> tuple[tf.Tensor, tf.Tensor]:
+    """Checks one note's audio in the graph.
+
+    Args:
+        audio: float32 `[samples]`.
+        config: gives the expected number of samples.
+
+    Returns:
+        (audio `[num_samples]`, zeros if bad; problem: string [], empty if good).
+    """
+    import tensorflow as tf
+
+    found = tf.size(audio)
+    length = tf.strings.format(f"holds {{}} samples, expected {config.num_samples} (truncated?)", found)
+    problem = tf.case(
+        [
+            (tf.not_equal(found, config.num_samples), lambda: length),
+            (
+                tf.logical_not(tf.reduce_all(tf.math.is_finite(audio))),
+                lambda: tf.constant("holds NaN or infinite samples, expected finite ones"),
+            ),
+            (
+                tf.reduce_max(tf.abs(audio)) < SILENCE,
+                lambda: tf.constant(f"is silent, expected a peak of at least {SILENCE}"),
+            ),
+        ],
+        default=lambda: tf.constant(""),
+    )
+    good = tf.equal(problem, "")
+    audio = tf.cond(good, lambda: audio, lambda: tf.zeros([config.num_samples]))
+    return tf.ensure_shape(audio, [config.num_samples]), problem
+
+
+SILENCE = 1e-3
+"""Peak below which a note counts as silent: -60 dB of full scale."""

@@ -1,0 +1,231 @@
+"""Export: a trained model as SavedModels and TFLite files that need neither this package nor Keras.
+
+`exports/encoder/<version>/` and `exports/decoder/<version>/` are for TensorFlow and TF Serving,
+`exports/tflite/` is for devices. A model is written aside and renamed, so that a server that watches the
+folder never sees half.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from nsynth_vae import __version__
+from nsynth_vae.config import Config, InputError, write_text
+
+if TYPE_CHECKING:
+    from nsynth_vae.model import VAE
+    from nsynth_vae.signatures import Endpoint
+
+FORMAT_VERSION = 1
+"""Raised whenever a client written for the former exports would no longer work."""
+
+_ASIDE = ".writing-"
+_ABANDONED_SECONDS = 3600.0
+
+
+def load_model(folder: str | os.PathLike) -> tuple[VAE, Config]:
+    """Rebuilds the model of a model folder from its `config.json` and `model.weights.h5`.
+
+    Raises:
+        InputError: if the folder or a file is missing or broken, or the weights are another model's.
+    """
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder}: not a folder, expected a model folder with config.json and model.weights.h5"
+        )
+    config = Config.load(folder / "config.json")
+    weights = folder / "model.weights.h5"
+    if not weights.is_file():
+        raise InputError(f"{weights}: not found, expected the weights of a trained model")
+    from nsynth_vae.model import VAE
+
+    vae = VAE(config)
+    vae.build()
+    try:
+        vae.load_weights(weights)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise InputError(
+            f"{weights}: {reason}; expected the weights of the model that config.json describes"
+        ) from error
+    return vae, config
+
+
+def export_model(
+    vae: VAE,
+    config: Config,
+    exports_dir: str | os.PathLike,
+    *,
+    version: int | None = None,
+    griffin_lim_iterations: int = 32,
+    report: Callable[[str], None] | None = None,
+) -> dict[str, pathlib.Path]:
+    """Writes the encoder and the decoder as SavedModels and the decoder as TFLite.
+
+    Nothing appears under its name before it is whole; a failed export leaves nothing behind.
+
+    Args:
+        vae: the built model.
+        config: the model's configuration.
+        exports_dir: made if missing.
+        version: of both SavedModels, above all that are there; by default the next one.
+        griffin_lim_iterations: of the decoder's `audio`, which costs about 3 ms an iteration and note.
+        report: called with one line for every step.
+
+    Returns:
+        The paths of `encoder`, `decoder`, `tflite_float32`, `tflite_float16` and `tflite_facts`.
+
+    Raises:
+        InputError: if the version is not above the ones there, or the folder cannot be written.
+    """
+    exports_dir = pathlib.Path(exports_dir)
+    report = report or (lambda line: None)
+    version = _next_version(exports_dir, version)
+    paths = {kind: exports_dir / kind / str(version) for kind in ("encoder", "decoder")}
+    tflite = {
+        "tflite_float32": exports_dir / "tflite" / "decoder_float32.tflite",
+        "tflite_float16": exports_dir / "tflite" / "decoder_float16.tflite",
+        "tflite_facts": exports_dir / "tflite" / "model_facts.json",
+    }
+    with _aside(exports_dir) as aside:
+        from nsynth_vae import signatures
+
+        encoder, decoder = signatures.float32_layers(vae, config)
+        facts = json.dumps(model_facts(config), indent=2) + "\n"
+        report("encoder: SavedModel")
+        _write_saved_model(aside / "encoder", signatures.encoder_endpoint(encoder, config), facts)
+        report("decoder: SavedModel")
+        endpoint = signatures.decoder_endpoint(decoder, config, iterations=griffin_lim_iterations)
+        _write_saved_model(aside / "decoder", endpoint, facts)
+        report("decoder: TFLite")
+        _write_saved_model(aside / "lite", signatures.lite_decoder_endpoint(decoder, config), facts)
+        for name, half in (("tflite_float32", False), ("tflite_float16", True)):
+            (aside / name).write_bytes(_convert(aside / "lite", half=half))
+        write_text(aside / "tflite_facts", facts)
+        for name, path in (paths | tflite).items():
+            _publish(aside / name, path)
+    return paths | tflite
+
+
+def model_facts(config: Config) -> dict[str, object]:
+    """Returns what a client needs to know of the model, JSON-ready.
+
+    `audio` has the features' constants: log_mel = (ln(mel + log_offset) - log_mel_center) / log_mel_scale.
+    """
+    return {
+        "format_version": FORMAT_VERSION,
+        "package_version": __version__,
+        "sample_rate": config.audio.sample_rate,
+        "num_samples": config.audio.num_samples,
+        "latent_dim": config.model.latent_dim,
+        "num_frames": config.audio.num_frames,
+        "num_mel_bins": config.audio.num_mel_bins,
+        "audio": config.audio.to_dict(),
+    }
+
+
+def _next_version(exports_dir: pathlib.Path, version: int | None) -> int:
+    """Returns the version to write, the same for encoder and decoder."""
+    newest = 0
+    for kind in ("encoder", "decoder"):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            names = [path.name for path in (exports_dir / kind).iterdir()]
+            newest = max([newest, *(int(name) for name in names if name.isascii() and name.isdecimal())])
+    if version is None:
+        return newest + 1
+    if version <= newest:
+        raise InputError(
+            f"version: found {version}, expected {newest + 1} or more: {exports_dir} has {newest}"
+        )
+    return version
+
+
+@contextlib.contextmanager
+def _aside(exports_dir: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Gives a folder to write in, outside of those that a server watches, and removes it in the end."""
+    try:
+        exports_dir.mkdir(parents=True, exist_ok=True)
+        folder = pathlib.Path(tempfile.mkdtemp(prefix=_ASIDE, dir=exports_dir))
+    except OSError as error:
+        raise InputError(f"{exports_dir}: {error.strerror}, expected a folder that can be written") from error
+    for other in exports_dir.glob(f"{_ASIDE}*"):
+        # What a killed export has left; a younger one may belong to an export that is running.
+        with contextlib.suppress(OSError):
+            if time.time() - other.stat().st_mtime > _ABANDONED_SECONDS:
+                shutil.rmtree(other, ignore_errors=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _publish(source: pathlib.Path, path: pathlib.Path) -> None:
+    """Renames what is whole to its place; never replaces a folder that has anything in it."""
+    try:
+        path.parent.mkdir(exist_ok=True)
+        source.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}, expected to write it new") from error
+
+
+def _write_saved_model(folder: pathlib.Path, endpoint: Endpoint, facts: str) -> None:
+    """Writes the endpoint as the one signature `serving_default`, and the facts beside it.
+
+    By Keras's `ExportArchive`: a plain `tf.saved_model.save` of a module with Keras 3 layers gives a
+    SavedModel that TensorFlow 2.17's TFLite converter crashes on ("missing attribute 'value'"). It finds the
+    variables that the function uses; a layer that it is told to track as well would be written twice.
+    """
+    import keras
+
+    function, inputs = endpoint
+    with _quiet():
+        archive = keras.export.ExportArchive()
+        archive.add_endpoint("serving_default", function, inputs)
+        archive.write_out(str(folder), verbose=False)
+    extra = folder / "assets.extra"
+    extra.mkdir()
+    write_text(extra / "model_facts.json", facts)
+
+
+def _convert(saved_model: pathlib.Path, *, half: bool) -> bytes:
+    """Returns the SavedModel as TFLite with built-in operators only; `half`: weights in float16."""
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if half:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
+    with _quiet():
+        return converter.convert()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps what TensorFlow's C++ and Python write to stderr from the user, unless the body fails."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as log:
+        os.dup2(log.fileno(), 2)
+        try:
+            yield
+        except Exception as error:
+            if not isinstance(error, InputError):
+                sys.stderr.flush()
+                log.seek(0)
+                os.write(kept, log.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)

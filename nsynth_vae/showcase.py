@@ -1,0 +1,138 @@
+"""What a training run leaves for eyes and ears: reconstructions, a morph, centroids of the latent space."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from nsynth_vae import figures, latent
+from nsynth_vae.config import AudioConfig
+from nsynth_vae.data.pipeline import SplitFeatures
+from nsynth_vae.data.source import NoteTable, Source
+from nsynth_vae.model import VAE
+from nsynth_vae.notes import FAMILIES, UNKNOWN
+from nsynth_vae.synthesis.griffin_lim import log_mel_to_audio
+
+MORPH_STEPS = 9
+MORPH_VELOCITY = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """A few notes, each of another family where there are some: what the pictures and sounds show."""
+
+    table: NoteTable
+    audio: np.ndarray
+    """float32 `[notes, num_samples]`."""
+    log_mel: np.ndarray
+    """float32 `[notes, frames, mel_bins]`."""
+
+
+def choose_examples(source: Source, rows: np.ndarray, config: AudioConfig, count: int = 4) -> Examples:
+    """Reads `count` notes of different families, else of different instruments, pitches nearest to C4 first."""
+    from nsynth_vae import features
+
+    table = source.table
+    nearest = rows[np.argsort(np.abs(table.pitch[rows] - 60), kind="stable")]
+    chosen: list[int] = []
+    for key in (table.instrument_family, table.instrument_str, np.arange(len(table))):
+        taken = {key[row] for row in chosen}
+        for row in nearest:
+            if len(chosen) < count and row not in chosen and key[row] not in taken:
+                chosen.append(int(row))
+                taken.add(key[row])
+    # Bad notes among them, if any, were reported when the features were computed.
+    audio = {}
+    for element in source.audio(np.array(chosen)).apply(tf.data.Dataset.ignore_errors):
+        if not element["problem"].numpy():
+            audio[int(element["row"])] = element["audio"].numpy()
+    kept = np.array(list(audio), np.int64)
+    stacked = np.stack(list(audio.values()))
+    return Examples(table.take(kept), stacked, features.log_mel(tf.constant(stacked), config).numpy())
+
+
+def write_reconstructions(vae: VAE, examples: Examples, folder: pathlib.Path) -> None:
+    """Writes originals beside reconstructions: `figures/reconstructions.png` and `sounds/*.wav`."""
+    config = vae.config.audio
+    decoded = vae(
+        {
+            "log_mel": tf.constant(examples.log_mel),
+            "pitch": tf.constant(examples.table.pitch),
+            "velocity": tf.constant(examples.table.velocity),
+        }
+    )
+    audio = log_mel_to_audio(decoded, config).numpy()
+    names = list(examples.table.note_str)
+    rows = [("original", examples.log_mel), ("reconstruction", decoded.numpy())]
+    figures.plot_spectrograms(rows, names, config, folder / "figures" / "reconstructions.png")
+    for name, original, reconstruction in zip(names, examples.audio, audio, strict=True):
+        safe = name.replace("/", "_")
+        figures.write_wav(folder / "sounds" / f"{safe}-original.wav", original, config.sample_rate)
+        figures.write_wav(folder / "sounds" / f"{safe}-reconstruction.wav", reconstruction, config.sample_rate)
+
+
+def write_morph(vae: VAE, examples: Examples, folder: pathlib.Path) -> None:
+    """Writes a morph between the first two examples at the first one's pitch: a strip of spectrograms and one WAV."""
+    config = vae.config.audio
+    z_mean, _ = vae.encoder(tf.constant(examples.log_mel[[0, -1]]))
+    pitch = int(examples.table.pitch[0])
+    path = latent.interpolate(z_mean[0].numpy(), z_mean[1].numpy(), MORPH_STEPS).astype(np.float32)
+    log_mel = vae.decoder(
+        tf.constant(path), tf.fill([MORPH_STEPS], pitch), tf.fill([MORPH_STEPS], MORPH_VELOCITY)
+    ).numpy()
+    titles = [f"{step / (MORPH_STEPS - 1):.0%}" for step in range(MORPH_STEPS)]
+    ends = [str(examples.table.note_str[i]) for i in (0, -1)]
+    titles[0], titles[-1] = ends
+    figures.plot_spectrograms(
+        [(f"at pitch {pitch}", log_mel)], titles, config, folder / "figures" / "interpolation.png"
+    )
+    audio = log_mel_to_audio(tf.constant(log_mel), config).numpy()
+    figures.write_wav(folder / "sounds" / "morph.wav", join_notes(audio, config), config.sample_rate)
+
+
+def join_notes(audio: np.ndarray, config: AudioConfig, seconds: float = 1.5, fade: float = 0.05) -> np.ndarray:
+    """Returns the beginnings of several notes, one after the other, each faded out.
+
+    Args:
+        audio: float32 `[notes, samples]`.
+        config: gives the sample rate.
+        seconds: of each note.
+        fade: seconds of the linear fade at its end.
+
+    Returns:
+        float32 `[notes * seconds * sample_rate]`.
+    """
+    length, ramp = int(seconds * config.sample_rate), int(fade * config.sample_rate)
+    cut = audio[:, :length].copy()
+    cut[:, -ramp:] *= np.linspace(1.0, 0.0, ramp, dtype=np.float32)
+    return cut.reshape(-1)
+
+
+def latent_centroids(vae: VAE, features: SplitFeatures, batch_size: int) -> dict:
+    """Returns the mean z_mean of every instrument and every known family: what `attributes.json` holds.
+
+    Returns:
+        {`latent_dim`, `instruments`: {name: {`centroid`: list of float, `notes`: int}}, `families`: likewise}.
+    """
+    table = features.table
+    dim = vae.config.model.latent_dim
+    encode = tf.function(lambda log_mel: vae.encoder(log_mel)[0], reduce_retracing=True)
+    sums: dict[str, np.ndarray] = {}
+    counts: dict[str, int] = {}
+    for batch in features.batches(batch_size):
+        for z, row in zip(encode(batch["log_mel"]).numpy(), batch["row"].numpy(), strict=True):
+            keys = [f"instruments/{table.instrument_str[row]}"]
+            if table.instrument_family[row] != UNKNOWN:
+                keys.append(f"families/{FAMILIES[table.instrument_family[row]]}")
+            for key in keys:
+                sums[key] = sums.get(key, np.zeros(dim)) + z
+                counts[key] = counts.get(key, 0) + 1
+    result: dict = {"format_version": 1, "latent_dim": dim, "instruments": {}, "families": {}}
+    for key in sorted(sums):
+        kind, name = key.split("/", 1)
+        centroid = [round(float(value), 5) for value in sums[key] / counts[key]]
+        result[kind][name] = {"centroid": centroid, "notes": counts[key]}
+    return result

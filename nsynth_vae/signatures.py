@@ -1,0 +1,79 @@
+"""What exported models offer: functions of tensors with the names, dtypes and shapes that clients rely on.
+
+An endpoint is a function and the `tf.TensorSpec`s of its arguments; it returns a dictionary of named outputs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from nsynth_vae import features
+from nsynth_vae.config import Config
+from nsynth_vae.model import VAE, Decoder, Encoder
+from nsynth_vae.synthesis import griffin_lim
+
+Endpoint = tuple[Callable[..., dict[str, tf.Tensor]], list[tf.TensorSpec]]
+
+
+def encoder_endpoint(encoder: Encoder, config: Config) -> Endpoint:
+    """Returns `audio` `[batch, num_samples]`, -1..1 -> `z_mean`, `z_log_var` `[batch, latent_dim]`."""
+
+    def encode(audio: tf.Tensor) -> dict[str, tf.Tensor]:
+        z_mean, z_log_var = encoder(features.log_mel(audio, config.audio))
+        return {"z_mean": z_mean, "z_log_var": z_log_var}
+
+    return encode, [tf.TensorSpec([None, config.audio.num_samples], tf.float32, name="audio")]
+
+
+def decoder_endpoint(decoder: Decoder, config: Config, *, iterations: int) -> Endpoint:
+    """Returns `z`, `pitch`, `velocity` -> `log_mel` and, by Griffin-Lim, `audio` `[batch, num_samples]`.
+
+    Args:
+        decoder: the built decoder.
+        config: the model's configuration.
+        iterations: of Griffin-Lim.
+    """
+
+    def decode(z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor) -> dict[str, tf.Tensor]:
+        log_mel = decoder(z, pitch, velocity)
+        audio = griffin_lim.log_mel_to_audio(log_mel, config.audio, iterations=iterations)
+        return {"log_mel": log_mel, "audio": audio}
+
+    return decode, _decoder_inputs(config, batch=None)
+
+
+def lite_decoder_endpoint(decoder: Decoder, config: Config) -> Endpoint:
+    """Returns `z`, `pitch`, `velocity` -> `log_mel` float32 `[1, num_frames, mel_bins]`, for one note.
+
+    Pitch and velocity are clamped to 0..127: TFLite does not check the index of a look-up.
+    """
+
+    def decode(z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"log_mel": decoder(z, tf.clip_by_value(pitch, 0, 127), tf.clip_by_value(velocity, 0, 127))}
+
+    return decode, _decoder_inputs(config, batch=1)
+
+
+def float32_layers(vae: VAE, config: Config) -> tuple[Encoder, Decoder]:
+    """Returns the model's encoder and decoder as copies that compute in float32, outside of any strategy.
+
+    A model that was trained in mixed precision or under `tf.distribute` is exported as any other this way.
+    """
+    exact = dataclasses.replace(config.train, precision="float32")
+    copy = VAE(dataclasses.replace(config, train=exact))
+    copy.build()
+    copy.encoder.set_weights(vae.encoder.get_weights())
+    copy.decoder.set_weights(vae.decoder.get_weights())
+    return copy.encoder, copy.decoder
+
+
+def _decoder_inputs(config: Config, *, batch: int | None) -> list[tf.TensorSpec]:
+    """Returns `z` float32 `[batch, latent_dim]`, `pitch` and `velocity` int32 `[batch]`, MIDI numbers."""
+    return [
+        tf.TensorSpec([batch, config.model.latent_dim], tf.float32, name="z"),
+        tf.TensorSpec([batch], tf.int32, name="pitch"),
+        tf.TensorSpec([batch], tf.int32, name="velocity"),
+    ]

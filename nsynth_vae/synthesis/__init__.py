@@ -1,0 +1,1 @@
+"""From log-mel (and pitch) to audio."""

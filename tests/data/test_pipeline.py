@@ -1,0 +1,289 @@
+"""Batches: their order, their partners, and that every way of caching gives the same features."""
+
+import collections
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import synthetic
+
+from nsynth_vae import features
+from nsynth_vae.config import AudioConfig, InputError
+from nsynth_vae.data.cache import DiskStore, stream_features
+from nsynth_vae.data.open import open_source
+from nsynth_vae.data.pipeline import CachedFeatures, StreamedFeatures, open_features, plan_epoch
+from nsynth_vae.data.source import BadNoteError, BadNotes
+
+CONFIG = AudioConfig()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return synthetic.write_nsynth(tmp_path_factory.mktemp("nsynth"))
+
+
+@pytest.fixture
+def source(folder):
+    return open_source(str(folder), audio=CONFIG, bad_notes=BadNotes())
+
+
+def train_rows(source):
+    return np.flatnonzero(source.table.split == 0)
+
+
+def test_plan_is_a_pure_function_of_seed_and_epoch():
+    instruments = np.array(["a"] * 20 + ["b"] * 15 + ["c"], object)
+    first, again = (plan_epoch(instruments, 8, 0.5, (3, 7)) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first[0], plan_epoch(instruments, 8, 0.5, (3, 8))[0])
+    assert not np.array_equal(first[0], plan_epoch(instruments, 8, 0.5, (4, 7))[0])
+
+
+def test_plan_has_every_note_at_most_once_and_pairs_within_the_instrument():
+    instruments = np.array(["a", "b"] * 20 + ["c"], object)
+    notes, targets = plan_epoch(instruments, 8, 0.5, (0, 0))
+    assert notes.shape == targets.shape == (5, 8)
+    assert len(set(notes.ravel())) == 40
+    assert (instruments[notes] == instruments[targets]).all()
+    np.testing.assert_array_equal(notes[:, 4:], targets[:, 4:])
+    paired = instruments[notes[:, :4]] != "c"
+    assert (notes[:, :4] != targets[:, :4])[paired].all()
+    assert (notes[:, :4] == targets[:, :4])[~paired].all()
+
+
+def test_partners_are_spread_evenly_over_the_instruments_other_notes():
+    instruments = np.array(["a"] * 5 + ["b"] * 3, object)
+    pairs = collections.Counter()
+    for epoch in range(2000):
+        notes, targets = plan_epoch(instruments, 8, 1.0, (0, epoch))
+        pairs.update(zip(notes.ravel(), targets.ravel(), strict=True))
+    of_first = np.array([pairs[0, other] for other in (1, 2, 3, 4)])
+    assert of_first.sum() == 2000 and pairs[0, 0] == 0
+    assert (abs(of_first - 500) < 5 * np.sqrt(500)).all()
+
+
+def test_plan_repeats_notes_only_if_they_are_fewer_than_a_batch():
+    notes, _ = plan_epoch(np.array(["a", "b", "c"], object), 8, 0.0, (0, 0))
+    assert notes.shape == (1, 8)
+    assert sorted(collections.Counter(notes.ravel()).values()) == [2, 3, 3]
+
+
+def ways(source, tmp_path):
+    rows = train_rows(source)
+    return {
+        "memory": open_features(source, rows, CONFIG, BadNotes(), memory=True),
+        "disk": open_features(source, rows, CONFIG, BadNotes(), memory=False, cache_dir=tmp_path / "cache"),
+        "streamed": open_features(source, rows, CONFIG, BadNotes(), memory=False),
+    }
+
+
+def test_all_ways_give_the_same_notes_in_the_same_order(source, tmp_path):
+    expected = None
+    for way in ways(source, tmp_path).values():
+        batches = list(way.batches(8))
+        assert [len(batch["pitch"]) for batch in batches] == [8, 8, 8, 8, 4]
+        joined = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+        expected = expected or joined
+        for name, values in expected.items():
+            np.testing.assert_array_equal(joined[name], values)
+        np.testing.assert_array_equal(way.table.pitch[joined["row"]], joined["pitch"])
+    audio = synthetic.tone(int(expected["pitch"][0]))
+    assert expected["log_mel"].shape == (36, *features.log_mel(audio, CONFIG).shape)
+
+
+def test_the_features_are_those_of_the_file(source):
+    import soundfile
+
+    row = int(train_rows(source)[5])
+    audio, _ = soundfile.read(source.location(row), dtype="float32")
+    ((found, log_mel),) = stream_features(source, np.array([row]), CONFIG, BadNotes())
+    assert found == row
+    np.testing.assert_array_equal(log_mel, features.log_mel(audio, CONFIG))
+
+
+@pytest.mark.parametrize("way", ["memory", "disk", "streamed"])
+def test_training_batches_repeat_and_can_be_entered_in_the_middle(source, tmp_path, way):
+    notes = ways(source, tmp_path)[way]
+
+    def take(first_step, count):
+        batches = notes.training(batch_size=8, cross_note_share=0.5, seed=1, first_step=first_step).take(count)
+        return [{name: value.numpy() for name, value in batch.items()} for batch in batches]
+
+    whole, tail = take(0, 7), take(5, 2)
+    for batch, again in zip(whole[5:], tail, strict=True):
+        for name in batch:
+            np.testing.assert_array_equal(batch[name], again[name])
+    assert notes.steps_per_epoch(8) == 4
+    pitches = [sorted(np.concatenate([batch["pitch"] for batch in whole[:4]]).tolist())]
+    assert len(pitches[0]) == 32
+    for batch in whole:
+        for half in ("log_mel", "pitch", "velocity"):
+            np.testing.assert_array_equal(batch[half][4:], batch[f"target_{half}"][4:])
+    cross = [np.any(batch["log_mel"][:4] != batch["target_log_mel"][:4], axis=(1, 2)) for batch in whole]
+    assert np.mean(cross) > 0.7
+
+
+def test_a_stream_without_a_cache_keeps_a_bounded_number_of_partners(source, monkeypatch):
+    monkeypatch.setattr("nsynth_vae.data.pipeline.RESERVOIR_NOTES", 2)
+    notes = open_features(source, train_rows(source), CONFIG, BadNotes(), memory=False)
+    assert isinstance(notes, StreamedFeatures)
+    read = []
+    pairs = notes._pairs((0, 0), 8, 8)
+    for _ in range(36):
+        note = next(pairs)
+        read.append(note)
+        if not np.array_equal(note[0], note[3]):
+            recent = [np.array_equal(note[3], other[0]) for other in read[-4:-1]]
+            assert any(recent)
+
+
+def test_shards_are_reused_and_a_changed_file_costs_its_shard_only(source, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("nsynth_vae.data.cache.SHARD_NOTES", 10)
+    rows, cache = train_rows(source), tmp_path / "cache"
+    computed = []
+    monkeypatch.setattr(
+        "nsynth_vae.data.cache.stream_features",
+        lambda *arguments: computed.append(len(arguments[1])) or stream_features(*arguments),
+    )
+
+    def build():
+        computed.clear()
+        progress = []
+        opened = open_source(str(folder), audio=CONFIG, bad_notes=BadNotes())
+        store = DiskStore(opened, rows, CONFIG, BadNotes(), progress.append, cache)
+        assert sum(progress) == len(rows)
+        return store.read(np.arange(len(rows)))
+
+    first = build()
+    assert computed == [36] and len(list(cache.iterdir())) == 4
+    np.testing.assert_array_equal(build(), first)
+    assert computed == []
+    path = source.location(int(rows[12]))
+    os.utime(path, ns=(1, 1))
+    np.testing.assert_array_equal(build(), first)
+    assert computed == [10]
+    shard = max(cache.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    shard.write_bytes(shard.read_bytes()[:-1])
+    np.testing.assert_array_equal(build(), first)
+    assert computed == [10]
+    (cache / "log-mel-0123.999999999.tmp").write_bytes(b"half")
+    build()
+    assert not list(cache.glob("*.tmp"))
+
+
+def test_other_features_never_come_from_these_shards(source, tmp_path):
+    rows = train_rows(source)[:3]
+    for config in (CONFIG, AudioConfig(log_offset=1e-3)):
+        store = DiskStore(source, rows, config, BadNotes(), lambda notes: None, tmp_path)
+        expected = [log_mel for _, log_mel in stream_features(source, rows, config, BadNotes())]
+        np.testing.assert_array_equal(store.read(np.arange(3)), expected)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("memory", [True, False])
+def test_bad_notes_are_named_and_left_out_now_and_from_the_cache(tmp_path, memory):
+    folder = synthetic.write_nsynth(tmp_path / "nsynth")
+    audio = sorted((folder / "nsynth-train" / "audio").iterdir())
+    audio[3].write_bytes(audio[3].read_bytes()[:5000])
+    audio[7].write_bytes(b"RIFF nonsense")
+    rows = np.arange(36)
+    for _ in range(2):
+        bad = BadNotes("skip")
+        source = open_source(str(folder), audio=CONFIG, bad_notes=bad)
+        rows = train_rows(source)
+        notes = open_features(source, rows, CONFIG, bad, memory=memory, cache_dir=None if memory else tmp_path / "cache")
+        assert isinstance(notes, CachedFeatures)
+        assert len(notes.table) == 34
+        assert {os.path.basename(name) for name in bad.skipped} == {audio[3].name, audio[7].name}
+    with pytest.raises(BadNoteError, match=audio[3].stem):
+        source = open_source(str(folder), audio=CONFIG, bad_notes=BadNotes())
+        open_features(source, train_rows(source), CONFIG, BadNotes(), memory=True)
+
+
+def test_a_split_of_bad_notes_only_is_an_error(tmp_path):
+    folder = synthetic.write_nsynth(tmp_path / "nsynth", train_pitches=(60,))
+    bad = BadNotes("skip")
+    source = open_source(str(folder), audio=CONFIG, bad_notes=bad)
+    for path in (folder / "nsynth-train" / "audio").iterdir():
+        path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(InputError, match="no note can be used, expected at least one"):
+        open_features(source, train_rows(source), CONFIG, bad, memory=True)
+
+
+def test_a_kill_while_writing_costs_one_shard_and_blocks_nothing(folder, tmp_path):
+    script = textwrap.dedent(f"""
+        import os, signal
+        import numpy as np
+        from nsynth_vae.config import AudioConfig
+        from nsynth_vae.data import cache
+        from nsynth_vae.data.open import open_source
+        from nsynth_vae.data.source import BadNotes
+        cache.SHARD_NOTES = 10
+        source = open_source({str(folder)!r}, audio=AudioConfig(), bad_notes=BadNotes())
+        done = []
+        def progress(notes):
+            done.append(notes)
+            if len(done) == 25:
+                os.kill(os.getpid(), signal.SIGKILL)
+        rows = np.flatnonzero(source.table.split == 0)
+        cache.DiskStore(source, rows, AudioConfig(), BadNotes(), progress, __import__("pathlib").Path({str(tmp_path)!r}))
+    """)
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True)
+    assert ended.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.glob("log-mel-*"))) == 2
+    store = DiskStore(
+        source := open_source(str(folder), audio=CONFIG, bad_notes=BadNotes()),
+        train_rows(source),
+        CONFIG,
+        BadNotes(),
+        lambda notes: None,
+        tmp_path,
+    )
+    assert store.read(np.arange(36)).shape == (36, 251, 128)
+
+
+MEASURE = """
+import resource, sys
+import numpy as np
+from nsynth_vae.config import AudioConfig
+from nsynth_vae.data.open import open_source
+from nsynth_vae.data.pipeline import open_features
+from nsynth_vae.data.source import BadNotes
+source = open_source(sys.argv[1], audio=AudioConfig(), bad_notes=BadNotes())
+rows = np.arange(len(source.table))
+notes = open_features(source, rows, AudioConfig(), BadNotes(), memory=False, cache_dir=sys.argv[2] or None)
+steps = notes.steps_per_epoch(32)
+for batch in notes.training(batch_size=32, cross_note_share=0.5, seed=0).take(steps):
+    pass
+print(len(rows), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cached", [True, False])
+def test_memory_does_not_grow_with_the_number_of_notes(tmp_path, cached):
+    import json
+
+    peaks = {}
+    note = tmp_path / "note.wav"
+    synthetic.soundfile.write(note, synthetic.tone(60), 16000, subtype="PCM_16")
+    for count in (1000, 10_000):
+        folder = tmp_path / str(count) / "nsynth-train"
+        (folder / "audio").mkdir(parents=True)
+        examples = {}
+        for i in range(count):
+            name = f"guitar_acoustic_{i // 128:03d}-{i % 128:03d}-100"
+            os.link(note, folder / "audio" / f"{name}.wav")
+            examples[name] = {"pitch": i % 128, "velocity": 100, "instrument_str": name[:-8], "sample_rate": 16000}
+        (folder / "examples.json").write_text(json.dumps(examples))
+        cache = str(tmp_path / "cache" / str(count)) if cached else ""
+        ran = subprocess.run(
+            [sys.executable, "-c", MEASURE, str(folder.parent), cache], capture_output=True, text=True, check=True
+        )
+        notes, peaks[count] = map(int, ran.stdout.split())
+        assert notes == count
+    assert peaks[10_000] <= 1.1 * peaks[1000], peaks

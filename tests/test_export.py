@@ -1,0 +1,357 @@
+"""Exports: signatures, parity with Keras in a process without this package, versions, failures."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+
+from nsynth_vae import export, features, signatures
+from nsynth_vae.config import AudioConfig, Config, InputError, ModelConfig
+from nsynth_vae.model import VAE
+from nsynth_vae.synthesis import griffin_lim
+
+CONFIG = Config(model=ModelConfig(latent_dim=6, channels=16))
+AUDIO = CONFIG.audio
+SMALL = Config(audio=AudioConfig(num_samples=4096), model=ModelConfig(latent_dim=3, channels=16))
+BATCHES = (1, 2, 7)
+
+# Runs in a process of its own, in which neither this package nor Keras can be imported.
+CLIENT = """
+import sys
+sys.modules["nsynth_vae"] = sys.modules["keras"] = None
+import numpy as np
+import tensorflow as tf
+exports, inputs, outputs = sys.argv[1:]
+data, found = np.load(inputs), {}
+encode = tf.saved_model.load(exports + "/encoder/1").signatures["serving_default"]
+decode = tf.saved_model.load(exports + "/decoder/1").signatures["serving_default"]
+for n in (1, 2, 7):
+    for name, value in encode(audio=tf.constant(data["audio"][:n])).items():
+        found[f"{name}_{n}"] = value.numpy()
+    given = {name: tf.constant(data[name][:n]) for name in ("z", "pitch", "velocity")}
+    for name, value in decode(**given).items():
+        found[f"{name}_{n}"] = value.numpy()
+    found[f"again_{n}"] = decode(**given)["audio"].numpy()
+np.savez(outputs, **found)
+"""
+
+
+def make_vae(config: Config) -> VAE:
+    """Returns a built model whose weights are always the same."""
+    keras.utils.set_random_seed(7)
+    vae = VAE(config)
+    vae.build()
+    # Away from the initial state, in which biases are 0; and loud enough to be heard.
+    rng = np.random.default_rng(7)
+    for layer in (vae.encoder, vae.decoder):
+        layer.set_weights([w + 0.05 * rng.normal(size=w.shape) for w in layer.get_weights()])
+    vae.decoder.to_envelopes.bias.assign_add(tf.ones_like(vae.decoder.to_envelopes.bias))
+    return vae
+
+
+def make_inputs() -> dict[str, np.ndarray]:
+    """Returns seven notes for the encoder and as many for the decoder."""
+    rng = np.random.default_rng(2)
+    time_axis = np.arange(AUDIO.num_samples) / AUDIO.sample_rate
+    pitch = np.array([60, 21, 108, 0, 127, 69, 45], np.int32)
+    sines = np.sin(2 * np.pi * 440.0 * 2.0 ** ((pitch[:, None] - 69) / 12) * time_axis)
+    return {
+        "audio": (0.5 * sines * np.exp(-2.0 * time_axis)).astype(np.float32),
+        "z": rng.normal(size=[7, CONFIG.model.latent_dim]).astype(np.float32),
+        "pitch": pitch,
+        "velocity": np.array([100, 25, 127, 0, 75, 50, 1], np.int32),
+    }
+
+
+@pytest.fixture(scope="module")
+def exported(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[VAE, dict[str, pathlib.Path], pathlib.Path, str]:
+    """Returns a model, its exports' paths and folder, and what the export wrote to the standard streams."""
+    folder = tmp_path_factory.mktemp("exports") / "deeper" / "exports"
+    vae = make_vae(CONFIG)
+    log = tmp_path_factory.mktemp("log") / "log"
+    kept = os.dup(1), os.dup(2)
+    with open(log, "wb") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        try:
+            paths = export.export_model(vae, CONFIG, folder)
+        finally:
+            os.dup2(kept[0], 1)
+            os.dup2(kept[1], 2)
+    return vae, paths, folder, log.read_text()
+
+
+@pytest.fixture
+def stubs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replaces the slow writing of SavedModels and TFLite, for tests of where and when."""
+
+    def write(folder: pathlib.Path, endpoint: object, facts: str) -> None:
+        folder.mkdir()
+        (folder / "saved_model.pb").write_text(facts)
+
+    monkeypatch.setattr(export, "_write_saved_model", write)
+    monkeypatch.setattr(export, "_convert", lambda saved_model, half: b"half" if half else b"full")
+
+
+def numbered(folder: pathlib.Path) -> list[str]:
+    """Returns what is in the subfolders."""
+    return sorted(str(path.relative_to(folder)) for path in folder.glob("*/*"))
+
+
+def test_signatures_are_the_contracts(exported) -> None:
+    """Names, dtypes and shapes, with any number of notes in a batch."""
+    _, paths, folder, _ = exported
+    assert paths["encoder"] == folder / "encoder" / "1" and paths["decoder"] == folder / "decoder" / "1"
+    expected = {
+        "encoder": (
+            {"audio": ([None, 64000], tf.float32)},
+            {"z_mean": ([None, 6], tf.float32), "z_log_var": ([None, 6], tf.float32)},
+        ),
+        "decoder": (
+            {"z": ([None, 6], tf.float32), "pitch": ([None], tf.int32), "velocity": ([None], tf.int32)},
+            {"log_mel": ([None, 251, 128], tf.float32), "audio": ([None, 64000], tf.float32)},
+        ),
+    }
+    for kind, (inputs, outputs) in expected.items():
+        loaded = tf.saved_model.load(str(paths[kind]))
+        assert list(loaded.signatures) == ["serving_default"]
+        signature = loaded.signatures["serving_default"]
+
+        def described(specs: dict) -> dict:
+            return {name: (spec.shape.as_list(), spec.dtype) for name, spec in specs.items()}
+
+        assert described(signature.structured_input_signature[1]) == inputs
+        assert described(signature.structured_outputs) == outputs
+
+
+def test_parity_in_a_process_without_this_package(exported, tmp_path: pathlib.Path) -> None:
+    """Nor with Keras; alone and in batches; twice the same audio."""
+    vae, _, folder, _ = exported
+    data = make_inputs()
+    np.savez(tmp_path / "inputs.npz", **data)
+    command = [sys.executable, "-I", "-c", CLIENT, str(folder), "inputs.npz", "outputs.npz"]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = np.load(tmp_path / "outputs.npz")
+    for n in BATCHES:
+        z_mean, z_log_var = vae.encoder(features.log_mel(tf.constant(data["audio"][:n]), AUDIO))
+        log_mel = vae.decoder(*(tf.constant(data[name][:n]) for name in ("z", "pitch", "velocity")))
+        np.testing.assert_allclose(found[f"z_mean_{n}"], z_mean, atol=1e-4)
+        np.testing.assert_allclose(found[f"z_log_var_{n}"], z_log_var, atol=1e-4)
+        np.testing.assert_allclose(found[f"log_mel_{n}"], log_mel, atol=1e-4)
+        audio = griffin_lim.log_mel_to_audio(tf.constant(found[f"log_mel_{n}"]), AUDIO).numpy()
+        assert np.max(np.abs(audio)) > 0.01
+        # Another process may use other kernels (oneDNN), and Griffin-Lim amplifies their rounding.
+        error = found[f"audio_{n}"] - audio
+        assert np.sqrt(np.mean(error**2)) < 1e-3 and np.max(np.abs(error)) < 1e-2
+        np.testing.assert_array_equal(found[f"again_{n}"], found[f"audio_{n}"])
+
+
+def test_parity_of_the_audio_in_this_process(exported) -> None:
+    """What the decoder's log-mel sounds like is the same in the exported graph."""
+    vae, paths, _, _ = exported
+    decode = tf.saved_model.load(str(paths["decoder"])).signatures["serving_default"]
+    data = make_inputs()
+    for n in BATCHES:
+        given = {name: tf.constant(data[name][:n]) for name in ("z", "pitch", "velocity")}
+        found = decode(**given)
+        np.testing.assert_allclose(found["log_mel"], vae.decoder(**given), atol=1e-4)
+        audio = griffin_lim.log_mel_to_audio(found["log_mel"], AUDIO)
+        np.testing.assert_allclose(found["audio"], audio, atol=1e-3)
+
+
+@pytest.mark.parametrize(("kind", "tolerance"), [("float32", 1e-4), ("float16", 1e-2)])
+def test_tflite_decoder(exported, kind: str, tolerance: float) -> None:
+    """Built-in operators only, and the Keras decoder's log-mel."""
+    vae, paths, _, _ = exported
+    interpreter = Interpreter(str(paths[f"tflite_{kind}"]), num_threads=1)
+    operators = {item["op_name"] for item in interpreter._get_ops_details()}
+    assert "CONV_2D" in operators
+    assert not [name for name in operators if name.startswith("Flex") or not name.isupper()]
+    assert interpreter.get_signature_list() == {
+        "serving_default": {"inputs": ["pitch", "velocity", "z"], "outputs": ["log_mel"]}
+    }
+    run = interpreter.get_signature_runner("serving_default")
+    shapes = {name: (list(item["shape"]), item["dtype"]) for name, item in run.get_input_details().items()}
+    assert shapes == {"z": ([1, 6], np.float32), "pitch": ([1], np.int32), "velocity": ([1], np.int32)}
+    data = make_inputs()
+    for index in range(7):
+        given = {name: data[name][index : index + 1] for name in ("z", "pitch", "velocity")}
+        log_mel = run(**given)["log_mel"]
+        assert log_mel.shape == (1, 251, 128) and log_mel.dtype == np.float32
+        np.testing.assert_allclose(log_mel, vae.decoder(**given), atol=tolerance)
+    # The converter drops checks, so what is out of range is clamped.
+    given |= {"pitch": np.array([1000], np.int32), "velocity": np.array([-5], np.int32)}
+    clamped = given | {"pitch": np.array([127], np.int32), "velocity": np.array([0], np.int32)}
+    np.testing.assert_array_equal(run(**given)["log_mel"], run(**clamped)["log_mel"])
+
+
+def test_facts_are_beside_every_export(exported) -> None:
+    """The same facts three times."""
+    _, paths, folder, _ = exported
+    texts = {
+        (paths["encoder"] / "assets.extra" / "model_facts.json").read_text(),
+        (paths["decoder"] / "assets.extra" / "model_facts.json").read_text(),
+        (folder / "tflite" / "model_facts.json").read_text(),
+    }
+    facts = json.loads(texts.pop())
+    assert not texts
+    assert (facts["sample_rate"], facts["num_samples"], facts["latent_dim"]) == (16000, 64000, 6)
+    assert (facts["num_frames"], facts["num_mel_bins"], facts["format_version"]) == (251, 128, 1)
+    assert AudioConfig.from_dict(facts["audio"]) == AUDIO
+    assert facts["package_version"]
+
+
+def test_export_is_quiet_and_leaves_only_what_it_should(exported) -> None:
+    """No word on the standard streams, no folder that is not in the contract."""
+    _, paths, folder, log = exported
+    assert log == ""
+    tflite = ["decoder_float16.tflite", "decoder_float32.tflite", "model_facts.json"]
+    assert numbered(folder) == ["decoder/1", "encoder/1"] + [f"tflite/{name}" for name in tflite]
+    assert sorted(path.name for path in folder.iterdir()) == ["decoder", "encoder", "tflite"]
+    assert all(path.exists() for path in paths.values())
+
+
+def test_the_next_version_is_above_both(tmp_path: pathlib.Path, stubs) -> None:
+    """Encoder and decoder get the same version, and the former ones are left alone."""
+    lines = []
+    vae = make_vae(SMALL)
+    first = export.export_model(vae, SMALL, tmp_path, version=4, report=lines.append)
+    assert lines == ["encoder: SavedModel", "decoder: SavedModel", "decoder: TFLite"]
+    (first["encoder"] / "saved_model.pb").write_text("the first")
+    (tmp_path / "decoder" / "6").mkdir()
+    (tmp_path / "encoder" / "notes").mkdir()
+    second = export.export_model(vae, SMALL, tmp_path)
+    assert second["encoder"] == tmp_path / "encoder" / "7" and second["decoder"] == tmp_path / "decoder" / "7"
+    assert (first["encoder"] / "saved_model.pb").read_text() == "the first"
+    assert (
+        second["tflite_float16"].read_bytes() == b"half" and second["tflite_float32"].read_bytes() == b"full"
+    )
+
+
+def test_versions_only_grow(tmp_path: pathlib.Path) -> None:
+    """A version that is there, or below one, is refused before anything is written."""
+    (tmp_path / "decoder" / "7").mkdir(parents=True)
+    for version in (7, 6, 0):
+        with pytest.raises(InputError, match=f"version: found {version}, expected 8 or more: .* has 7"):
+            export.export_model(None, SMALL, tmp_path, version=version)
+    assert numbered(tmp_path) == ["decoder/7"]
+
+
+def test_a_version_that_appears_meanwhile_is_kept(tmp_path: pathlib.Path, stubs, monkeypatch) -> None:
+    """Another export may have been faster."""
+    monkeypatch.setattr(export, "_next_version", lambda *_: 1)
+    (tmp_path / "encoder" / "1").mkdir(parents=True)
+    (tmp_path / "encoder" / "1" / "mine").write_text("mine")
+    with pytest.raises(InputError, match=f"{tmp_path}/encoder/1: .*, expected to write it new"):
+        export.export_model(make_vae(SMALL), SMALL, tmp_path)
+    assert (tmp_path / "encoder" / "1" / "mine").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["encoder"]
+
+
+def test_a_failure_leaves_nothing_and_tells_why(tmp_path: pathlib.Path, stubs, monkeypatch, capfd) -> None:
+    """No numbered folder, nothing aside, and what was kept quiet is said."""
+
+    def fail(saved_model: pathlib.Path, *, half: bool) -> bytes:
+        assert (saved_model / "saved_model.pb").exists()
+        with export._quiet():
+            os.write(2, b"the converter's own words\n")
+            raise RuntimeError("no conversion")
+
+    monkeypatch.setattr(export, "_convert", fail)
+    with pytest.raises(RuntimeError, match="no conversion"):
+        export.export_model(make_vae(SMALL), SMALL, tmp_path / "exports")
+    assert list((tmp_path / "exports").iterdir()) == []
+    assert "the converter's own words" in capfd.readouterr().err
+
+
+def test_what_a_killed_export_left_is_removed_later(tmp_path: pathlib.Path) -> None:
+    """But not what may still be in use."""
+    old, young = tmp_path / ".writing-old", tmp_path / ".writing-young"
+    old.mkdir()
+    young.mkdir()
+    os.utime(old, (time.time() - 7200, time.time() - 7200))
+    with export._aside(tmp_path) as folder:
+        assert folder.is_dir() and not folder.name.isdecimal()
+    assert sorted(tmp_path.iterdir()) == [young]
+
+
+def test_exports_folder_that_cannot_be_made(tmp_path: pathlib.Path) -> None:
+    """Bad input, not a traceback."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file/exports: .*expected a folder that can be written"):
+        export.export_model(None, SMALL, tmp_path / "file" / "exports")
+
+
+def test_a_mixed_precision_model_is_exported_in_float32() -> None:
+    """With the same weights, and the global policy as it was."""
+    plain = make_vae(SMALL)
+    policy = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        mixed = VAE(SMALL)
+        mixed.build()
+        mixed.set_weights(plain.get_weights())
+        encoder, decoder = signatures.float32_layers(mixed, SMALL)
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy(policy)
+    given = tf.constant([[0.3, -1.0, 2.0]]), tf.constant([60]), tf.constant([100])
+    log_mel = decoder(*given)
+    assert decoder.compute_dtype == encoder.compute_dtype == "float32"
+    np.testing.assert_array_equal(log_mel, plain.decoder(*given))
+    np.testing.assert_array_equal(encoder(log_mel)[0], plain.encoder(log_mel)[0])
+
+
+@pytest.fixture
+def model_folder(tmp_path: pathlib.Path) -> pathlib.Path:
+    """Returns the folder of a saved model."""
+    folder = tmp_path / "models" / "small"
+    folder.mkdir(parents=True)
+    SMALL.save(folder / "config.json")
+    make_vae(SMALL).save_weights(folder / "model.weights.h5")
+    return folder
+
+
+def test_load_model_rebuilds_it(model_folder: pathlib.Path) -> None:
+    """Configuration and weights."""
+    vae, config = export.load_model(model_folder)
+    assert config == SMALL
+    for found, expected in zip(vae.get_weights(), make_vae(SMALL).get_weights(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_load_model_names_what_is_wrong(model_folder: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """Every message, one line each."""
+    with pytest.raises(InputError, match="nowhere: not a folder, expected a model folder"):
+        export.load_model(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="config.json: No such file or directory, expected"):
+        export.load_model(tmp_path)
+    weights = model_folder / "model.weights.h5"
+    whole = weights.read_bytes()
+    for broken in (whole[: len(whole) // 2], b"", b"no weights at all"):
+        weights.write_bytes(broken)
+        with pytest.raises(
+            InputError, match="model.weights.h5: .*; expected the weights of the model"
+        ) as error:
+            export.load_model(model_folder)
+        assert "\n" not in str(error.value)
+    weights.write_bytes(whole)
+    Config(audio=SMALL.audio, model=ModelConfig(latent_dim=4, channels=16)).save(model_folder / "config.json")
+    with pytest.raises(InputError, match="model.weights.h5: .*; expected the weights of the model"):
+        export.load_model(model_folder)
+    SMALL.save(model_folder / "config.json")
+    weights.unlink()
+    with pytest.raises(InputError, match="model.weights.h5: not found, expected the weights"):
+        export.load_model(model_folder)

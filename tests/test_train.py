@@ -1,0 +1,314 @@
+"""`python -m nsynth_vae.train`: what it leaves, what it says, how it goes on, and every error it can end with."""
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import h5py
+import numpy as np
+import pytest
+import soundfile
+import synthetic
+
+from nsynth_vae import train
+from nsynth_vae.config import Config, DataConfig
+
+FAST = ["--latent-dim", "4", "--channels", "16", "--batch-size", "8"]
+
+
+@pytest.fixture(scope="module")
+def notes(tmp_path_factory):
+    return synthetic.write_nsynth(tmp_path_factory.mktemp("data") / "tiny nsynth")
+
+
+@pytest.fixture(scope="module")
+def finished(notes, tmp_path_factory):
+    """A finished run of 6 steps."""
+    folder = tmp_path_factory.mktemp("run")
+    arguments = ["--data", str(notes), "--steps", "6", "--models", str(folder / "models"), "--exports", str(folder / "exports")]
+    assert train.main(arguments + FAST) == 0
+    return folder, arguments + FAST
+
+
+def contents(folder: pathlib.Path) -> dict:
+    return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_model_folder_is_whole(finished):
+    folder, _ = finished
+    model = folder / "models" / "tiny-nsynth"
+    assert {path.name for path in model.iterdir()} == {
+        "config.json",
+        "model.weights.h5",
+        "metrics.json",
+        "attributes.json",
+        "README.md",
+        "figures",
+        "sounds",
+        "logs",
+        "checkpoints",
+    }
+    assert {path.name for path in (model / "figures").iterdir()} == {"losses.png", "reconstructions.png", "interpolation.png"}
+    config = Config.load(model / "config.json")
+    assert config.model.latent_dim == 4 and config.train.batch_size == 8 and config.data.data[0].endswith("tiny nsynth")
+    metrics = json.loads((model / "metrics.json").read_text())
+    assert metrics["finished"] and metrics["training"]["step"] == 6
+    assert metrics["notes"] == {"train": 36, "valid": 4, "test": 4}
+    assert metrics["shared_instruments"] == {"train/valid": 0, "train/test": 0, "valid/test": 0}
+    assert metrics["valid"]["log_mel_l1"] == pytest.approx(
+        min(record["valid"]["log_mel_l1"] for record in metrics["training"]["history"]), rel=0.2
+    )
+    with h5py.File(model / "model.weights.h5") as file:
+        assert len(file) > 0
+
+
+def test_attributes_hold_the_centroids_of_instruments_and_families(finished):
+    from nsynth_vae.export import load_model
+
+    folder, _ = finished
+    model = folder / "models" / "tiny-nsynth"
+    attributes = json.loads((model / "attributes.json").read_text())
+    assert set(attributes["instruments"]) == {"guitar_acoustic_001", "flute_synthetic_002", "organ_electronic_003"}
+    assert set(attributes["families"]) == {"guitar", "flute", "organ"}
+    assert attributes["families"]["guitar"]["notes"] == 12
+    from nsynth_vae import features
+
+    vae, config = load_model(model)
+    data = pathlib.Path(config.data.data[0]) / "nsynth-train" / "audio"
+    files = sorted(data.glob("guitar_acoustic_001-*.wav"))
+    audio = np.stack([soundfile.read(file, dtype="float32")[0] for file in files])
+    z_mean, _ = vae.encoder(features.log_mel(audio, config.audio))
+    np.testing.assert_allclose(attributes["families"]["guitar"]["centroid"], np.mean(z_mean, axis=0), atol=1e-4)
+
+
+def test_sounds_are_16_bit_mono_and_of_the_right_length(finished):
+    folder, _ = finished
+    sounds = sorted((folder / "models" / "tiny-nsynth" / "sounds").iterdir())
+    names = [path.name for path in sounds]
+    assert "morph.wav" in names and sum(name.endswith("-original.wav") for name in names) == 4
+    for path in sounds:
+        info = soundfile.info(path)
+        assert (info.samplerate, info.channels, info.subtype) == (16000, 1, "PCM_16")
+        assert info.frames == (9 * 24000 if path.name == "morph.wav" else 64000)
+    original, _ = soundfile.read([path for path in sounds if path.name.endswith("060-100-original.wav")][0])
+    assert np.abs(original).max() > 0.1
+
+
+def test_tensorboard_has_losses_active_units_images_and_audio(finished):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder, _ = finished
+    events = EventAccumulator(str(folder / "models" / "tiny-nsynth" / "logs"), size_guidance={"tensors": 0})
+    events.Reload()
+    tags = set(events.Tags()["tensors"])
+    assert {"train/kl_loss", "valid/loss", "valid/active_dimensions", "train/reconstruction_loss"} <= tags
+    assert any(tag.startswith("reconstruction/") for tag in tags)
+    assert any(tag.startswith("original and reconstruction/") for tag in tags)
+
+
+def test_the_exports_are_there(finished):
+    folder, _ = finished
+    exports = folder / "exports"
+    assert (exports / "encoder" / "1" / "saved_model.pb").is_file()
+    assert (exports / "decoder" / "1" / "saved_model.pb").is_file()
+    assert (exports / "tflite" / "decoder_float32.tflite").stat().st_size > 10_000
+
+
+def test_a_finished_run_is_left_alone(finished, capsys):
+    folder, arguments = finished
+    before = contents(folder)
+    assert train.main(arguments) == 0
+    assert contents(folder) == before
+    said = capsys.readouterr().out
+    assert "is finished" in said and "nothing to do" in said
+
+
+def test_another_configuration_is_an_error_that_names_what_differs(finished, capsys):
+    folder, arguments = finished
+    before = contents(folder)
+    assert train.main([*arguments, "--latent-dim", "5"]) == 2
+    assert "latent_dim: 4 there, 5 asked" in capsys.readouterr().err
+    assert contents(folder) == before
+
+
+def test_a_larger_budget_trains_further_and_no_resume_starts_anew(notes, tmp_path, capsys):
+    arguments = ["--data", str(notes), "--models", str(tmp_path / "m"), "--exports", str(tmp_path / "e"), "--name", "n", *FAST]
+    assert train.main([*arguments, "--steps", "2"]) == 0
+    assert train.main([*arguments, "--steps", "3"]) == 0
+    assert "Going on from step 2" in capsys.readouterr().out
+    metrics = tmp_path / "m" / "n" / "metrics.json"
+    assert json.loads(metrics.read_text())["training"]["step"] == 3
+    assert sorted(path.name for path in (tmp_path / "e" / "encoder").iterdir()) == ["1", "2"]
+    assert train.main([*arguments, "--steps", "1", "--no-resume"]) == 0
+    assert json.loads(metrics.read_text())["training"]["step"] == 1
+
+
+def fresh(tmp_path: pathlib.Path) -> list[str]:
+    return ["--models", str(tmp_path / "models"), "--exports", str(tmp_path / "exports"), "--steps", "1"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--data", "no/such/folder"], "no/such/folder: no such file or folder, expected"),
+        (["--latent-dim", "0"], "--latent-dim: found '0', expected a positive integer"),
+        (["--beta", "nan"], "beta: found nan, expected a finite number"),
+        (["--beta", "-1"], "beta: found -1.0, expected 0 or more"),
+        (["--cross-note-share", "1.5"], "cross_note_share: found 1.5, expected a number from 0 to 1"),
+        (["--channels", "20"], "channels: found 20, expected a multiple of 16"),
+        (["--pitches", "84-24"], "pitches: found (84, 24), expected two MIDI pitches"),
+        (["--pitches", "low"], "found 'low', expected MIDI pitches such as 24-84"),
+        (["--velocities", "200"], "found '200', expected MIDI velocities such as 25,100"),
+        (["--minutes", "0"], "found '0', expected a positive number"),
+        (["--families", "gitar"], "guitar"),
+        (["--config", "none.json"], "none.json: No such file or directory, expected a JSON configuration file"),
+        (["--seed", "-1"], "seed: found -1, expected an integer from 0"),
+        (["--epoch", "3"], "unrecognized arguments: --epoch 3"),
+        (["--strategy", "mirror"], "invalid choice: 'mirror'"),
+    ],
+)
+def test_bad_options_are_one_line_and_leave_nothing(options, message, tmp_path, capsys):
+    try:
+        code = train.main(fresh(tmp_path) + options)
+    except SystemExit as ended:
+        code = ended.code
+    error = capsys.readouterr().err.strip()
+    assert code == 2
+    assert message in error and error.startswith("error: ") and "\n" not in error
+    assert not (tmp_path / "models").exists() and not (tmp_path / "exports").exists()
+
+
+def test_a_bad_note_is_named_and_leaves_nothing_unless_skipped(tmp_path, capsys):
+    folder = synthetic.write_nsynth(tmp_path / "nsynth")
+    bad = folder / "nsynth-train" / "audio" / "guitar_acoustic_001-048-050.wav"
+    soundfile.write(bad, np.zeros(64000), 16000, subtype="PCM_16")
+    arguments = [*fresh(tmp_path), "--data", str(folder), *FAST]
+    assert train.main(arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert str(bad) in error and "is silent" in error and "\n" not in error
+    assert not (tmp_path / "models").exists()
+    assert train.main([*arguments, "--on-bad-note", "skip"]) == 0
+    assert "Skipped 1 bad notes" in capsys.readouterr().out
+    metrics = json.loads((tmp_path / "models" / "nsynth" / "metrics.json").read_text())
+    assert list(metrics["skipped_notes"]) == [str(bad)]
+
+
+def test_a_folder_that_is_no_models_is_an_error(tmp_path, notes, capsys):
+    (tmp_path / "models" / "mine").mkdir(parents=True)
+    (tmp_path / "models" / "mine" / "thesis.txt").write_text("precious")
+    assert train.main([*fresh(tmp_path), "--data", str(notes), "--name", "mine"]) == 2
+    assert "not a model's (no config.json)" in capsys.readouterr().err
+    (tmp_path / "models" / "file").write_text("")
+    assert train.main([*fresh(tmp_path), "--data", str(notes), "--name", "file"]) == 2
+    assert "found a file, expected a folder" in capsys.readouterr().err
+
+
+def test_a_config_file_is_read_and_options_win(tmp_path, notes):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"model": {"latent_dim": 7, "beta": 2}, "train": {"seed": 3}}))
+    options = train.make_parser().parse_args(["--config", str(path), "--seed", "4", "--data", "a", "--data", "b"])
+    from nsynth_vae import cli
+
+    config = cli.config_from(options)
+    assert (config.model.latent_dim, config.model.beta, config.train.seed) == (7, 2.0, 4)
+    assert config.data == DataConfig(data=("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{", "not JSON"), ('{"modle": {}}', "found 'modle', expected one of"), ('{"model": {"beta": "x"}}', "beta: found 'x'")],
+)
+def test_a_bad_config_file_is_named(tmp_path, text, message, capsys):
+    path = tmp_path / "config.json"
+    path.write_text(text)
+    assert train.main([*fresh(tmp_path), "--config", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert str(path) in error and message in error
+
+
+def test_default_names_come_from_the_data():
+    def name(*data):
+        return train.default_name(Config(data=DataConfig(data=data)))
+
+    assert name("starter") == "starter"
+    assert name("tfds:nsynth/full") == "nsynth-full"
+    assert name("/a/My Samples/") == "My-Samples"
+    assert name("starter", "../shared/nsynth") == "starter+nsynth"
+
+
+def test_one_split_only_is_split_anew(tmp_path, capsys):
+    synthetic.write_split(
+        tmp_path / "nsynth-train", {f"guitar_acoustic_{i:03d}": (1.0, 0.1 * i) for i in range(6)}, (50, 60)
+    )
+    assert train.main([*fresh(tmp_path), "--data", str(tmp_path), "--name", "one", *FAST]) == 0
+    metrics = json.loads((tmp_path / "models" / "one" / "metrics.json").read_text())
+    assert metrics["notes"]["train"] > metrics["notes"]["valid"] > 0
+    assert set(metrics["shared_instruments"].values()) == {0}
+    assert "split anew, by instrument" in capsys.readouterr().out
+
+
+def test_help_answers_in_two_seconds_and_tensorflow_is_quiet(tmp_path):
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        ran = subprocess.run([sys.executable, "-m", "nsynth_vae.train", "--help"], capture_output=True, text=True, check=True)
+        times.append(time.perf_counter() - started)
+    assert min(times) < 2.0
+    assert "--data SRC" in ran.stdout and ran.stderr == ""
+
+
+KILL = """
+    import os, signal, sys
+    from nsynth_vae import train, trainer
+    trainer.CHECKPOINT_SECONDS = 0.0
+    add = trainer.Trainer._add_to_epoch
+    def kill(self, losses):
+        if self.step == int(sys.argv[1]):
+            os.kill(os.getpid(), getattr(signal, sys.argv[2]))
+        add(self, losses)
+    trainer.Trainer._add_to_epoch = kill
+    sys.exit(train.main(sys.argv[3:]))
+"""
+
+
+def weights(folder: pathlib.Path) -> dict[str, np.ndarray]:
+    newest = max((folder / "checkpoints").glob("step-*.npz"))
+    with np.load(newest) as file:
+        return {name: file[name] for name in file.files if name.startswith(("weights", "average", "optimizer"))}
+
+
+@pytest.mark.slow
+def test_killed_at_17_and_started_again_is_the_same_as_40_in_one_go(notes, tmp_path):
+    def arguments(name):
+        folder = tmp_path / name
+        return ["--data", str(notes), "--steps", "40", "--models", str(folder), "--exports", str(folder / "exports"), *FAST]
+
+    script = textwrap.dedent(KILL)
+    killed = subprocess.run([sys.executable, "-c", script, "17", "SIGKILL", *arguments("killed")], capture_output=True)
+    assert killed.returncode == -signal.SIGKILL
+    again = subprocess.run(
+        [sys.executable, "-m", "nsynth_vae.train", *arguments("killed")], capture_output=True, text=True, check=True
+    )
+    assert "Going on from step 16" in again.stdout
+    subprocess.run([sys.executable, "-m", "nsynth_vae.train", *arguments("whole")], capture_output=True, check=True)
+    found, expected = weights(tmp_path / "killed" / "tiny-nsynth"), weights(tmp_path / "whole" / "tiny-nsynth")
+    assert found.keys() == expected.keys()
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-5, err_msg=name)
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_and_says_how_to_go_on(notes, tmp_path):
+    options = ["--data", str(notes), "--steps", "40", "--models", str(tmp_path), "--exports", str(tmp_path / "e"), *FAST]
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(KILL), "7", "SIGINT", *options], capture_output=True, text=True
+    )
+    assert ended.returncode == 130
+    assert "Saved at step 7; the same command goes on from there." in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert (tmp_path / "tiny-nsynth" / "checkpoints" / "step-00000007.npz").is_file()
+    assert not (tmp_path / "e" / "encoder").exists()

@@ -1,0 +1,204 @@
+"""The training loop: the same numbers when repeated, resumed or shared by two devices; budgets; the best weights."""
+
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import synthetic
+import tensorflow as tf
+
+from nsynth_vae.config import AudioConfig, Config, InputError, ModelConfig, TrainConfig
+from nsynth_vae.data.open import open_source
+from nsynth_vae.data.pipeline import open_features
+from nsynth_vae.data.source import BadNotes
+from nsynth_vae.trainer import Budget, Trainer
+
+CONFIG = Config(
+    model=ModelConfig(latent_dim=4, channels=16, kl_warmup_steps=10, cross_note_share=0.5),
+    train=TrainConfig(batch_size=8, seed=5),
+)
+
+
+@pytest.fixture(scope="module")
+def notes(tmp_path_factory):
+    folder = synthetic.write_nsynth(tmp_path_factory.mktemp("nsynth"))
+    source = open_source(str(folder), audio=AudioConfig(), bad_notes=BadNotes())
+    return [
+        open_features(source, np.flatnonzero(source.table.split == split), AudioConfig(), BadNotes(), memory=True)
+        for split in (0, 1)
+    ]
+
+
+def make(notes, folder, config=CONFIG, **keywords):
+    return Trainer(config, *notes, folder, log=lambda line: None, **keywords)
+
+
+def weights(trainer):
+    return [weight.numpy() for weight in trainer.vae.trainable_variables]
+
+
+def run(trainer, **budget):
+    losses = []
+    trainer.run(Budget(**budget), on_step=losses.append)
+    return losses
+
+
+def test_the_same_seed_gives_the_same_losses_and_another_seed_others(notes, tmp_path):
+    first, again = (run(make(notes, tmp_path / name), steps=50) for name in ("a", "b"))
+    assert len(first) == 50
+    for name in first[0]:
+        np.testing.assert_allclose([step[name] for step in first], [step[name] for step in again], rtol=1e-6)
+    other = Config(model=CONFIG.model, train=TrainConfig(batch_size=8, seed=6))
+    assert run(make(notes, tmp_path / "c", other), steps=1)[0]["loss"] != first[0]["loss"]
+    assert first[-1]["log_mel_l1"] < 0.7 * first[0]["log_mel_l1"]
+
+
+def test_stopped_at_17_and_resumed_is_the_same_as_40_in_one_go(notes, tmp_path):
+    whole = make(notes, tmp_path / "whole")
+    losses = run(whole, steps=40)
+    run(make(notes, tmp_path / "parts"), steps=17)
+    resumed = make(notes, tmp_path / "parts")
+    assert resumed.step == 17
+    tail = run(resumed, steps=40)
+    np.testing.assert_allclose([step["loss"] for step in tail], [step["loss"] for step in losses[17:]], rtol=1e-5)
+    for weight, expected in zip(weights(resumed), weights(whole), strict=True):
+        np.testing.assert_allclose(weight, expected, atol=1e-5)
+    for average, expected in zip(resumed.averages, whole.averages, strict=True):
+        np.testing.assert_allclose(average, expected, atol=1e-5)
+
+
+def test_a_truncated_checkpoint_goes_back_to_the_one_before(notes, tmp_path):
+    run(make(notes, tmp_path), epochs=3)
+    newest = max((tmp_path / "checkpoints").iterdir())
+    newest.write_bytes(newest.read_bytes()[:10_000])
+    said = []
+    trainer = Trainer(CONFIG, *notes, tmp_path, log=said.append)
+    assert trainer.step == 8
+    assert "step-00000012.npz: damaged" in said[0]
+
+
+def test_checkpoints_are_written_between_epochs_too(notes, tmp_path, monkeypatch):
+    monkeypatch.setattr("nsynth_vae.trainer.CHECKPOINT_SECONDS", 0.0)
+    trainer = make(notes, tmp_path)
+    seen = []
+    trainer.run(Budget(steps=3), on_step=lambda losses: seen.append(len(list((tmp_path).glob("checkpoints/*.npz")))))
+    assert seen == [0, 1, 2]
+
+
+def test_budgets_end_training_and_are_not_overrun_by_resuming(notes, tmp_path):
+    trainer = make(notes, tmp_path)
+    assert trainer.steps_per_epoch == 4
+    assert trainer.run(Budget(epochs=2, steps=100)) == "8 steps done"
+    assert trainer.step == 8 and [record["step"] for record in trainer.state["history"]] == [4, 8]
+    resumed = make(notes, tmp_path)
+    assert run(resumed, steps=8) == [] and resumed.step == 8
+    assert make(notes, tmp_path).run(Budget(minutes=1e-6)) == "1e-06 minutes of training done"
+    assert resumed.fraction(Budget(steps=16)) == 0.5
+
+
+def test_training_stops_when_validation_does_not_improve_and_keeps_the_best(notes, tmp_path, monkeypatch):
+    config = Config(model=CONFIG.model, train=TrainConfig(batch_size=8, patience=2))
+    trainer = make(notes, tmp_path, config)
+    values = iter([5.0, 3.0, 4.0, 3.5, 1.0])
+    evaluate = trainer.validate
+    monkeypatch.setattr(trainer, "validate", lambda: evaluate() | {"loss": next(values)})
+    best = []
+    trainer.run(Budget(epochs=10), on_epoch=lambda record: best.append([weight.copy() for weight in trainer.best]))
+    assert trainer.state["stopped"] == "no better validation loss for 2 epochs"
+    assert len(trainer.state["history"]) == 4 and trainer.state["best_step"] == 8
+    trainer.use_best()
+    for weight, expected in zip(weights(trainer), best[1], strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
+def test_validation_is_of_the_averaged_weights_and_leaves_the_others_alone(notes, tmp_path):
+    trainer = make(notes, tmp_path)
+    run(trainer, epochs=1)
+    history = trainer.state["history"][0]
+    before = weights(trainer)
+    trainer.use_best()
+    assert trainer.evaluate(notes[1])["loss"] == pytest.approx(history["valid"]["loss"], rel=1e-6)
+    assert any(not np.array_equal(a, b) for a, b in zip(before, weights(trainer), strict=True))
+    resumed = make(notes, tmp_path)
+    for weight, expected in zip(weights(resumed), before, strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
+def test_active_dimensions_are_counted(notes, tmp_path):
+    trainer = make(notes, tmp_path)
+    kernel = trainer.vae.encoder.to_posterior.kernel
+    kernel.assign(kernel.numpy() * np.array([3.0, 0.0, 3.0, 0.0] + [1.0] * 4))
+    assert trainer.evaluate(notes[1])["active_dimensions"] == 2
+
+
+def test_a_loss_that_is_not_finite_is_an_error(notes, tmp_path):
+    config = Config(model=CONFIG.model, train=TrainConfig(batch_size=8, learning_rate=1e30))
+    with pytest.raises(InputError, match="step 2: the loss is .*; try a lower --learning-rate"):
+        run(make(notes, tmp_path, config), steps=5)
+
+
+def test_xla_gives_the_same_first_steps(notes, tmp_path):
+    plain = run(make(notes, tmp_path / "plain", jit_compile=False), steps=3)
+    compiled = run(make(notes, tmp_path / "xla", jit_compile=True), steps=3)
+    np.testing.assert_allclose([s["loss"] for s in compiled], [s["loss"] for s in plain], rtol=1e-3)
+
+
+MIRRORED = """
+    import sys
+    import numpy as np
+    import tensorflow as tf
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    from nsynth_vae.config import *
+    from nsynth_vae.data.open import open_source
+    from nsynth_vae.data.pipeline import open_features
+    from nsynth_vae.data.source import BadNotes
+    from nsynth_vae.trainer import Budget, Trainer
+    folder, out = sys.argv[1:]
+    source = open_source(folder, audio=AudioConfig(), bad_notes=BadNotes())
+    notes = [
+        open_features(source, np.flatnonzero(source.table.split == split), AudioConfig(), BadNotes(), memory=True)
+        for split in (0, 1)
+    ]
+    config = Config(model=ModelConfig(latent_dim=4, channels=16, kl_warmup_steps=10),
+                    train=TrainConfig(batch_size=8, seed=5))
+    result = {}
+    for name in ("one", "two"):
+        strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]) if name == "two" else None
+        trainer = Trainer(config, *notes, __import__("pathlib").Path(out) / name, strategy=strategy)
+        losses = []
+        trainer.run(Budget(steps=10), on_step=lambda step: losses.append(step["loss"]))
+        result[f"{name}/losses"] = losses
+        result[f"{name}/valid"] = trainer.state["history"][-1]["valid"]["loss"]
+        for i, weight in enumerate(trainer.vae.trainable_variables):
+            result[f"{name}/{i}"] = np.array(weight)
+    np.savez(out + "/result.npz", **result)
+"""
+
+
+def test_two_devices_give_the_same_losses_and_weights_as_one(tmp_path):
+    folder = synthetic.write_nsynth(tmp_path / "nsynth")
+    subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(MIRRORED), str(folder), str(tmp_path)], check=True, capture_output=True
+    )
+    result = np.load(tmp_path / "result.npz")
+    assert len(result["one/losses"]) == 10
+    for name in result.files:
+        if name.startswith("one/"):
+            other = result[name.replace("one/", "two/")]
+            np.testing.assert_allclose(other, result[name], rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_a_batch_that_cannot_be_shared_is_an_error(notes, tmp_path):
+    class Three:
+        num_replicas_in_sync = 3
+
+    with pytest.raises(InputError, match="--batch-size 8: expected a multiple of the 3 devices"):
+        make(notes, tmp_path, strategy=Three())
+
+
+def test_float64_inputs_do_not_reach_the_model(notes):
+    batch = next(iter(notes[0].training(batch_size=8, cross_note_share=0.5, seed=0)))
+    assert batch["log_mel"].dtype == tf.float32 and batch["target_pitch"].dtype == tf.int32
