@@ -86,7 +86,9 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--data-dir", metavar="DIR", help="TensorFlow Datasets' folder, for --data tfds:...")
     group.add_argument(
-        "--cache-dir", metavar="DIR", help="keep computed features here, for this run and later ones (default: in memory)"
+        "--cache-dir",
+        metavar="DIR",
+        help="keep computed features here, for this run and later ones (default: in memory)",
     )
     group.add_argument(
         "--memory-cache-mb",
@@ -96,15 +98,31 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         help="without --cache-dir, features up to this many MB are kept in memory, more are computed anew every "
         "epoch; 0: always anew (default: %(default)g)",
     )
-    group.add_argument("--families", metavar="A,B", type=_names, default=_UNSET, help="only these instrument families")
-    group.add_argument("--sources", metavar="A,B", type=_names, default=_UNSET, help="only acoustic, electronic, synthetic")
-    group.add_argument("--instruments", metavar="A,B", type=_names, default=_UNSET, help="only these instruments")
-    group.add_argument("--pitches", metavar="LOW-HIGH", type=_pitches, default=_UNSET, help="only these MIDI pitches: 24-84")
     group.add_argument(
-        "--velocities", metavar="A,B", type=_velocities, default=_UNSET, help="only these MIDI velocities: 25,100"
+        "--families", metavar="A,B", type=_names, default=_UNSET, help="only these instrument families"
     )
     group.add_argument(
-        "--max-notes", metavar="N", type=positive_int, default=_UNSET, help="at most N notes of each split (default: all)"
+        "--sources", metavar="A,B", type=_names, default=_UNSET, help="only acoustic, electronic, synthetic"
+    )
+    group.add_argument(
+        "--instruments", metavar="A,B", type=_names, default=_UNSET, help="only these instruments"
+    )
+    group.add_argument(
+        "--pitches", metavar="LOW-HIGH", type=_pitches, default=_UNSET, help="only these MIDI pitches: 24-84"
+    )
+    group.add_argument(
+        "--velocities",
+        metavar="A,B",
+        type=_velocities,
+        default=_UNSET,
+        help="only these MIDI velocities: 25,100",
+    )
+    group.add_argument(
+        "--max-notes",
+        metavar="N",
+        type=positive_int,
+        default=_UNSET,
+        help="at most N notes of each split (default: all)",
     )
     group.add_argument(
         "--split-by",
@@ -125,7 +143,9 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
 def add_config_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options that set fields of the configuration."""
     default = Config()
-    parser.add_argument("--config", metavar="FILE", help="JSON as in a model's config.json; options given here win")
+    parser.add_argument(
+        "--config", metavar="FILE", help="JSON as in a model's config.json; options given here win"
+    )
     group = parser.add_argument_group("model and training")
 
     def add(flag: str, section: str, text: str, **keywords) -> None:
@@ -135,14 +155,36 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
         group.add_argument(flag, type=kind, default=_UNSET, help=help_text, **keywords)
 
     add("--latent-dim", "model", "dimensions of the timbre space", type=positive_int, metavar="N")
-    add("--channels", "model", "width of the widest convolutions, a multiple of 16", type=positive_int, metavar="N")
+    add(
+        "--channels",
+        "model",
+        "width of the widest convolutions, a multiple of 16",
+        type=positive_int,
+        metavar="N",
+    )
     add("--beta", "model", "weight of the KL divergence", metavar="X")
     add("--kl-warmup-steps", "model", "steps over which that weight grows from 0", metavar="N")
-    add("--cross-note-share", "model", "share of notes decoded to another note of their instrument, 0 to 1", metavar="X")
-    add("--adversary-weight", "model", "weight of the classifier that keeps the pitch out of z; 0: none", metavar="X")
+    add(
+        "--cross-note-share",
+        "model",
+        "share of notes decoded to another note of their instrument, 0 to 1",
+        metavar="X",
+    )
+    add(
+        "--adversary-weight",
+        "model",
+        "weight of the classifier that keeps the pitch out of z; 0: none",
+        metavar="X",
+    )
     add("--batch-size", "train", "notes in a step, over all devices", type=positive_int, metavar="N")
     add("--learning-rate", "train", "step size of Adam", type=positive_float, metavar="X")
-    add("--patience", "train", "epochs without a better validation loss before training stops", type=positive_int, metavar="N")
+    add(
+        "--patience",
+        "train",
+        "epochs without a better validation loss before training stops",
+        type=positive_int,
+        metavar="N",
+    )
     add("--seed", "train", "decides every random number of the run", metavar="N")
     add(
         "--precision",

@@ -96,7 +96,9 @@ class AudioConfig(_Section):
         _check(self.frame_length % 2 == 0, "frame_length", self.frame_length, "an even number of samples")
         _check(self.frame_step <= self.frame_length, "frame_step", self.frame_step, "at most frame_length")
         _check(self.fft_length >= self.frame_length, "fft_length", self.fft_length, "at least frame_length")
-        _check(self.num_samples >= self.frame_length, "num_samples", self.num_samples, "at least frame_length")
+        _check(
+            self.num_samples >= self.frame_length, "num_samples", self.num_samples, "at least frame_length"
+        )
         _check(self.lower_edge_hertz >= 0, "lower_edge_hertz", self.lower_edge_hertz, "0 Hz or more")
         _check(
             self.lower_edge_hertz < self.upper_edge_hertz <= self.sample_rate / 2,
@@ -178,7 +180,9 @@ class ModelConfig(_Section):
         _check(self.channels % 16 == 0, "channels", self.channels, "a multiple of 16")
         for name in ("beta", "free_nats", "kl_warmup_steps", "adversary_weight"):
             _check(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
-        _check(0 <= self.cross_note_share <= 1, "cross_note_share", self.cross_note_share, "a number from 0 to 1")
+        _check(
+            0 <= self.cross_note_share <= 1, "cross_note_share", self.cross_note_share, "a number from 0 to 1"
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -36,7 +36,10 @@ def plot_losses(history: Sequence[dict], path: pathlib.Path) -> None:
 
 
 def plot_spectrograms(
-    rows: Sequence[tuple[str, Sequence[np.ndarray]]], titles: Sequence[str], config: AudioConfig, path: pathlib.Path
+    rows: Sequence[tuple[str, Sequence[np.ndarray]]],
+    titles: Sequence[str],
+    config: AudioConfig,
+    path: pathlib.Path,
 ) -> None:
     """Draws log-mels in a grid, all in one colour scale.
 
@@ -49,7 +52,9 @@ def plot_spectrograms(
     nats = config.log_mel_scale
     columns = len(titles)
     size = (1.2 + 1.9 * columns, 0.5 + 1.9 * len(rows))
-    figure, axes = plt.subplots(len(rows), columns, figsize=size, squeeze=False, layout="constrained", sharex=True, sharey=True)
+    figure, axes = plt.subplots(
+        len(rows), columns, figsize=size, squeeze=False, layout="constrained", sharex=True, sharey=True
+    )
     seconds = config.num_frames * config.frame_step / config.sample_rate
     low = (np.log(config.log_offset) - config.log_mel_center) / nats
     high = max(float(np.max(log_mels)) for _, log_mels in rows)

@@ -64,8 +64,12 @@ class ResidualBlock(keras.layers.Layer):
         super().__init__(**kwargs)
         self.channels, self.conditioned = channels, conditioned
         policy = self.dtype_policy
-        self.first = keras.layers.Conv1D(channels, 3, padding="same", kernel_initializer="he_normal", dtype=policy)
-        self.second = keras.layers.Conv1D(channels, 3, padding="same", kernel_initializer="he_normal", dtype=policy)
+        self.first = keras.layers.Conv1D(
+            channels, 3, padding="same", kernel_initializer="he_normal", dtype=policy
+        )
+        self.second = keras.layers.Conv1D(
+            channels, 3, padding="same", kernel_initializer="he_normal", dtype=policy
+        )
         self.film = keras.layers.Dense(2 * channels, dtype=policy) if conditioned else None
 
     def build(self, input_shape) -> None:
@@ -75,7 +79,9 @@ class ResidualBlock(keras.layers.Layer):
         self.second.build(shape)
         if self.film is not None:
             self.film.build(condition)
-        self.gain = self.add_weight(shape=(self.channels,), initializer=keras.initializers.Constant(0.1), name="gain")
+        self.gain = self.add_weight(
+            shape=(self.channels,), initializer=keras.initializers.Constant(0.1), name="gain"
+        )
         super().build(input_shape)
 
     def call(self, inputs):
@@ -179,7 +185,9 @@ class Decoder(_Configured):
             channels = width // 2 if level == STRIDES - 1 else width
             self.convolutions.append(keras.layers.Conv1D(channels, 3, padding="same", dtype=policy))
             self.blocks.append(ResidualBlock(channels, conditioned=True, dtype=policy))
-        self.to_envelopes = keras.layers.Conv1D(2 * self.audio.num_mel_bins, 3, padding="same", dtype="float32")
+        self.to_envelopes = keras.layers.Conv1D(
+            2 * self.audio.num_mel_bins, 3, padding="same", dtype="float32"
+        )
         self.template = harmonic_template(self.audio)
 
     def build(self, input_shape=None) -> None:
@@ -281,7 +289,9 @@ class VAE(keras.Model):
         self.decoder.build((None, model.latent_dim))
         if self.adversary is not None:
             self.adversary.build((None, model.latent_dim))
-        self.log_scale = self.add_weight(shape=(), initializer=keras.initializers.Constant(-1.5), name="log_scale")
+        self.log_scale = self.add_weight(
+            shape=(), initializer=keras.initializers.Constant(-1.5), name="log_scale"
+        )
         self.built = True
 
     def call(self, inputs, training=None):
@@ -302,7 +312,9 @@ class VAE(keras.Model):
         index = tf.cast(replica.replica_id_in_sync_group, tf.int32)
         return rows[index * batch : (index + 1) * batch]
 
-    def losses_of(self, batch: dict, *, noise: tf.Tensor | None, kl_weight) -> tuple[tf.Tensor, dict, tf.Tensor]:
+    def losses_of(
+        self, batch: dict, *, noise: tf.Tensor | None, kl_weight
+    ) -> tuple[tf.Tensor, dict, tf.Tensor]:
         """Returns every term of the loss, one value a note.
 
         Args:
@@ -329,7 +341,9 @@ class VAE(keras.Model):
         if noise is not None and self.adversary is not None:
             logits = self.adversary(_reverse_gradient(z, self.config.model.adversary_weight / elements))
             objective += losses.pitch_cross_entropy(logits, batch["pitch"])
-        log_mel_l1 = tf.reduce_mean(tf.abs(target - prediction), axis=[1, 2]) * self.config.audio.log_mel_scale
+        log_mel_l1 = (
+            tf.reduce_mean(tf.abs(target - prediction), axis=[1, 2]) * self.config.audio.log_mel_scale
+        )
         values = {
             "loss": reconstruction + kl_weight * kl,
             "reconstruction_loss": reconstruction,

@@ -71,7 +71,9 @@ def write_reconstructions(vae: VAE, examples: Examples, folder: pathlib.Path) ->
     for name, original, reconstruction in zip(names, examples.audio, audio, strict=True):
         safe = name.replace("/", "_")
         figures.write_wav(folder / "sounds" / f"{safe}-original.wav", original, config.sample_rate)
-        figures.write_wav(folder / "sounds" / f"{safe}-reconstruction.wav", reconstruction, config.sample_rate)
+        figures.write_wav(
+            folder / "sounds" / f"{safe}-reconstruction.wav", reconstruction, config.sample_rate
+        )
 
 
 def write_morph(vae: VAE, examples: Examples, folder: pathlib.Path) -> None:
@@ -93,7 +95,9 @@ def write_morph(vae: VAE, examples: Examples, folder: pathlib.Path) -> None:
     figures.write_wav(folder / "sounds" / "morph.wav", join_notes(audio, config), config.sample_rate)
 
 
-def join_notes(audio: np.ndarray, config: AudioConfig, seconds: float = 1.5, fade: float = 0.05) -> np.ndarray:
+def join_notes(
+    audio: np.ndarray, config: AudioConfig, seconds: float = 1.5, fade: float = 0.05
+) -> np.ndarray:
     """Returns the beginnings of several notes, one after the other, each faded out.
 
     Args:

@@ -50,20 +50,49 @@ def make_parser() -> cli.Parser:
     cli.add_config_options(parser)
     defaults = Options()
     group = parser.add_argument_group("this run")
-    group.add_argument("--models", metavar="DIR", type=pathlib.Path, default=defaults.models, help="where model folders are (default: %(default)s)")
+    group.add_argument(
+        "--models",
+        metavar="DIR",
+        type=pathlib.Path,
+        default=defaults.models,
+        help="where model folders are (default: %(default)s)",
+    )
     group.add_argument("--name", help="name of the model's folder (default: made from --data)")
-    group.add_argument("--exports", metavar="DIR", type=pathlib.Path, default=defaults.exports, help="where SavedModels and TFLite files go (default: %(default)s)")
+    group.add_argument(
+        "--exports",
+        metavar="DIR",
+        type=pathlib.Path,
+        default=defaults.exports,
+        help="where SavedModels and TFLite files go (default: %(default)s)",
+    )
     group.add_argument("--steps", metavar="N", type=cli.positive_int, help="end after N steps")
-    group.add_argument("--epochs", metavar="N", type=cli.positive_int, help="end after N passes over the training notes")
+    group.add_argument(
+        "--epochs", metavar="N", type=cli.positive_int, help="end after N passes over the training notes"
+    )
     group.add_argument(
         "--minutes",
         metavar="X",
         type=cli.positive_float,
         help=f"end after X minutes of training (default: {DEFAULT_MINUTES:g} if neither --steps nor --epochs is given)",
     )
-    group.add_argument("--strategy", choices=("none", "mirrored"), default="none", help="mirrored: all GPUs of this machine share each batch (default: %(default)s)")
-    group.add_argument("--jit-compile", action=argparse.BooleanOptionalAction, default=None, help="compile the step with XLA (default: on a GPU only; on CPUs it is slower)")
-    group.add_argument("--resume", action=argparse.BooleanOptionalAction, default=True, help="go on from the folder's last checkpoint; --no-resume starts anew (default: --resume)")
+    group.add_argument(
+        "--strategy",
+        choices=("none", "mirrored"),
+        default="none",
+        help="mirrored: all GPUs of this machine share each batch (default: %(default)s)",
+    )
+    group.add_argument(
+        "--jit-compile",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="compile the step with XLA (default: on a GPU only; on CPUs it is slower)",
+    )
+    group.add_argument(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="go on from the folder's last checkpoint; --no-resume starts anew (default: --resume)",
+    )
     return parser
 
 
@@ -108,7 +137,11 @@ def default_name(config: Config) -> str:
     """Returns a folder name made from `--data`: `starter`, a folder's name, `nsynth-full`; several joined by `+`."""
     names = []
     for spec in config.data.data:
-        name = spec.removeprefix("tfds:").replace("/", "-") if spec.startswith("tfds:") else pathlib.Path(spec).resolve().name
+        name = (
+            spec.removeprefix("tfds:").replace("/", "-")
+            if spec.startswith("tfds:")
+            else pathlib.Path(spec).resolve().name
+        )
         names.append(re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "model")
     return "+".join(names)
 
@@ -119,7 +152,9 @@ def _prepare_folder(folder: pathlib.Path, config: Config, options: Options) -> b
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: found a file, expected a folder or a new name (--name)")
     if folder.is_dir() and any(folder.iterdir()) and not path.exists():
-        raise InputError(f"{folder}: a folder that is not a model's (no config.json), expected an empty one or a new --name")
+        raise InputError(
+            f"{folder}: a folder that is not a model's (no config.json), expected an empty one or a new --name"
+        )
     if path.exists() and options.resume:
         found = Config.load(path)
         if found != config:
@@ -203,12 +238,16 @@ class _Run:
             instruments = len(set(table.instrument_str[part]))
             print(f"  {name:5} {len(part):7,} notes of {instruments} instruments")
         self.shared = shared_instruments(table, rows)
-        print("  instruments in common: " + ", ".join(f"{pair} {count}" for pair, count in self.shared.items()))
+        print(
+            "  instruments in common: " + ", ".join(f"{pair} {count}" for pair, count in self.shared.items())
+        )
         used = len(rows["train"]) + len(rows["valid"])
         megabytes = feature_megabytes(used, config.audio)
         memory = megabytes <= options.memory_cache_mb
         if options.cache_dir is None and not memory:
-            print(f"Features of {megabytes:,.0f} MB are computed anew every epoch; --cache-dir DIR would keep them")
+            print(
+                f"Features of {megabytes:,.0f} MB are computed anew every epoch; --cache-dir DIR would keep them"
+            )
         progress, done = Progress("Computing features"), 0
 
         def advance(notes: int) -> None:
@@ -232,8 +271,10 @@ class _Run:
         self.rows = rows
         if self.bad_notes.skipped:
             self._report_skipped()
-        self.example_rows = self.features["valid"].rows if len(self.features["valid"].rows) > 1 else np.concatenate(
-            [self.features["train"].rows, self.features["valid"].rows]
+        self.example_rows = (
+            self.features["valid"].rows
+            if len(self.features["valid"].rows) > 1
+            else np.concatenate([self.features["train"].rows, self.features["valid"].rows])
         )
 
     def _report_skipped(self) -> None:
@@ -276,7 +317,9 @@ class _Run:
             jit_compile=options.jit_compile,
         )
         if trainer.step:
-            print(f"Going on from step {trainer.step}, after {trainer.state['seconds'] / 60:.1f} minutes of training")
+            print(
+                f"Going on from step {trainer.step}, after {trainer.state['seconds'] / 60:.1f} minutes of training"
+            )
         self.examples = choose_examples(self.source, self.example_rows, self.config.audio)
         board = Board(self.folder / "logs", trainer, self.examples)
         progress = Progress("Training", start=trainer.fraction(budget))
@@ -299,7 +342,9 @@ class _Run:
         finally:
             progress.close()
             board.close()
-        print(f"Training ended: {self.stopped}; the best weights are those of step {trainer.state['best_step']}")
+        print(
+            f"Training ended: {self.stopped}; the best weights are those of step {trainer.state['best_step']}"
+        )
 
     def finish(self, started: float) -> None:
         """Writes the model folder and the exports, `metrics.json` last, and prints the summary."""
@@ -319,7 +364,9 @@ class _Run:
         vae.save_weights(aside)
         aside.replace(folder / "model.weights.h5")
         print("Exporting")
-        exported = export_model(vae, self.config, self.options.exports, report=lambda line: print(f"  {line}"))
+        exported = export_model(
+            vae, self.config, self.options.exports, report=lambda line: print(f"  {line}")
+        )
         metrics = self._metrics(trainer.evaluate(self.features["valid"]))
         write_text(folder / "README.md", model_card(self.config, metrics))
         write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")

@@ -72,14 +72,18 @@ class Trainer:
         self.strategy = strategy or tf.distribute.get_strategy()
         replicas = self.strategy.num_replicas_in_sync
         if config.train.batch_size % replicas:
-            raise InputError(f"--batch-size {config.train.batch_size}: expected a multiple of the {replicas} devices")
+            raise InputError(
+                f"--batch-size {config.train.batch_size}: expected a multiple of the {replicas} devices"
+            )
         keras.utils.set_random_seed(config.train.seed)
         with self.strategy.scope():
             self.vae = VAE(config)
             self.vae.build()
             self.vae.compile(optimizer=make_optimizer(config))
             self.vae.optimizer.build(self.vae.trainable_variables)
-            self.averages = [tf.Variable(tf.convert_to_tensor(weight)) for weight in self.vae.trainable_variables]
+            self.averages = [
+                tf.Variable(tf.convert_to_tensor(weight)) for weight in self.vae.trainable_variables
+            ]
         self.best = [np.array(weight) for weight in self.vae.trainable_variables]
         self.state = {
             "step": 0,
@@ -146,7 +150,9 @@ class Trainer:
                 self.state["seconds"] = before + now - started
                 self._add_to_epoch(losses)
                 if not math.isfinite(losses["loss"]):
-                    raise InputError(f"step {self.step}: the loss is {losses['loss']}; try a lower --learning-rate")
+                    raise InputError(
+                        f"step {self.step}: the loss is {losses['loss']}; try a lower --learning-rate"
+                    )
                 on_step(losses)
                 self.state["stopped"] = self._used_up(budget, total_steps)
                 if self.step % self.steps_per_epoch == 0 or self.state["stopped"]:
@@ -159,7 +165,9 @@ class Trainer:
                     self.save()
                     saved = time.monotonic()
                 if self.interrupted:
-                    raise KeyboardInterrupt(f"Saved at step {self.step}; the same command goes on from there.")
+                    raise KeyboardInterrupt(
+                        f"Saved at step {self.step}; the same command goes on from there."
+                    )
         finally:
             if previous is not None:
                 signal.signal(signal.SIGINT, previous)
@@ -235,7 +243,9 @@ class Trainer:
 
     def _decay(self) -> tf.Tensor:
         """Returns the running mean's decay, shorter at the start, where the weights still move far."""
-        return tf.constant(min(self.config.train.weight_average, (1 + self.step) / (10 + self.step)), tf.float32)
+        return tf.constant(
+            min(self.config.train.weight_average, (1 + self.step) / (10 + self.step)), tf.float32
+        )
 
     def _average_weights(self, decay: tf.Tensor) -> None:
         for average, weight in zip(self.averages, self.vae.trainable_variables, strict=True):

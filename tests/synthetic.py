@@ -12,7 +12,9 @@ import soundfile
 SAMPLE_RATE, NUM_SAMPLES = 16000, 64000
 
 
-def tone(pitch: int, partials: Sequence[float] = (1.0, 0.5, 0.25), decay: float = 1.0, level: float = 0.5) -> np.ndarray:
+def tone(
+    pitch: int, partials: Sequence[float] = (1.0, 0.5, 0.25), decay: float = 1.0, level: float = 0.5
+) -> np.ndarray:
     """Returns a harmonic note, float32 `[64000]`: partials' amplitudes, exp(-t / decay) while held, released at 3 s."""
     seconds = np.arange(NUM_SAMPLES) / SAMPLE_RATE
     frequency = 440.0 * 2 ** ((pitch - 69) / 12)
@@ -26,7 +28,10 @@ def tone(pitch: int, partials: Sequence[float] = (1.0, 0.5, 0.25), decay: float 
 
 
 def write_split(
-    folder: pathlib.Path, instruments: dict[str, Sequence[float]], pitches: Sequence[int], velocities: Sequence[int] = (100,)
+    folder: pathlib.Path,
+    instruments: dict[str, Sequence[float]],
+    pitches: Sequence[int],
+    velocities: Sequence[int] = (100,),
 ) -> None:
     """Writes `folder/examples.json` and `folder/audio/*.wav`: every instrument at every pitch and velocity."""
     (folder / "audio").mkdir(parents=True, exist_ok=True)
@@ -59,6 +64,14 @@ def write_nsynth(folder: pathlib.Path, train_pitches: Sequence[int] = range(48, 
         train_pitches,
         (50, 100),
     )
-    write_split(folder / "nsynth-valid", {"guitar_acoustic_004": (1.0, 0.6, 0.3), "vocal_acoustic_005": (0.5, 1.0)}, (50, 60))
-    write_split(folder / "nsynth-test", {"brass_acoustic_006": (0.4, 0.8, 0.6), "reed_acoustic_007": (1.0, 0.0, 0.7)}, (52, 62))
+    write_split(
+        folder / "nsynth-valid",
+        {"guitar_acoustic_004": (1.0, 0.6, 0.3), "vocal_acoustic_005": (0.5, 1.0)},
+        (50, 60),
+    )
+    write_split(
+        folder / "nsynth-test",
+        {"brass_acoustic_006": (0.4, 0.8, 0.6), "reed_acoustic_007": (1.0, 0.0, 0.7)},
+        (52, 62),
+    )
     return folder

@@ -98,5 +98,7 @@ def test_silence_and_full_scale_are_the_range():
 def test_log_mel_to_mel_undoes_the_logarithm_and_is_never_negative():
     audio = tf.constant(noise(2))
     mel = tf.matmul(features.magnitude(audio, CONFIG), features.mel_weight_matrix(CONFIG))
-    np.testing.assert_allclose(features.log_mel_to_mel(features.log_mel(audio, CONFIG), CONFIG), mel, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        features.log_mel_to_mel(features.log_mel(audio, CONFIG), CONFIG), mel, rtol=1e-4, atol=1e-5
+    )
     assert features.log_mel_to_mel(tf.constant([[-9.0, -1.4, 0.0]]), CONFIG).numpy().min() == 0.0

@@ -103,7 +103,10 @@ def test_a_note_does_not_depend_on_its_batch(vae):
         (lambda: model.ResidualBlock(8), [tf.ones([2, 5, 8])]),
         (lambda: model.ResidualBlock(8, conditioned=True), [[tf.ones([2, 5, 8]), tf.ones([2, 3])]]),
         (lambda: model.Encoder(AUDIO, SMALL.model), [tf.ones([2, 251, 128])]),
-        (lambda: model.Decoder(AUDIO, SMALL.model), [tf.ones([2, 6]), tf.constant([60, 61]), tf.constant([100, 25])]),
+        (
+            lambda: model.Decoder(AUDIO, SMALL.model),
+            [tf.ones([2, 6]), tf.constant([60, 61]), tf.constant([100, 25])],
+        ),
         (lambda: model.Sampling(), [tf.ones([2, 6]), tf.zeros([2, 6]), tf.ones([2, 6])]),
     ],
 )
@@ -183,7 +186,9 @@ def test_evaluate_is_the_mean_over_notes():
 def test_the_warm_up_lets_the_kl_in_step_by_step():
     gradients = []
     for steps in (1, 1000):
-        config = Config(model=ModelConfig(latent_dim=6, channels=16, kl_warmup_steps=steps, free_nats=0.0, beta=1e4))
+        config = Config(
+            model=ModelConfig(latent_dim=6, channels=16, kl_warmup_steps=steps, free_nats=0.0, beta=1e4)
+        )
         vae = make_vae(config)
         vae.compile(optimizer=keras.optimizers.SGD(1e-3))
         before = vae.encoder.to_posterior.kernel.numpy()

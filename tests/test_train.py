@@ -29,13 +29,24 @@ def notes(tmp_path_factory):
 def finished(notes, tmp_path_factory):
     """A finished run of 6 steps."""
     folder = tmp_path_factory.mktemp("run")
-    arguments = ["--data", str(notes), "--steps", "6", "--models", str(folder / "models"), "--exports", str(folder / "exports")]
+    arguments = [
+        "--data",
+        str(notes),
+        "--steps",
+        "6",
+        "--models",
+        str(folder / "models"),
+        "--exports",
+        str(folder / "exports"),
+    ]
     assert train.main(arguments + FAST) == 0
     return folder, arguments + FAST
 
 
 def contents(folder: pathlib.Path) -> dict:
-    return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in folder.rglob("*") if path.is_file()}
+    return {
+        path: (path.stat().st_mtime_ns, path.stat().st_size) for path in folder.rglob("*") if path.is_file()
+    }
 
 
 def test_the_model_folder_is_whole(finished):
@@ -52,9 +63,17 @@ def test_the_model_folder_is_whole(finished):
         "logs",
         "checkpoints",
     }
-    assert {path.name for path in (model / "figures").iterdir()} == {"losses.png", "reconstructions.png", "interpolation.png"}
+    assert {path.name for path in (model / "figures").iterdir()} == {
+        "losses.png",
+        "reconstructions.png",
+        "interpolation.png",
+    }
     config = Config.load(model / "config.json")
-    assert config.model.latent_dim == 4 and config.train.batch_size == 8 and config.data.data[0].endswith("tiny nsynth")
+    assert (
+        config.model.latent_dim == 4
+        and config.train.batch_size == 8
+        and config.data.data[0].endswith("tiny nsynth")
+    )
     metrics = json.loads((model / "metrics.json").read_text())
     assert metrics["finished"] and metrics["training"]["step"] == 6
     assert metrics["notes"] == {"train": 36, "valid": 4, "test": 4}
@@ -72,7 +91,11 @@ def test_attributes_hold_the_centroids_of_instruments_and_families(finished):
     folder, _ = finished
     model = folder / "models" / "tiny-nsynth"
     attributes = json.loads((model / "attributes.json").read_text())
-    assert set(attributes["instruments"]) == {"guitar_acoustic_001", "flute_synthetic_002", "organ_electronic_003"}
+    assert set(attributes["instruments"]) == {
+        "guitar_acoustic_001",
+        "flute_synthetic_002",
+        "organ_electronic_003",
+    }
     assert set(attributes["families"]) == {"guitar", "flute", "organ"}
     assert attributes["families"]["guitar"]["notes"] == 12
     from nsynth_vae import features
@@ -82,7 +105,9 @@ def test_attributes_hold_the_centroids_of_instruments_and_families(finished):
     files = sorted(data.glob("guitar_acoustic_001-*.wav"))
     audio = np.stack([soundfile.read(file, dtype="float32")[0] for file in files])
     z_mean, _ = vae.encoder(features.log_mel(audio, config.audio))
-    np.testing.assert_allclose(attributes["families"]["guitar"]["centroid"], np.mean(z_mean, axis=0), atol=1e-4)
+    np.testing.assert_allclose(
+        attributes["families"]["guitar"]["centroid"], np.mean(z_mean, axis=0), atol=1e-4
+    )
 
 
 def test_sounds_are_16_bit_mono_and_of_the_right_length(finished):
@@ -136,7 +161,17 @@ def test_another_configuration_is_an_error_that_names_what_differs(finished, cap
 
 
 def test_a_larger_budget_trains_further_and_no_resume_starts_anew(notes, tmp_path, capsys):
-    arguments = ["--data", str(notes), "--models", str(tmp_path / "m"), "--exports", str(tmp_path / "e"), "--name", "n", *FAST]
+    arguments = [
+        "--data",
+        str(notes),
+        "--models",
+        str(tmp_path / "m"),
+        "--exports",
+        str(tmp_path / "e"),
+        "--name",
+        "n",
+        *FAST,
+    ]
     assert train.main([*arguments, "--steps", "2"]) == 0
     assert train.main([*arguments, "--steps", "3"]) == 0
     assert "Going on from step 2" in capsys.readouterr().out
@@ -165,7 +200,10 @@ def fresh(tmp_path: pathlib.Path) -> list[str]:
         (["--velocities", "200"], "found '200', expected MIDI velocities such as 25,100"),
         (["--minutes", "0"], "found '0', expected a positive number"),
         (["--families", "gitar"], "guitar"),
-        (["--config", "none.json"], "none.json: No such file or directory, expected a JSON configuration file"),
+        (
+            ["--config", "none.json"],
+            "none.json: No such file or directory, expected a JSON configuration file",
+        ),
         (["--seed", "-1"], "seed: found -1, expected an integer from 0"),
         (["--epoch", "3"], "unrecognized arguments: --epoch 3"),
         (["--strategy", "mirror"], "invalid choice: 'mirror'"),
@@ -210,7 +248,9 @@ def test_a_folder_that_is_no_models_is_an_error(tmp_path, notes, capsys):
 def test_a_config_file_is_read_and_options_win(tmp_path, notes):
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"model": {"latent_dim": 7, "beta": 2}, "train": {"seed": 3}}))
-    options = train.make_parser().parse_args(["--config", str(path), "--seed", "4", "--data", "a", "--data", "b"])
+    options = train.make_parser().parse_args(
+        ["--config", str(path), "--seed", "4", "--data", "a", "--data", "b"]
+    )
     from nsynth_vae import cli
 
     config = cli.config_from(options)
@@ -220,7 +260,11 @@ def test_a_config_file_is_read_and_options_win(tmp_path, notes):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", "not JSON"), ('{"modle": {}}', "found 'modle', expected one of"), ('{"model": {"beta": "x"}}', "beta: found 'x'")],
+    [
+        ("{", "not JSON"),
+        ('{"modle": {}}', "found 'modle', expected one of"),
+        ('{"model": {"beta": "x"}}', "beta: found 'x'"),
+    ],
 )
 def test_a_bad_config_file_is_named(tmp_path, text, message, capsys):
     path = tmp_path / "config.json"
@@ -255,7 +299,9 @@ def test_help_answers_in_two_seconds_and_tensorflow_is_quiet(tmp_path):
     times = []
     for _ in range(3):
         started = time.perf_counter()
-        ran = subprocess.run([sys.executable, "-m", "nsynth_vae.train", "--help"], capture_output=True, text=True, check=True)
+        ran = subprocess.run(
+            [sys.executable, "-m", "nsynth_vae.train", "--help"], capture_output=True, text=True, check=True
+        )
         times.append(time.perf_counter() - started)
     assert min(times) < 2.0
     assert "--data SRC" in ran.stdout and ran.stderr == ""
@@ -278,24 +324,46 @@ KILL = """
 def weights(folder: pathlib.Path) -> dict[str, np.ndarray]:
     newest = max((folder / "checkpoints").glob("step-*.npz"))
     with np.load(newest) as file:
-        return {name: file[name] for name in file.files if name.startswith(("weights", "average", "optimizer"))}
+        return {
+            name: file[name] for name in file.files if name.startswith(("weights", "average", "optimizer"))
+        }
 
 
 @pytest.mark.slow
 def test_killed_at_17_and_started_again_is_the_same_as_40_in_one_go(notes, tmp_path):
     def arguments(name):
         folder = tmp_path / name
-        return ["--data", str(notes), "--steps", "40", "--models", str(folder), "--exports", str(folder / "exports"), *FAST]
+        return [
+            "--data",
+            str(notes),
+            "--steps",
+            "40",
+            "--models",
+            str(folder),
+            "--exports",
+            str(folder / "exports"),
+            *FAST,
+        ]
 
     script = textwrap.dedent(KILL)
-    killed = subprocess.run([sys.executable, "-c", script, "17", "SIGKILL", *arguments("killed")], capture_output=True)
+    killed = subprocess.run(
+        [sys.executable, "-c", script, "17", "SIGKILL", *arguments("killed")], capture_output=True
+    )
     assert killed.returncode == -signal.SIGKILL
     again = subprocess.run(
-        [sys.executable, "-m", "nsynth_vae.train", *arguments("killed")], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "nsynth_vae.train", *arguments("killed")],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert "Going on from step 16" in again.stdout
-    subprocess.run([sys.executable, "-m", "nsynth_vae.train", *arguments("whole")], capture_output=True, check=True)
-    found, expected = weights(tmp_path / "killed" / "tiny-nsynth"), weights(tmp_path / "whole" / "tiny-nsynth")
+    subprocess.run(
+        [sys.executable, "-m", "nsynth_vae.train", *arguments("whole")], capture_output=True, check=True
+    )
+    found, expected = (
+        weights(tmp_path / "killed" / "tiny-nsynth"),
+        weights(tmp_path / "whole" / "tiny-nsynth"),
+    )
     assert found.keys() == expected.keys()
     for name in expected:
         np.testing.assert_allclose(found[name], expected[name], atol=1e-5, err_msg=name)
@@ -303,7 +371,17 @@ def test_killed_at_17_and_started_again_is_the_same_as_40_in_one_go(notes, tmp_p
 
 @pytest.mark.slow
 def test_ctrl_c_saves_and_says_how_to_go_on(notes, tmp_path):
-    options = ["--data", str(notes), "--steps", "40", "--models", str(tmp_path), "--exports", str(tmp_path / "e"), *FAST]
+    options = [
+        "--data",
+        str(notes),
+        "--steps",
+        "40",
+        "--models",
+        str(tmp_path),
+        "--exports",
+        str(tmp_path / "e"),
+        *FAST,
+    ]
     ended = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(KILL), "7", "SIGINT", *options], capture_output=True, text=True
     )

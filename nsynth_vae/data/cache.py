@@ -22,7 +22,11 @@ SHARD_NOTES = 256
 
 
 def stream_features(
-    source: Source, rows: np.ndarray, audio: AudioConfig, bad_notes: BadNotes, order: tuple[int, int] | None = None
+    source: Source,
+    rows: np.ndarray,
+    audio: AudioConfig,
+    bad_notes: BadNotes,
+    order: tuple[int, int] | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Computes features in a parallel `tf.data` pipeline: read, decode, check, log-mel.
 
@@ -84,7 +88,12 @@ class MemoryStore(FeatureStore):
     """All features in one array."""
 
     def __init__(
-        self, source: Source, rows: np.ndarray, audio: AudioConfig, bad_notes: BadNotes, progress: Callable[[int], None]
+        self,
+        source: Source,
+        rows: np.ndarray,
+        audio: AudioConfig,
+        bad_notes: BadNotes,
+        progress: Callable[[int], None],
     ) -> None:
         """Computes the features; `progress` is told how many notes were read each time one was."""
         self._features = np.empty((len(rows), audio.num_frames, audio.num_mel_bins), np.float32)

@@ -47,7 +47,9 @@ class SplitFeatures(abc.ABC):
         return max(1, len(self.table) // batch_size)
 
     @abc.abstractmethod
-    def training(self, *, batch_size: int, cross_note_share: float, seed: int, first_step: int = 0) -> tf.data.Dataset:
+    def training(
+        self, *, batch_size: int, cross_note_share: float, seed: int, first_step: int = 0
+    ) -> tf.data.Dataset:
         """Returns endless shuffled batches of exactly `batch_size` notes, from step `first_step` of the run on."""
 
     @abc.abstractmethod
@@ -63,7 +65,10 @@ class SplitFeatures(abc.ABC):
         features = tf.TensorSpec([batch_size, self.audio.num_frames, self.audio.num_mel_bins], tf.float32)
         labels = tf.TensorSpec([batch_size], tf.int32)
         rows = tf.TensorSpec([batch_size], tf.int64)
-        return {name: features if name.endswith("log_mel") else rows if name == "row" else labels for name in names}
+        return {
+            name: features if name.endswith("log_mel") else rows if name == "row" else labels
+            for name in names
+        }
 
 
 _NOTE = ("log_mel", "pitch", "velocity")
@@ -87,7 +92,9 @@ class CachedFeatures(SplitFeatures):
             "velocity": self.table.velocity[index],
         }
 
-    def training(self, *, batch_size: int, cross_note_share: float, seed: int, first_step: int = 0) -> tf.data.Dataset:
+    def training(
+        self, *, batch_size: int, cross_note_share: float, seed: int, first_step: int = 0
+    ) -> tf.data.Dataset:
         """Returns endless batches; see the base class."""
         import tensorflow as tf
 
@@ -112,7 +119,11 @@ class CachedFeatures(SplitFeatures):
                 for value, (name, spec) in zip(values, signature.items(), strict=True)
             }
 
-        return tf.data.Dataset.counter(first_step).map(to_batch, num_parallel_calls=2, deterministic=True).prefetch(2)
+        return (
+            tf.data.Dataset.counter(first_step)
+            .map(to_batch, num_parallel_calls=2, deterministic=True)
+            .prefetch(2)
+        )
 
     def batches(self, batch_size: int) -> tf.data.Dataset:
         """Returns every note once; see the base class."""
@@ -123,7 +134,9 @@ class CachedFeatures(SplitFeatures):
                 index = np.arange(start, min(start + batch_size, len(self.table)))
                 yield self.read(index) | {"row": index}
 
-        return tf.data.Dataset.from_generator(generate, output_signature=self._signature(_ROW, None)).prefetch(2)
+        return tf.data.Dataset.from_generator(
+            generate, output_signature=self._signature(_ROW, None)
+        ).prefetch(2)
 
 
 class StreamedFeatures(SplitFeatures):
@@ -134,7 +147,9 @@ class StreamedFeatures(SplitFeatures):
         super().__init__(source, rows, audio)
         self._source, self._bad_notes = source, bad_notes
 
-    def training(self, *, batch_size: int, cross_note_share: float, seed: int, first_step: int = 0) -> tf.data.Dataset:
+    def training(
+        self, *, batch_size: int, cross_note_share: float, seed: int, first_step: int = 0
+    ) -> tf.data.Dataset:
         """Returns endless batches; see the base class. Partners come from the notes read before."""
         import tensorflow as tf
 
@@ -166,9 +181,12 @@ class StreamedFeatures(SplitFeatures):
                 yield dict(zip(_ROW, (*self._labelled(row, log_mel), places[row]), strict=True))
 
         signature = {
-            name: tf.TensorSpec(spec.shape[1:], spec.dtype) for name, spec in self._signature(_ROW, None).items()
+            name: tf.TensorSpec(spec.shape[1:], spec.dtype)
+            for name, spec in self._signature(_ROW, None).items()
         }
-        return tf.data.Dataset.from_generator(generate, output_signature=signature).batch(batch_size).prefetch(2)
+        return (
+            tf.data.Dataset.from_generator(generate, output_signature=signature).batch(batch_size).prefetch(2)
+        )
 
     def _labelled(self, row: int, log_mel: np.ndarray) -> tuple:
         table = self._source.table

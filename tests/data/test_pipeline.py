@@ -110,7 +110,9 @@ def test_training_batches_repeat_and_can_be_entered_in_the_middle(source, tmp_pa
     notes = ways(source, tmp_path)[way]
 
     def take(first_step, count):
-        batches = notes.training(batch_size=8, cross_note_share=0.5, seed=1, first_step=first_step).take(count)
+        batches = notes.training(batch_size=8, cross_note_share=0.5, seed=1, first_step=first_step).take(
+            count
+        )
         return [{name: value.numpy() for name, value in batch.items()} for batch in batches]
 
     whole, tail = take(0, 7), take(5, 2)
@@ -195,7 +197,9 @@ def test_bad_notes_are_named_and_left_out_now_and_from_the_cache(tmp_path, memor
         bad = BadNotes("skip")
         source = open_source(str(folder), audio=CONFIG, bad_notes=bad)
         rows = train_rows(source)
-        notes = open_features(source, rows, CONFIG, bad, memory=memory, cache_dir=None if memory else tmp_path / "cache")
+        notes = open_features(
+            source, rows, CONFIG, bad, memory=memory, cache_dir=None if memory else tmp_path / "cache"
+        )
         assert isinstance(notes, CachedFeatures)
         assert len(notes.table) == 34
         assert {os.path.basename(name) for name in bad.skipped} == {audio[3].name, audio[7].name}
@@ -278,11 +282,19 @@ def test_memory_does_not_grow_with_the_number_of_notes(tmp_path, cached):
         for i in range(count):
             name = f"guitar_acoustic_{i // 128:03d}-{i % 128:03d}-100"
             os.link(note, folder / "audio" / f"{name}.wav")
-            examples[name] = {"pitch": i % 128, "velocity": 100, "instrument_str": name[:-8], "sample_rate": 16000}
+            examples[name] = {
+                "pitch": i % 128,
+                "velocity": 100,
+                "instrument_str": name[:-8],
+                "sample_rate": 16000,
+            }
         (folder / "examples.json").write_text(json.dumps(examples))
         cache = str(tmp_path / "cache" / str(count)) if cached else ""
         ran = subprocess.run(
-            [sys.executable, "-c", MEASURE, str(folder.parent), cache], capture_output=True, text=True, check=True
+            [sys.executable, "-c", MEASURE, str(folder.parent), cache],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         notes, peaks[count] = map(int, ran.stdout.split())
         assert notes == count

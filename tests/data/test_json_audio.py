@@ -1,0 +1,383 @@
+"""NSynth's JSON/audio layout, and the checks of the files."""
+
+import json
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+from conftest import read_audio, sine, write_folder
+
+from nsynth_vae.config import InputError
+from nsynth_vae.data import headers
+from nsynth_vae.data.decode import decode, resample
+from nsynth_vae.data.json_audio import JsonAudioSource, split_of
+from nsynth_vae.data.source import BadNoteError, BadNotes
+from nsynth_vae.notes import FAMILIES, UNKNOWN
+
+NAME = "guitar_acoustic_001-069-100"
+
+
+def open_folder(path, config, bad_notes=None, log=print):
+    return JsonAudioSource(path, audio=config, bad_notes=bad_notes or BadNotes(), log=log)
+
+
+def edit(folder, note_str, **labels):
+    path = folder / "examples.json"
+    examples = json.loads(path.read_text())
+    examples.setdefault(note_str, {}).update(labels)
+    path.write_text(json.dumps(examples))
+
+
+def test_table_has_the_labels(nsynth, audio_config):
+    table = open_folder(nsynth, audio_config).table
+    assert list(table.note_str[:6]) == sorted(table.note_str[:6])
+    assert table.split.tolist() == [0] * 6 + [1] * 2 + [2] * 2
+    row = list(table.note_str).index("guitar_acoustic_001-060-100")
+    assert (table.pitch[row], table.velocity[row], table.instrument_str[row]) == (
+        60,
+        100,
+        "guitar_acoustic_001",
+    )
+    assert table.qualities[row].tolist() == [1, 0, -1, 0, 0, 0, 0, 0, 0, 1]
+    assert table.sample_group[row] == "g1"
+    # Families and sources: by number, by string, by name, or unknown and then not 0.
+    assert table.instrument_family[row] == FAMILIES.index("guitar") and table.instrument_source[row] == 0
+    flute = list(table.note_str).index("flute_x-060-100")
+    assert table.instrument_family[flute] == 2 and table.instrument_source[flute] == 2
+    other = list(table.note_str).index("flute_x-064-100")
+    assert table.instrument_family[other] == UNKNOWN and table.instrument_source[other] == UNKNOWN
+    assert table.qualities[other].tolist() == [UNKNOWN] * 10
+    assert table.sample_group[other] == "flute_x"
+
+
+def test_one_split_folder(nsynth, audio_config):
+    assert open_folder(nsynth / "nsynth-valid", audio_config).table.split.tolist() == [1, 1]
+    (nsynth / "nsynth-valid").rename(nsynth / "mine")
+    assert open_folder(nsynth / "mine", audio_config).table.split.tolist() == [UNKNOWN] * 2
+
+
+def test_split_names():
+    names = (
+        "starter-train",
+        "nsynth-test",
+        "x_valid",
+        "trainers",
+        "nsynth-train.tfrecord-00000-of-00010",
+        "VALID",
+    )
+    assert [split_of(name) for name in names] == [0, 2, 1, UNKNOWN, 0, 1]
+
+
+@pytest.mark.parametrize("extension", ["wav", "flac", "ogg"])
+def test_audio_is_what_soundfile_reads(tmp_path, audio_config, extension):
+    notes = {
+        f"guitar_acoustic_001-{pitch:03d}-100": sine(440 * 2 ** ((pitch - 69) / 12)) for pitch in (57, 69, 81)
+    }
+    source = open_folder(write_folder(tmp_path / "a-train", notes, extension=extension), audio_config)
+    for order in (None, (3, 7)):
+        rows = np.array([2, 0, 1])
+        found = read_audio(source, rows, order)
+        assert [row for row, _, _ in found] == source.order_of(rows, order).tolist()
+        assert sorted(row for row, _, _ in found) == [0, 1, 2]
+        for row, audio, problem in found:
+            expected, _ = soundfile.read(source.location(row), dtype="float32")
+            assert problem == ""
+            np.testing.assert_allclose(audio, expected, atol=2e-4 if extension == "ogg" else 0)
+            assert np.abs(audio - notes[source.table.note_str[row]]).max() < (
+                0.1 if extension == "ogg" else 1e-4
+            )
+
+
+def test_order_is_a_function_of_seed_and_epoch(nsynth, audio_config):
+    source, rows = open_folder(nsynth, audio_config), np.arange(10)
+    orders = [tuple(source.order_of(rows, order)) for order in ((0, 0), (0, 1), (1, 0), (0, 0))]
+    assert orders[0] == orders[3] and len(set(orders)) == 3
+    assert all(sorted(order) == list(range(10)) for order in orders)
+
+
+def test_fingerprint_changes_with_the_file(nsynth, audio_config):
+    source = open_folder(nsynth, audio_config)
+    before = source.fingerprint(0)
+    assert before == source.fingerprint(0) != source.fingerprint(1)
+    with open(source.location(0), "ab") as file:
+        file.write(b"more")
+    assert source.fingerprint(0) != before
+    (nsynth / "nsynth-train" / "audio" / f"{source.table.note_str[1]}.wav").unlink()
+    with pytest.raises(InputError, match="expected the file that was there before"):
+        source.fingerprint(1)
+
+
+def test_files_not_in_the_json_are_ignored_and_counted(nsynth, audio_config, messages):
+    folder = nsynth / "nsynth-train" / "audio"
+    soundfile.write(folder / "other-060-100.wav", sine(262), 16000)
+    (folder / "readme.txt").write_text("not audio")
+    assert len(open_folder(nsynth, audio_config, log=messages.append).table) == 10
+    assert messages == [f"{folder}: 1 audio files are not in examples.json and are ignored"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{", "not JSON"), ("[]", "found list"), ('{"pitch": 3}', "found one note"), (b"\xff\xfe", "not JSON")],
+)
+def test_bad_json(nsynth, audio_config, text, message):
+    path = nsynth / "nsynth-valid" / "examples.json"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InputError, match=message) as error:
+        open_folder(nsynth, audio_config)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_not_this_layout(tmp_path, audio_config, nsynth):
+    with pytest.raises(InputError, match="no examples.json"):
+        open_folder(tmp_path / "nothing", audio_config)
+    (nsynth / "nsynth-test" / "audio").rename(nsynth / "nsynth-test" / "sounds")
+    with pytest.raises(InputError, match="audio: No such file or directory, expected a folder of NOTE.wav"):
+        open_folder(nsynth, audio_config)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({"pitch": 61}, "pitch in examples.json is 61, expected 69 by its name"),
+        ({"pitch": "69"}, "pitch in examples.json is '69', expected 69"),
+        ({"velocity": 99}, "velocity in examples.json is 99, expected 100"),
+        ({"note_str": "x"}, "note_str in examples.json is 'x'"),
+        ({"instrument_str": "x"}, "instrument_str in examples.json is 'x'"),
+        ({"sample_rate": 44100}, "sample_rate in examples.json is 44100, expected 16000"),
+        ({"instrument_family": 11}, "instrument_family in examples.json is 11, expected 0 to 10 or null"),
+        (
+            {"instrument_family_str": "gitar"},
+            "instrument_family_str in examples.json is 'gitar', expected one of bass",
+        ),
+        (
+            {"instrument_family": 0, "instrument_family_str": "guitar"},
+            "instrument_family in examples.json is 0, but",
+        ),
+        ({"instrument_source": True}, "instrument_source in examples.json is True, expected 0 to 2 or null"),
+        ({"qualities": [0, 1]}, "expected 10 flags"),
+        ({"qualities": "bright"}, "qualities in examples.json are 'bright', expected a list"),
+    ],
+)
+def test_wrong_labels(tmp_path, audio_config, skip, labels, message):
+    folder = write_folder(
+        tmp_path / "a-train", {NAME: sine(440), "flute_x-069-100": sine(440)}, {NAME: labels}
+    )
+    source = open_folder(folder, audio_config, skip)
+    assert list(source.table.note_str) == ["flute_x-069-100"]
+    file = str(folder / "audio" / f"{NAME}.wav")
+    assert message in skip.skipped[file]
+    with pytest.raises(BadNoteError) as error:
+        open_folder(folder, audio_config)
+    assert str(error.value).startswith(file) and "--on-bad-note skip" in str(error.value)
+
+
+def test_misnamed_and_missing(tmp_path, audio_config, skip):
+    names = ("guitar", "guitar-69-100", "guitar-200-100")
+    folder = write_folder(tmp_path / "a-train", {NAME: sine(440)})
+    for name in names:
+        soundfile.write(folder / "audio" / f"{name}.wav", sine(440), 16000)
+        edit(folder, name, pitch=69)
+    edit(folder, "gone-069-100", pitch=69, velocity=100)
+    (folder / "examples.json").write_text(
+        json.dumps(json.loads((folder / "examples.json").read_text()) | {"odd-069-100": 3})
+    )
+    soundfile.write(folder / "audio" / "odd-069-100.wav", sine(440), 16000)
+    assert list(open_folder(folder, audio_config, skip).table.note_str) == [NAME]
+    problems = {file.rsplit("/", 1)[1]: problem for file, problem in skip.skipped.items()}
+    assert set(problems) == {f"{name}.wav" for name in (*names, "gone-069-100", "odd-069-100")}
+    assert (
+        "not a note's name" in problems["guitar-69-100.wav"]
+        and "expected INSTRUMENT-PPP-VVV" in problems["guitar.wav"]
+    )
+    assert "pitch is 200, expected an integer from 0 to 127" in problems["guitar-200-100.wav"]
+    assert "no such file" in problems["gone-069-100.wav"]
+    assert "is 3, expected an object" in problems["odd-069-100.wav"]
+
+
+def bad_files() -> dict:
+    """Returns name -> (function that writes the file, the problem's text)."""
+    loud = sine(440)
+    noise = (loud + 0.01 * np.random.default_rng(0).standard_normal(loud.size)).astype(np.float32)
+
+    def write(audio, rate=16000, **options):
+        return lambda path: soundfile.write(path, audio, rate, **options)
+
+    def damage(change, **options):
+        def make(path):
+            soundfile.write(path, noise, 16000, **options)
+            path.write_bytes(change(path.read_bytes()))
+
+        return make
+
+    def flip(share):
+        def change(contents):
+            at = int(len(contents) * share)
+            return contents[:at] + bytes(byte ^ 0x5A for byte in contents[at : at + 8]) + contents[at + 8 :]
+
+        return change
+
+    def cut(share):
+        return lambda contents: contents[: int(len(contents) * share)]
+
+    nan = loud.copy()
+    nan[5000] = np.nan
+    cases = {
+        "rate.wav": (write(loud, 44100), "has a sample rate of 44100 Hz, expected 16000"),
+        "rate.flac": (write(loud, 22050), "has a sample rate of 22050 Hz, expected 16000"),
+        "rate.ogg": (write(loud, 8000), "has a sample rate of 8000 Hz, expected 16000"),
+        "stereo.wav": (write(np.stack([loud, loud], 1)), "has 2 channels, expected 1"),
+        "stereo.ogg": (write(np.stack([loud, loud], 1)), "has 2 channels, expected 1"),
+        "short.wav": (write(loud[:-1]), "holds 63999 samples, expected 64000 (truncated?)"),
+        "long.flac": (write(np.append(loud, 0.0)), "holds 64001 samples, expected 64000"),
+        "silent.wav": (write(np.zeros(64000)), "is silent"),
+        "quiet.flac": (write(loud * 1e-3), "is silent"),
+        "nan.wav": (write(nan, subtype="FLOAT"), "holds NaN or infinite samples"),
+        "adpcm.wav": (write(loud, subtype="IMA_ADPCM"), "is WAV of format 17 with 4 bits, expected PCM"),
+        "truncated.wav": (damage(cut(0.9)), "truncated WAV"),
+        "header.wav": (damage(lambda contents: contents[:30]), "truncated WAV"),
+        "truncated.flac": (damage(cut(0.9)), None),
+        "header.flac": (damage(lambda contents: contents[:30]), "truncated FLAC"),
+        "flipped.flac": (damage(flip(0.1)), "damaged FLAC"),
+        "truncated.ogg": (damage(cut(0.9)), "truncated Ogg"),
+        "page.ogg": (
+            damage(lambda contents: contents[: contents.rindex(b"OggS")]),
+            "without a last page: truncated Ogg",
+        ),
+        "flipped.ogg": (damage(flip(0.3)), "has a bad page at byte"),
+        "text.ogg": (lambda path: path.write_text("not audio"), "begins with b'not ', expected"),
+        "empty.ogg": (lambda path: path.write_bytes(b""), "is empty, expected audio"),
+        "empty.wav": (lambda path: path.write_bytes(b""), "is empty, expected audio"),
+        "mp3.wav": (write(loud, format="MP3"), "is MP3, expected WAV or FLAC or Ogg"),
+    }
+    return cases
+
+
+def test_bad_audio_is_never_accepted(tmp_path, audio_config):
+    """Every kind of bad file is a problem or an error in its place, and the stream goes on after it."""
+    cases = bad_files()
+    folder = tmp_path / "a-train"
+    notes = {f"good-{pitch:03d}-100": sine(440) for pitch in range(3)}
+    write_folder(folder, notes)
+    expected = {}
+    for index, (name, (write, problem)) in enumerate(cases.items()):
+        note_str = f"bad-{index:03d}-100"
+        write(folder / "audio" / f"{note_str}.{name.split('.')[1]}")
+        edit(folder, note_str, pitch=index, velocity=100)
+        expected[note_str] = (name, problem)
+    source = open_folder(folder, audio_config)
+    rows = np.arange(len(source.table))
+    order = source.order_of(rows, (0, 0))
+    iterator = iter(source.audio(rows, (0, 0)).map(lambda note: note, num_parallel_calls=4).prefetch(3))
+    raised = []
+    for row in order:
+        note_str = source.table.note_str[row]
+        try:
+            note = next(iterator)
+        except tf.errors.OpError:
+            raised.append(expected[note_str][0])
+            continue
+        assert int(note["row"]) == row
+        problem = note["problem"].numpy().decode()
+        if note_str.startswith("good"):
+            assert problem == "" and np.abs(note["audio"]).max() > 0.1
+        else:
+            name, text = expected[note_str]
+            assert text is not None and text in problem, name
+            assert "\n" not in problem
+            assert not np.any(note["audio"].numpy())
+    assert raised == ["truncated.flac"]
+    with pytest.raises(StopIteration):
+        next(iterator)
+
+
+def test_flac_without_a_checksum_is_checked_by_its_blocks(tmp_path):
+    path = tmp_path / "a.flac"
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 20000)
+    soundfile.write(path, noise, 16000)
+    contents = bytearray(path.read_bytes())
+    contents[26:42] = bytes(16)
+    audio, _, problem = decode(tf.constant(bytes(contents)))
+    assert problem == b"" and audio.shape == (20000, 1)
+    for at in range(len(contents) // 2, len(contents) // 2 + 8):
+        contents[at] ^= 0x5A
+    with pytest.raises((AssertionError, tf.errors.InvalidArgumentError)):
+        assert decode(tf.constant(bytes(contents)))[2] == b""
+
+
+@pytest.mark.parametrize(
+    ("extension", "subtype", "tolerance"),
+    [
+        ("wav", "PCM_U8", 0.0),
+        ("wav", "PCM_16", 0.0),
+        ("wav", "PCM_24", 0.0),
+        ("wav", "PCM_32", 1e-7),
+        ("wav", "FLOAT", 0.0),
+        ("wav", "DOUBLE", 1e-7),
+        ("flac", "PCM_S8", 0.0),
+        ("flac", "PCM_16", 0.0),
+        ("flac", "PCM_24", 0.0),
+        ("ogg", "VORBIS", 1e-4),
+        ("mp3", "MPEG_LAYER_III", 1e-4),
+    ],
+)
+def test_decode_is_soundfile(tmp_path, extension, subtype, tolerance):
+    path = tmp_path / f"a.{extension}"
+    stereo = np.stack([sine(440, 44100, 1), -0.5 * sine(300, 44100, 1)], 1)
+    soundfile.write(path, stereo, 44100, subtype=subtype)
+    expected, _ = soundfile.read(path, dtype="float32")
+    audio, sample_rate, problem = decode(tf.constant(path.read_bytes()))
+    assert problem == b"" and sample_rate == 44100
+    np.testing.assert_allclose(audio.numpy(), expected, rtol=0, atol=tolerance)
+
+
+def test_wav_extensible_and_other_chunks(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, sine(440), 16000, format="WAVEX", subtype="PCM_24")
+    contents = path.read_bytes()
+    odd = contents[:12] + b"LIST" + struct.pack("<I", 3) + b"abc\0" + contents[12:]
+    for data in (contents, odd):
+        audio, _, problem = decode(tf.constant(data))
+        assert problem == b""
+        np.testing.assert_array_equal(audio[:, 0], soundfile.read(path, dtype="float32")[0])
+
+
+def test_damaged_mp3(tmp_path):
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, sine(440), 16000)
+    contents = path.read_bytes()
+    assert headers.read_header(contents).sample_rate == 16000
+    tagged = b"ID3\x04\x00\x00\x00\x00\x00\x05hello" + contents + b"TAG" + bytes(125)
+    assert headers.read_header(tagged) == headers.Header("mp3", 16000, 1)
+    for damaged, message in (
+        (contents[:-10], "truncated MP3"),
+        (contents[: len(contents) // 2] + contents[len(contents) // 2 + 50 :], "damaged MP3"),
+        (b"ID3\x04\x00\x00\x00\x00\x7f\x7f" + contents[:20], "truncated MP3"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            headers.read_header(damaged)
+
+
+def test_ogg_checksum_is_the_polynomial():
+    """Against a bit by bit CRC: 0x04c11db7, from 0, most significant bit first, not inverted."""
+    data = bytes(range(256)) * 3
+    crc = 0
+    for byte in data:
+        crc ^= byte << 24
+        for _ in range(8):
+            crc = (crc << 1 ^ (0x04C11DB7 if crc & 1 << 31 else 0)) & 0xFFFFFFFF
+    assert headers._ogg_crc(data) == crc != zlib.crc32(data)
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 22050, 32000, 44100, 48000, 96000])
+def test_resampling_adds_no_shift_and_no_gain(rate):
+    time = np.arange(rate) / rate
+    pulse = np.exp(-(((time - 0.25) * 300) ** 2)).astype(np.float32)
+    found = resample(tf.constant(pulse[:, None]), tf.constant(rate, tf.int64), 16000).numpy()
+    assert found.shape == (16000, 1)
+    expected = np.exp(-(((np.arange(16000) / 16000 - 0.25) * 300) ** 2))
+    centre = (np.arange(16000) * found[:, 0]).sum() / found.sum()
+    assert abs(centre - 4000) < 0.01
+    np.testing.assert_allclose(found[:, 0], expected, atol=2e-4)

@@ -1,0 +1,215 @@
+"""A user's own samples."""
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import read_audio, sine
+from scipy.signal import resample_poly
+
+from nsynth_vae.config import InputError
+from nsynth_vae.data.file_names import FileName, parse_file_name
+from nsynth_vae.data.samples import SamplesSource, find_audio
+from nsynth_vae.data.source import BadNoteError, BadNotes
+from nsynth_vae.notes import FAMILIES, UNKNOWN
+
+
+def open_folder(path, config, bad_notes=None, log=lambda text: None):
+    return SamplesSource(path, audio=config, bad_notes=bad_notes or BadNotes(), log=log)
+
+
+@pytest.mark.parametrize(
+    ("stem", "instrument", "pitch", "velocity"),
+    [
+        ("piano-060-100", "piano", 60, 100),
+        ("guitar_acoustic_010-055-025", "guitar_acoustic_010", 55, 25),
+        ("a-b_060_127", "a-b", 60, 127),
+        ("060-100", "sample", 60, 100),
+        ("C4", "sample", 60, None),
+        ("Piano C4", "Piano", 60, None),
+        ("A#3", "sample", 58, None),
+        ("Bb2", "sample", 46, None),
+        ("bb2 pad", "pad", 46, None),
+        ("pad_c-1", "pad", 0, None),
+        ("vl_C#-1", "vl", 1, None),
+        ("Piano.mf.G9", "Piano.mf", 127, None),
+        ("My Cello A#3 v90", "My Cello", 58, 90),
+        ("Cello-A3-vel64", "Cello", 57, 64),
+        ("E4-100", "sample", 64, 100),
+        ("C2 lead E4", "C2 lead", 64, None),
+        ("Cello", "Cello", None, None),
+        ("Bass2b", "Bass2b", None, None),
+        ("A440", "A440", None, None),
+        ("kick 808", "kick 808", None, None),
+        ("G#9", "G#9", None, None),
+        ("2023-11-24", "2023-11-24", None, None),
+        ("take-200-100", "take-200-100", None, None),
+        ("pad v200", "pad v200", None, None),
+        ("ABC4", "ABC4", None, None),
+    ],
+)
+def test_file_names(stem, instrument, pitch, velocity):
+    assert parse_file_name(stem) == FileName(instrument, pitch, velocity)
+
+
+def expected_note(audio: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Returns what a file's audio should become, by scipy: mono, 16 kHz, from 5 ms before the onset, 4 s."""
+    divisor = np.gcd(sample_rate, 16000)
+    mono = resample_poly(
+        audio.mean(axis=1), 16000 // divisor, sample_rate // divisor, window=("kaiser", 12.0)
+    )
+    onset = max(int(np.argmax(np.abs(mono) >= 0.01 * np.abs(mono).max())) - 80, 0)
+    return np.pad(mono[onset:], (0, 64000))[:64000]
+
+
+def test_formats_and_rates(tmp_path, audio_config):
+    """Each format and rate gives what scipy's resampling of soundfile gives: no shift, no gain."""
+    cases = [
+        (8000, "WAV", "PCM_16"),
+        (22050, "WAV", "PCM_24"),
+        (44100, "WAV", "PCM_U8"),
+        (44100, "WAV", "PCM_32"),
+        (48000, "WAV", "FLOAT"),
+        (96000, "WAV", "DOUBLE"),
+        (11025, "FLAC", "PCM_16"),
+        (48000, "FLAC", "PCM_24"),
+        (44100, "OGG", "VORBIS"),
+        (16000, "OGG", "VORBIS"),
+        (44100, "MP3", "MPEG_LAYER_III"),
+    ]
+    for rate, extension, subtype in cases:
+        left = np.append(np.zeros(rate // 10), sine(440, rate, 3.0, 0.8))
+        audio = np.stack([left, 0.25 * np.roll(left, 3), 0.1 * left], 1)
+        audio = audio[:, :2] if extension in ("MP3", "OGG") else audio
+        soundfile.write(
+            tmp_path / f"{rate}{subtype}-069-100.{extension}", audio, rate, subtype=subtype, format=extension
+        )
+    source = open_folder(tmp_path, audio_config)
+    assert len(source.table) == len(cases) and set(source.table.pitch) == {69}
+    for row, audio, problem in read_audio(source):
+        assert problem == ""
+        expected = expected_note(*soundfile.read(source.location(row), always_2d=True))
+        best = min(range(-2, 3), key=lambda shift: np.abs(audio - np.roll(expected, shift)).sum())
+        assert best == 0, source.location(row)
+        error = np.sqrt(np.mean((audio - expected) ** 2) / np.mean(expected**2))
+        assert error < (0.01 if "U8" in source.location(row) else 1e-3), source.location(row)
+        assert abs(np.std(audio) / np.std(expected) - 1) < 1e-3
+
+
+def test_long_sounds_are_cut_from_the_onset_with_a_fade(tmp_path, audio_config, messages):
+    held = 0.5 * np.sin(2 * np.pi * 440 * np.arange(96000) / 16000)
+    soundfile.write(tmp_path / "long-069-100.wav", np.append(np.zeros(8000), held), 16000, subtype="FLOAT")
+    soundfile.write(
+        tmp_path / "late-069-100.wav", np.append(np.zeros(16000), held[:8000]), 16000, subtype="FLOAT"
+    )
+    soundfile.write(tmp_path / "exact-069-100.wav", held[:64000], 16000, subtype="FLOAT")
+    source = open_folder(tmp_path, audio_config, log=messages.append)
+    assert messages == [
+        f"{tmp_path}/late-069-100.wav: 1.50 s long, 1.00 to 1.50 s used",
+        f"{tmp_path}/long-069-100.wav: 6.50 s long, 0.50 to 4.50 s used",
+    ]
+    notes = {source.location(row).rsplit("/", 1)[1][:4]: audio for row, audio, _ in read_audio(source)}
+    np.testing.assert_allclose(notes["exac"], held[:64000], atol=1e-6)
+    start = np.flatnonzero(notes["long"])[0]
+    assert 70 <= start <= 80
+    np.testing.assert_allclose(notes["long"][80:63600], np.append(0, held)[1 : 63600 - 80 + 1], atol=0.2)
+    faded = notes["long"][-320:]
+    assert abs(faded[-1]) < 1e-4 and np.abs(faded[:40]).max() > 0.45 and np.abs(faded[-40:]).max() < 0.03
+    assert not notes["late"][8100:].any() and notes["late"][1000] != 0
+
+
+def test_pitch_is_estimated_and_said(tmp_path, audio_config, messages):
+    soundfile.write(tmp_path / "my pad.wav", sine(220, 44100, 2.0) + 0.5 * sine(440, 44100, 2.0), 44100)
+    table = open_folder(tmp_path, audio_config, log=messages.append).table
+    assert table.pitch.tolist() == [57] and table.note_str.tolist() == ["my pad-057-100"]
+    assert len(messages) == 1 and messages[0].startswith(f"{tmp_path}/my pad.wav: pitch 57 (A3, 2")
+    assert messages[0].endswith(" Hz) estimated from the sound")
+
+
+def test_unpitched_sound_is_a_bad_note(tmp_path, audio_config, skip):
+    noise = np.random.default_rng(0).standard_normal(32000)
+    soundfile.write(tmp_path / "noise.wav", 0.1 * noise, 16000)
+    soundfile.write(tmp_path / "snare.wav", 0.3 * noise * np.exp(-np.arange(32000) / 1000), 16000)
+    soundfile.write(tmp_path / "noise C4.wav", 0.1 * noise, 16000)
+    assert open_folder(tmp_path, audio_config, skip).table.pitch.tolist() == [60]
+    assert [file.rsplit("/", 1)[1] for file in skip.skipped] == ["noise.wav", "snare.wav"]
+    assert all(
+        "has no pitch in its name and none in its sound" in problem for problem in skip.skipped.values()
+    )
+    with pytest.raises(BadNoteError, match="noise.wav: has no pitch"):
+        open_folder(tmp_path, audio_config)
+
+
+def test_instruments_velocities_and_collisions(tmp_path, audio_config):
+    for name in (
+        "strings/cello/C4.wav",
+        "strings/cello/D4 v20.WAV",
+        "strings/cello/take2/C4.wav",
+        "pad-060-100.wav",
+        "guitar_acoustic_010-055-025.wav",
+        "pad C4.wav",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, sine(262), 16000)
+    source = open_folder(tmp_path, audio_config)
+    table = source.table
+    labels = {
+        source.location(row)[len(str(tmp_path)) + 1 :]: (table.note_str[row], table.instrument_str[row])
+        for row in range(len(table))
+    }
+    assert labels == {
+        "strings/cello/C4.wav": ("strings_cello-060-100", "strings_cello"),
+        "strings/cello/D4 v20.WAV": ("strings_cello-062-020", "strings_cello"),
+        "strings/cello/take2/C4.wav": ("strings_cello_take2-060-100", "strings_cello_take2"),
+        "pad C4.wav": ("pad-060-100", "pad"),
+        "pad-060-100.wav": ("pad.2-060-100", "pad"),
+        "guitar_acoustic_010-055-025.wav": ("guitar_acoustic_010-055-025", "guitar_acoustic_010"),
+    }
+    guitar = list(table.instrument_str).index("guitar_acoustic_010")
+    assert (
+        table.instrument_family[guitar] == FAMILIES.index("guitar") and table.instrument_source[guitar] == 0
+    )
+    assert table.velocity[guitar] == 25
+    others = np.arange(len(table)) != guitar
+    assert (table.instrument_family[others] == UNKNOWN).all() and (table.split == UNKNOWN).all()
+    assert (table.qualities == UNKNOWN).all()
+
+
+def test_bad_files(tmp_path, audio_config, skip):
+    soundfile.write(tmp_path / "good C4.flac", sine(262), 16000)
+    soundfile.write(tmp_path / "whole.mp3", sine(262), 16000)
+    (tmp_path / "cut C4.mp3").write_bytes((tmp_path / "whole.mp3").read_bytes()[:-30])
+    (tmp_path / "whole.mp3").unlink()
+    (tmp_path / "empty C4.ogg").write_bytes(b"")
+    (tmp_path / "cut C4.flac").write_bytes((tmp_path / "good C4.flac").read_bytes()[:-30])
+    soundfile.write(tmp_path / "silent C4.wav", np.zeros(16000), 16000)
+    soundfile.write(tmp_path / "none C4.wav", np.zeros(0), 16000)
+    nan = sine(262)
+    nan[9] = np.nan
+    soundfile.write(tmp_path / "nan C4.wav", nan, 16000, subtype="FLOAT")
+    source = open_folder(tmp_path, audio_config, skip)
+    assert source.table.note_str.tolist() == ["good-060-100"]
+    problems = {file.rsplit("/", 1)[1].split()[0] + file[-4:]: text for file, text in skip.skipped.items()}
+    expected = {
+        "cut.mp3": "truncated MP3",
+        "empty.ogg": "is empty",
+        "cutflac": "cannot be decoded",
+        "silent.wav": "is silent",
+        "none.wav": "is silent",
+        "nan.wav": "holds NaN",
+    }
+    assert problems.keys() == expected.keys()
+    assert all(text in problems[name] and "\n" not in problems[name] for name, text in expected.items())
+
+
+def test_other_files(tmp_path, audio_config, messages):
+    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / ".hidden.wav").write_text("x")
+    (tmp_path / "__MACOSX").mkdir()
+    (tmp_path / "__MACOSX" / "a.wav").write_text("x")
+    assert find_audio(tmp_path) == ([], 1)
+    with pytest.raises(InputError, match="no audio in it, expected .wav, .flac, .ogg, .mp3 files"):
+        open_folder(tmp_path, audio_config)
+    soundfile.write(tmp_path / "a C4.wav", sine(262), 16000)
+    assert len(open_folder(tmp_path, audio_config, log=messages.append).table) == 1
+    assert messages == [f"{tmp_path}: 1 files that are not audio are ignored"]
