@@ -98,15 +98,11 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         help="without --cache-dir, features up to this many MB are kept in memory, more are computed anew every "
         "epoch; 0: always anew (default: %(default)g)",
     )
-    group.add_argument(
-        "--families", metavar="A,B", type=_names, default=_UNSET, help="only these instrument families"
-    )
+    group.add_argument("--families", metavar="A,B", type=_names, default=_UNSET, help="only these instrument families")
     group.add_argument(
         "--sources", metavar="A,B", type=_names, default=_UNSET, help="only acoustic, electronic, synthetic"
     )
-    group.add_argument(
-        "--instruments", metavar="A,B", type=_names, default=_UNSET, help="only these instruments"
-    )
+    group.add_argument("--instruments", metavar="A,B", type=_names, default=_UNSET, help="only these instruments")
     group.add_argument(
         "--pitches", metavar="LOW-HIGH", type=_pitches, default=_UNSET, help="only these MIDI pitches: 24-84"
     )
@@ -135,17 +131,15 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         "--on-bad-note",
         choices=("error", "skip"),
         default="error",
-        help="a note that is unreadable, truncated, silent, not finite, misnamed or of a wrong rate ends the run, or is "
-        "left out and reported (default: %(default)s)",
+        help="a note that is unreadable, truncated, silent, not finite, misnamed or of a wrong rate ends the run, or "
+        "is left out and reported (default: %(default)s)",
     )
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options that set fields of the configuration."""
     default = Config()
-    parser.add_argument(
-        "--config", metavar="FILE", help="JSON as in a model's config.json; options given here win"
-    )
+    parser.add_argument("--config", metavar="FILE", help="JSON as in a model's config.json; options given here win")
     group = parser.add_argument_group("model and training")
 
     def add(flag: str, section: str, text: str, **keywords) -> None:

@@ -96,9 +96,7 @@ class AudioConfig(_Section):
         _check(self.frame_length % 2 == 0, "frame_length", self.frame_length, "an even number of samples")
         _check(self.frame_step <= self.frame_length, "frame_step", self.frame_step, "at most frame_length")
         _check(self.fft_length >= self.frame_length, "fft_length", self.fft_length, "at least frame_length")
-        _check(
-            self.num_samples >= self.frame_length, "num_samples", self.num_samples, "at least frame_length"
-        )
+        _check(self.num_samples >= self.frame_length, "num_samples", self.num_samples, "at least frame_length")
         _check(self.lower_edge_hertz >= 0, "lower_edge_hertz", self.lower_edge_hertz, "0 Hz or more")
         _check(
             self.lower_edge_hertz < self.upper_edge_hertz <= self.sample_rate / 2,
@@ -141,6 +139,7 @@ class DataConfig(_Section):
     """`source`: the splits as they come; `instrument`: by a stable hash of the instrument."""
 
     def __post_init__(self) -> None:
+        """Makes tuples of JSON's lists, then checks as the others do."""
         for field in dataclasses.fields(self):
             if isinstance(getattr(self, field.name), list):
                 object.__setattr__(self, field.name, tuple(getattr(self, field.name)))
@@ -180,9 +179,7 @@ class ModelConfig(_Section):
         _check(self.channels % 16 == 0, "channels", self.channels, "a multiple of 16")
         for name in ("beta", "free_nats", "kl_warmup_steps", "adversary_weight"):
             _check(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
-        _check(
-            0 <= self.cross_note_share <= 1, "cross_note_share", self.cross_note_share, "a number from 0 to 1"
-        )
+        _check(0 <= self.cross_note_share <= 1, "cross_note_share", self.cross_note_share, "a number from 0 to 1")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -247,6 +244,16 @@ class Config(_Section):
             raise InputError(f"{path}: not JSON ({error}), expected a JSON configuration file") from error
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """When training ends, whichever comes first; None is no limit. Not part of the configuration: it can be raised."""
+
+    steps: int | None = None
+    epochs: int | None = None
+    minutes: float | None = None
+    """Minutes of training, over all resumed pieces; reading the data and exporting are not counted."""
 
 
 def stable_hash(*values: object) -> int:

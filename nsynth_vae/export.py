@@ -40,9 +40,7 @@ def load_model(folder: str | os.PathLike) -> tuple[VAE, Config]:
     """
     folder = pathlib.Path(folder)
     if not folder.is_dir():
-        raise InputError(
-            f"{folder}: not a folder, expected a model folder with config.json and model.weights.h5"
-        )
+        raise InputError(f"{folder}: not a folder, expected a model folder with config.json and model.weights.h5")
     config = Config.load(folder / "config.json")
     weights = folder / "model.weights.h5"
     if not weights.is_file():
@@ -144,9 +142,7 @@ def _next_version(exports_dir: pathlib.Path, version: int | None) -> int:
     if version is None:
         return newest + 1
     if version <= newest:
-        raise InputError(
-            f"version: found {version}, expected {newest + 1} or more: {exports_dir} has {newest}"
-        )
+        raise InputError(f"version: found {version}, expected {newest + 1} or more: {exports_dir} has {newest}")
     return version
 
 

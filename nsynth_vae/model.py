@@ -55,8 +55,8 @@ def harmonic_template(config: AudioConfig) -> np.ndarray:
 class ResidualBlock(keras.layers.Layer):
     """Two convolutions over time around a skip connection, optionally modulated by a condition (FiLM).
 
-    x + gain * conv(act(conv(act(x) modulated))), with one gain a channel that starts at 0.1, which keeps a deep stack
-    stable without normalisation (after SkipInit, De and Smith 2020). Batch normalisation would tie a batch's notes together.
+    x + gain * conv(act(modulated(conv(act(x))))), with one gain a channel that starts at 0.1, which keeps a deep stack
+    stable without normalisation (after SkipInit, De and Smith 2020): batch normalisation would tie notes together.
     """
 
     def __init__(self, channels: int, *, conditioned: bool = False, **kwargs) -> None:
@@ -64,12 +64,8 @@ class ResidualBlock(keras.layers.Layer):
         super().__init__(**kwargs)
         self.channels, self.conditioned = channels, conditioned
         policy = self.dtype_policy
-        self.first = keras.layers.Conv1D(
-            channels, 3, padding="same", kernel_initializer="he_normal", dtype=policy
-        )
-        self.second = keras.layers.Conv1D(
-            channels, 3, padding="same", kernel_initializer="he_normal", dtype=policy
-        )
+        self.first = keras.layers.Conv1D(channels, 3, padding="same", kernel_initializer="he_normal", dtype=policy)
+        self.second = keras.layers.Conv1D(channels, 3, padding="same", kernel_initializer="he_normal", dtype=policy)
         self.film = keras.layers.Dense(2 * channels, dtype=policy) if conditioned else None
 
     def build(self, input_shape) -> None:
@@ -79,9 +75,7 @@ class ResidualBlock(keras.layers.Layer):
         self.second.build(shape)
         if self.film is not None:
             self.film.build(condition)
-        self.gain = self.add_weight(
-            shape=(self.channels,), initializer=keras.initializers.Constant(0.1), name="gain"
-        )
+        self.gain = self.add_weight(shape=(self.channels,), initializer=keras.initializers.Constant(0.1), name="gain")
         super().build(input_shape)
 
     def call(self, inputs):
@@ -157,7 +151,7 @@ class Encoder(_Configured):
 
 @keras.saving.register_keras_serializable("nsynth_vae")
 class Sampling(keras.layers.Layer):
-    """The reparameterisation: z = z_mean + exp(z_log_var / 2) * noise, so that z has a gradient (Kingma and Welling)."""
+    """The reparameterisation of Kingma and Welling 2013: z = z_mean + exp(z_log_var / 2) * noise has a gradient."""
 
     def call(self, z_mean, z_log_var, noise):
         """Returns z `[batch, latent_dim]`; `noise` is standard normal, of the same shape, and given."""
@@ -185,9 +179,7 @@ class Decoder(_Configured):
             channels = width // 2 if level == STRIDES - 1 else width
             self.convolutions.append(keras.layers.Conv1D(channels, 3, padding="same", dtype=policy))
             self.blocks.append(ResidualBlock(channels, conditioned=True, dtype=policy))
-        self.to_envelopes = keras.layers.Conv1D(
-            2 * self.audio.num_mel_bins, 3, padding="same", dtype="float32"
-        )
+        self.to_envelopes = keras.layers.Conv1D(2 * self.audio.num_mel_bins, 3, padding="same", dtype="float32")
         self.template = harmonic_template(self.audio)
 
     def build(self, input_shape=None) -> None:
@@ -206,7 +198,7 @@ class Decoder(_Configured):
         super().build(input_shape)
 
     def call(self, z, pitch, velocity):
-        """Maps z float32 `[batch, latent_dim]`, pitch and velocity int32 `[batch]` to log-mel `[batch, frames, mel_bins]`."""
+        """Returns log-mel `[batch, frames, mel_bins]` of z `[batch, latent_dim]` at MIDI pitch, velocity `[batch]`."""
         features = tf.concat([tf.cast(z, tf.float32), condition_features(pitch, velocity)], axis=-1)
         condition = self.condition(features)
         x = tf.reshape(self.start(condition), [-1, self.start_frames, self.model.channels])
@@ -240,7 +232,7 @@ _CONDITION_FEATURES = 1 + 2 * _OCTAVES + 2
 
 
 def condition_features(pitch, velocity):
-    """Returns what the decoder is told of pitch and velocity: smooth functions, so that unseen values lie between seen ones.
+    """Returns what the decoder is told of pitch and velocity: smooth functions, so unseen values lie between seen ones.
 
     Pitch as (pitch - 64) / 32 and as sines and cosines with periods of 128, 64, 32 and 16 semitones; velocity as
     v = velocity / 127 * 2 - 1 and v^2.
@@ -289,13 +281,11 @@ class VAE(keras.Model):
         self.decoder.build((None, model.latent_dim))
         if self.adversary is not None:
             self.adversary.build((None, model.latent_dim))
-        self.log_scale = self.add_weight(
-            shape=(), initializer=keras.initializers.Constant(-1.5), name="log_scale"
-        )
+        self.log_scale = self.add_weight(shape=(), initializer=keras.initializers.Constant(-1.5), name="log_scale")
         self.built = True
 
     def call(self, inputs, training=None):
-        """Returns the reconstruction, from z_mean, of `log_mel` at `pitch` and `velocity`: `[batch, frames, mel_bins]`."""
+        """Returns `log_mel`, decoded from its z_mean at `pitch` and `velocity`: `[batch, frames, mel_bins]`."""
         z_mean, _ = self.encoder(inputs["log_mel"])
         return self.decoder(z_mean, inputs["pitch"], inputs["velocity"])
 
@@ -312,9 +302,7 @@ class VAE(keras.Model):
         index = tf.cast(replica.replica_id_in_sync_group, tf.int32)
         return rows[index * batch : (index + 1) * batch]
 
-    def losses_of(
-        self, batch: dict, *, noise: tf.Tensor | None, kl_weight
-    ) -> tuple[tf.Tensor, dict, tf.Tensor]:
+    def losses_of(self, batch: dict, *, noise: tf.Tensor | None, kl_weight) -> tuple[tf.Tensor, dict, tf.Tensor]:
         """Returns every term of the loss, one value a note.
 
         Args:
@@ -341,9 +329,7 @@ class VAE(keras.Model):
         if noise is not None and self.adversary is not None:
             logits = self.adversary(_reverse_gradient(z, self.config.model.adversary_weight / elements))
             objective += losses.pitch_cross_entropy(logits, batch["pitch"])
-        log_mel_l1 = (
-            tf.reduce_mean(tf.abs(target - prediction), axis=[1, 2]) * self.config.audio.log_mel_scale
-        )
+        log_mel_l1 = tf.reduce_mean(tf.abs(target - prediction), axis=[1, 2]) * self.config.audio.log_mel_scale
         values = {
             "loss": reconstruction + kl_weight * kl,
             "reconstruction_loss": reconstruction,

@@ -75,16 +75,11 @@ class Note:
         for name, names in (("instrument_family", FAMILIES), ("instrument_source", SOURCES)):
             value = getattr(self, name)
             if value is not None and value not in range(len(names)):
-                raise InputError(
-                    f"{self.note_str}: {name} is {value!r}, expected 0 to {len(names) - 1} or null"
-                )
+                raise InputError(f"{self.note_str}: {name} is {value!r}, expected 0 to {len(names) - 1} or null")
         if self.qualities is not None and (
-            len(self.qualities) != len(QUALITIES)
-            or any(flag not in (UNKNOWN, 0, 1) for flag in self.qualities)
+            len(self.qualities) != len(QUALITIES) or any(flag not in (UNKNOWN, 0, 1) for flag in self.qualities)
         ):
-            raise InputError(
-                f"{self.note_str}: qualities are {self.qualities!r}, expected {len(QUALITIES)} flags"
-            )
+            raise InputError(f"{self.note_str}: qualities are {self.qualities!r}, expected {len(QUALITIES)} flags")
 
 
 def parse_note_str(note_str: str) -> Note:

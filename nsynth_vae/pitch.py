@@ -106,9 +106,7 @@ def _sounding(part: np.ndarray, share: float) -> float | None:
     if heard is not None:
         return heard
     period = _period_hertz(part)
-    return (
-        None if period is None or not LOWEST_HERTZ <= period <= TRACKER_HERTZ[1] else _refined(part, period)
-    )
+    return None if period is None or not LOWEST_HERTZ <= period <= TRACKER_HERTZ[1] else _refined(part, period)
 
 
 @functools.lru_cache(maxsize=1)

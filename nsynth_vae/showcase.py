@@ -71,9 +71,7 @@ def write_reconstructions(vae: VAE, examples: Examples, folder: pathlib.Path) ->
     for name, original, reconstruction in zip(names, examples.audio, audio, strict=True):
         safe = name.replace("/", "_")
         figures.write_wav(folder / "sounds" / f"{safe}-original.wav", original, config.sample_rate)
-        figures.write_wav(
-            folder / "sounds" / f"{safe}-reconstruction.wav", reconstruction, config.sample_rate
-        )
+        figures.write_wav(folder / "sounds" / f"{safe}-reconstruction.wav", reconstruction, config.sample_rate)
 
 
 def write_morph(vae: VAE, examples: Examples, folder: pathlib.Path) -> None:
@@ -95,9 +93,7 @@ def write_morph(vae: VAE, examples: Examples, folder: pathlib.Path) -> None:
     figures.write_wav(folder / "sounds" / "morph.wav", join_notes(audio, config), config.sample_rate)
 
 
-def join_notes(
-    audio: np.ndarray, config: AudioConfig, seconds: float = 1.5, fade: float = 0.05
-) -> np.ndarray:
+def join_notes(audio: np.ndarray, config: AudioConfig, seconds: float = 1.5, fade: float = 0.05) -> np.ndarray:
     """Returns the beginnings of several notes, one after the other, each faded out.
 
     Args:
@@ -126,7 +122,7 @@ def latent_centroids(vae: VAE, features: SplitFeatures, batch_size: int) -> dict
     encode = tf.function(lambda log_mel: vae.encoder(log_mel)[0], reduce_retracing=True)
     sums: dict[str, np.ndarray] = {}
     counts: dict[str, int] = {}
-    for batch in features.batches(batch_size):
+    for batch in features.checked(features.batches(batch_size)):
         for z, row in zip(encode(batch["log_mel"]).numpy(), batch["row"].numpy(), strict=True):
             keys = [f"instruments/{table.instrument_str[row]}"]
             if table.instrument_family[row] != UNKNOWN:

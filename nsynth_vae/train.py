@@ -7,14 +7,13 @@ import dataclasses
 import json
 import os
 import pathlib
-import re
 import shutil
 import sys
 import time
 from collections.abc import Sequence
 
-from nsynth_vae import __version__, cli
-from nsynth_vae.config import Config, InputError, write_text
+from nsynth_vae import cli, model_folder
+from nsynth_vae.config import Budget, Config, InputError, write_text
 
 DEFAULT_MINUTES = 6.0
 """Training time where no budget is given: with all the rest, below ten minutes on two cores."""
@@ -122,88 +121,25 @@ def train(config: Config, options: Options) -> pathlib.Path:
         KeyboardInterrupt: after Ctrl-C, with what is to be done to go on.
     """
     started = time.monotonic()
-    folder = options.models / (options.name or default_name(config))
-    if not _prepare_folder(folder, config, options):
+    folder = options.models / (options.name or model_folder.default_name(config))
+    asked = Budget(options.steps, options.epochs, options.minutes)
+    if not model_folder.check(folder, config, resume=options.resume, budget=asked):
         return folder
     print(f"Training {folder} on {', '.join(config.data.data)} with {os.cpu_count()} CPU cores")
     run = _Run(config, options, folder)
     run.read_notes()
-    run.train()
+    new = not folder.exists()
+    if not options.resume:
+        model_folder.clear(folder)
+    try:
+        run.train()
+    except InputError:
+        # A bad note met while streaming, or a loss that is not finite: before the first checkpoint, nothing is kept.
+        if new and not (folder / "checkpoints").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
     run.finish(started)
     return folder
-
-
-def default_name(config: Config) -> str:
-    """Returns a folder name made from `--data`: `starter`, a folder's name, `nsynth-full`; several joined by `+`."""
-    names = []
-    for spec in config.data.data:
-        name = (
-            spec.removeprefix("tfds:").replace("/", "-")
-            if spec.startswith("tfds:")
-            else pathlib.Path(spec).resolve().name
-        )
-        names.append(re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "model")
-    return "+".join(names)
-
-
-def _prepare_folder(folder: pathlib.Path, config: Config, options: Options) -> bool:
-    """Checks that the folder can take this run; returns False if it is finished and there is nothing to do."""
-    path = folder / "config.json"
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: found a file, expected a folder or a new name (--name)")
-    if folder.is_dir() and any(folder.iterdir()) and not path.exists():
-        raise InputError(
-            f"{folder}: a folder that is not a model's (no config.json), expected an empty one or a new --name"
-        )
-    if path.exists() and options.resume:
-        found = Config.load(path)
-        if found != config:
-            raise InputError(
-                f"{folder}: holds a model of another configuration ({_differences(found, config)}); "
-                "expected the same options, another --name, or --no-resume to start anew"
-            )
-        done = _finished(folder)
-        if done is not None and not _asks_for_more(done, options):
-            print(
-                f"{folder} is finished ({done['stopped']}, step {done['step']}): nothing to do. "
-                "A larger --steps, --epochs or --minutes trains it further, --no-resume starts anew."
-            )
-            return False
-    elif path.exists():
-        for name in ("checkpoints", "logs"):
-            shutil.rmtree(folder / name, ignore_errors=True)
-        for name in ("metrics.json", "config.json"):
-            (folder / name).unlink(missing_ok=True)
-    return True
-
-
-def _finished(folder: pathlib.Path) -> dict | None:
-    """Returns the training part of a finished run's metrics, or None."""
-    try:
-        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-        return metrics["training"] if metrics["finished"] else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _asks_for_more(done: dict, options: Options) -> bool:
-    """Tells whether the budget given explicitly is above what the finished run used of the same kind."""
-    if options.steps:
-        return options.steps > done["step"]
-    if options.epochs:
-        return options.epochs * done["steps_per_epoch"] > done["step"]
-    return bool(options.minutes) and 60 * options.minutes > done["seconds"]
-
-
-def _differences(found: Config, asked: Config) -> str:
-    """Returns the fields in which two configurations differ, with both values."""
-    parts = []
-    for section, values in found.to_dict().items():
-        for name, value in values.items():
-            other = asked.to_dict()[section][name]
-            if value != other:
-                parts.append(f"{name}: {value!r} there, {other!r} asked")
-    return "; ".join(parts)
 
 
 class _Run:
@@ -238,16 +174,12 @@ class _Run:
             instruments = len(set(table.instrument_str[part]))
             print(f"  {name:5} {len(part):7,} notes of {instruments} instruments")
         self.shared = shared_instruments(table, rows)
-        print(
-            "  instruments in common: " + ", ".join(f"{pair} {count}" for pair, count in self.shared.items())
-        )
+        print("  instruments in common: " + ", ".join(f"{pair} {count}" for pair, count in self.shared.items()))
         used = len(rows["train"]) + len(rows["valid"])
         megabytes = feature_megabytes(used, config.audio)
         memory = megabytes <= options.memory_cache_mb
         if options.cache_dir is None and not memory:
-            print(
-                f"Features of {megabytes:,.0f} MB are computed anew every epoch; --cache-dir DIR would keep them"
-            )
+            print(f"Features of {megabytes:,.0f} MB are computed anew every epoch; --cache-dir DIR would keep them")
         progress, done = Progress("Computing features"), 0
 
         def advance(notes: int) -> None:
@@ -293,14 +225,12 @@ class _Run:
         from nsynth_vae.board import Board
         from nsynth_vae.progress import Progress
         from nsynth_vae.showcase import choose_examples
-        from nsynth_vae.trainer import Budget, Trainer
+        from nsynth_vae.trainer import Trainer
 
         options = self.options
         keras.utils.set_random_seed(self.config.train.seed)
-        minutes = options.minutes
-        if not (options.steps or options.epochs or options.minutes):
-            minutes = DEFAULT_MINUTES
-        budget = Budget(options.steps, options.epochs, minutes)
+        unlimited = not (options.steps or options.epochs or options.minutes)
+        budget = Budget(options.steps, options.epochs, DEFAULT_MINUTES if unlimited else options.minutes)
         strategy = None
         if options.strategy == "mirrored":
             devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
@@ -317,9 +247,7 @@ class _Run:
             jit_compile=options.jit_compile,
         )
         if trainer.step:
-            print(
-                f"Going on from step {trainer.step}, after {trainer.state['seconds'] / 60:.1f} minutes of training"
-            )
+            print(f"Going on from step {trainer.step}, after {trainer.state['seconds'] / 60:.1f} minutes of training")
         self.examples = choose_examples(self.source, self.example_rows, self.config.audio)
         board = Board(self.folder / "logs", trainer, self.examples)
         progress = Progress("Training", start=trainer.fraction(budget))
@@ -338,13 +266,11 @@ class _Run:
             board.write(record)
 
         try:
-            self.stopped = trainer.run(budget, on_step=on_step, on_epoch=on_epoch)
+            stopped = trainer.run(budget, on_step=on_step, on_epoch=on_epoch)
         finally:
             progress.close()
             board.close()
-        print(
-            f"Training ended: {self.stopped}; the best weights are those of step {trainer.state['best_step']}"
-        )
+        print(f"Training ended: {stopped}; the best weights are those of step {trainer.state['best_step']}")
 
     def finish(self, started: float) -> None:
         """Writes the model folder and the exports, `metrics.json` last, and prints the summary."""
@@ -364,11 +290,16 @@ class _Run:
         vae.save_weights(aside)
         aside.replace(folder / "model.weights.h5")
         print("Exporting")
-        exported = export_model(
-            vae, self.config, self.options.exports, report=lambda line: print(f"  {line}")
+        exported = export_model(vae, self.config, self.options.exports, report=lambda line: print(f"  {line}"))
+        metrics = model_folder.run_metrics(
+            notes={name: len(rows) for name, rows in self.rows.items()},
+            shared=self.shared,
+            skipped=self.bad_notes.skipped,
+            valid=trainer.evaluate(self.features["valid"]),
+            state=trainer.state,
+            steps_per_epoch=trainer.steps_per_epoch,
         )
-        metrics = self._metrics(trainer.evaluate(self.features["valid"]))
-        write_text(folder / "README.md", model_card(self.config, metrics))
+        write_text(folder / "README.md", model_folder.model_card(self.config, metrics))
         write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
         minutes = (time.monotonic() - started) / 60
         valid = metrics["valid"]
@@ -385,74 +316,6 @@ class _Run:
             f"or train on your own samples with\n"
             f"  {_python()} -m nsynth_vae.train --data FOLDER"
         )
-
-    def _metrics(self, valid: dict) -> dict:
-        import keras
-        import tensorflow as tf
-
-        state = self.trainer.state
-        return {
-            "format_version": 1,
-            "finished": True,
-            "definitions": {
-                "loss": "nats a note: reconstruction_loss + beta * kl_loss",
-                "reconstruction_loss": "nats a note: negative log-likelihood of the log-mel, Laplace, one learnt scale",
-                "kl_loss": "nats a note: KL divergence of the posterior from N(0, 1)",
-                "log_mel_l1": "nats: mean |difference| of ln(mel + log_offset), notes decoded from their own z_mean",
-                "active_dimensions": "latent dimensions whose z_mean has a variance above 0.01 over the notes",
-            },
-            "notes": {name: len(rows) for name, rows in self.rows.items()},
-            "shared_instruments": self.shared,
-            "skipped_notes": self.bad_notes.skipped,
-            "valid": valid,
-            "training": {
-                "stopped": self.stopped,
-                "step": self.trainer.step,
-                "steps_per_epoch": self.trainer.steps_per_epoch,
-                "best_step": state["best_step"],
-                "seconds": round(state["seconds"], 1),
-                "seed": state["seed"],
-                "last_losses": state["last_losses"],
-                "history": state["history"],
-            },
-            "versions": {
-                "nsynth_vae": __version__,
-                "tensorflow": tf.__version__,
-                "keras": keras.__version__,
-                "python": sys.version.split()[0],
-            },
-            "cpu_cores": os.cpu_count(),
-        }
-
-
-def model_card(config: Config, metrics: dict) -> str:
-    """Returns the model folder's README: what it was trained on, how, and how well it does."""
-    notes, valid, training = metrics["notes"], metrics["valid"], metrics["training"]
-    data = ", ".join(config.data.data)
-    credit = (
-        "the starter set is rendered from FluidR3Mono_GM (MIT, see nsynth_vae/data/starter_set/LICENSE)"
-        if config.data.data == ("starter",)
-        else "the licence of the notes is that of their source; NSynth's is CC BY 4.0, Google Inc."
-    )
-    return f"""# Timbre model trained on {data}
-
-Trained by `python -m nsynth_vae.train` {__version__}: {training["step"]} steps of {config.train.batch_size} notes,
-{training["seconds"] / 60:.1f} minutes on {metrics["cpu_cores"]} CPU cores; ended because: {training["stopped"]}.
-
-| split | notes |
-|---|---|
-| train | {notes["train"]} |
-| valid | {notes["valid"]} |
-
-On the validation notes, decoded from their own z_mean: log-mel L1 {valid["log_mel_l1"]:.3f} nats, KL {valid["kl_loss"]:.1f} nats,
-{valid["active_dimensions"]} of {config.model.latent_dim} latent dimensions active. `metrics.json` has the definitions and the history.
-
-![Originals and reconstructions](figures/reconstructions.png)
-![A morph](figures/interpolation.png)
-![Losses](figures/losses.png)
-
-Sounds are in `sounds/`, made by Griffin-Lim. Data: {credit}.
-"""
 
 
 def _python() -> str:

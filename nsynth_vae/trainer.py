@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import pathlib
 import signal
@@ -14,22 +13,12 @@ import numpy as np
 import tensorflow as tf
 
 from nsynth_vae import checkpoints
-from nsynth_vae.config import Config, InputError
+from nsynth_vae.config import Budget, Config, InputError
 from nsynth_vae.data.pipeline import SplitFeatures
 from nsynth_vae.model import ACTIVE_VARIANCE, VAE
 
 CHECKPOINT_SECONDS = 60.0
 """A checkpoint is written at every epoch, and at least this often."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Budget:
-    """When training ends, whichever comes first; None is no limit. Not part of the configuration: it can be raised."""
-
-    steps: int | None = None
-    epochs: int | None = None
-    minutes: float | None = None
-    """Minutes of training, over all resumed pieces; reading the data and exporting are not counted."""
 
 
 def make_optimizer(config: Config) -> keras.optimizers.Optimizer:
@@ -72,18 +61,14 @@ class Trainer:
         self.strategy = strategy or tf.distribute.get_strategy()
         replicas = self.strategy.num_replicas_in_sync
         if config.train.batch_size % replicas:
-            raise InputError(
-                f"--batch-size {config.train.batch_size}: expected a multiple of the {replicas} devices"
-            )
+            raise InputError(f"--batch-size {config.train.batch_size}: expected a multiple of the {replicas} devices")
         keras.utils.set_random_seed(config.train.seed)
         with self.strategy.scope():
             self.vae = VAE(config)
             self.vae.build()
             self.vae.compile(optimizer=make_optimizer(config))
             self.vae.optimizer.build(self.vae.trainable_variables)
-            self.averages = [
-                tf.Variable(tf.convert_to_tensor(weight)) for weight in self.vae.trainable_variables
-            ]
+            self.averages = [tf.Variable(tf.convert_to_tensor(weight)) for weight in self.vae.trainable_variables]
         self.best = [np.array(weight) for weight in self.vae.trainable_variables]
         self.state = {
             "step": 0,
@@ -93,6 +78,7 @@ class Trainer:
             "epochs_since_best": 0,
             "seconds": 0.0,
             "stopped": None,
+            "converged": False,
             "history": [],
             "epoch_sums": None,
         }
@@ -137,7 +123,7 @@ class Trainer:
         """
         total_steps = self._total_steps(budget)
         self.state["stopped"] = self._used_up(budget, total_steps)
-        batches = iter(self._batches())
+        batches = self.train.checked(self._batches())
         previous = _catch_interrupt(self)
         saved = started = time.monotonic()
         before = self.state["seconds"]
@@ -150,9 +136,7 @@ class Trainer:
                 self.state["seconds"] = before + now - started
                 self._add_to_epoch(losses)
                 if not math.isfinite(losses["loss"]):
-                    raise InputError(
-                        f"step {self.step}: the loss is {losses['loss']}; try a lower --learning-rate"
-                    )
+                    raise InputError(f"step {self.step}: the loss is {losses['loss']}; try a lower --learning-rate")
                 on_step(losses)
                 self.state["stopped"] = self._used_up(budget, total_steps)
                 if self.step % self.steps_per_epoch == 0 or self.state["stopped"]:
@@ -165,9 +149,7 @@ class Trainer:
                     self.save()
                     saved = time.monotonic()
                 if self.interrupted:
-                    raise KeyboardInterrupt(
-                        f"Saved at step {self.step}; the same command goes on from there."
-                    )
+                    raise KeyboardInterrupt(f"Saved at step {self.step}; the same command goes on from there.")
         finally:
             if previous is not None:
                 signal.signal(signal.SIGINT, previous)
@@ -186,7 +168,7 @@ class Trainer:
         """Returns the mean losses over some notes with the weights as they are, and the active latent dimensions."""
         self.vae.reset_metrics()
         means, result = [], {}
-        for batch in features.batches(self.config.train.batch_size):
+        for batch in features.checked(features.batches(self.config.train.batch_size)):
             result, z_mean = self._evaluate(batch)
             means.append(z_mean.numpy())
         variance = np.concatenate(means).var(axis=0)
@@ -243,9 +225,7 @@ class Trainer:
 
     def _decay(self) -> tf.Tensor:
         """Returns the running mean's decay, shorter at the start, where the weights still move far."""
-        return tf.constant(
-            min(self.config.train.weight_average, (1 + self.step) / (10 + self.step)), tf.float32
-        )
+        return tf.constant(min(self.config.train.weight_average, (1 + self.step) / (10 + self.step)), tf.float32)
 
     def _average_weights(self, decay: tf.Tensor) -> None:
         for average, weight in zip(self.averages, self.vae.trainable_variables, strict=True):
@@ -292,7 +272,8 @@ class Trainer:
             return f"{self.step} steps done"
         if budget.minutes and self.state["seconds"] >= 60 * budget.minutes:
             return f"{budget.minutes:g} minutes of training done"
-        if self.state["epochs_since_best"] >= self.config.train.patience:
+        self.state["converged"] = self.state["epochs_since_best"] >= self.config.train.patience
+        if self.state["converged"]:
             return f"no better validation loss for {self.config.train.patience} epochs"
         return None
 

@@ -119,9 +119,7 @@ def write_split(folder: Path, played: list[Played], labels: dict[str, list[int |
             note_str = format_note_str(p.instrument.instrument_str, pitch, velocity)
             (folder / "audio" / f"{note_str}.ogg").write_bytes(encode_note(audio, note_str))
             record = note_record(p.instrument, pitch, velocity, labels[note_str])
-            lines.append(
-                json.dumps(note_str) + ":" + json.dumps(record, sort_keys=True, separators=(",", ":"))
-            )
+            lines.append(json.dumps(note_str) + ":" + json.dumps(record, sort_keys=True, separators=(",", ":")))
     (folder / "examples.json").write_text("{\n" + ",\n".join(sorted(lines)) + "\n}\n")
 
 

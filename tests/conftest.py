@@ -19,9 +19,7 @@ from nsynth_vae.data.source import BadNotes, Source
 def sine(hertz: float, sample_rate: int = 16000, seconds: float = 4.0, level: float = 0.5) -> np.ndarray:
     """Returns a decaying sine, float32 `[samples]`, with a 2 ms attack."""
     time = np.arange(round(sample_rate * seconds)) / sample_rate
-    return (level * np.sin(2 * np.pi * hertz * time) * np.exp(-time) * np.minimum(1, time / 0.002)).astype(
-        np.float32
-    )
+    return (level * np.sin(2 * np.pi * hertz * time) * np.exp(-time) * np.minimum(1, time / 0.002)).astype(np.float32)
 
 
 def write_folder(
@@ -87,13 +85,7 @@ def nsynth(tmp_path: pathlib.Path) -> pathlib.Path:
 
     write_folder(
         root / "nsynth-train",
-        notes(
-            *(
-                f"{name}-{pitch:03d}-100"
-                for name in ("guitar_acoustic_001", "flute_x")
-                for pitch in (60, 64, 69)
-            )
-        ),
+        notes(*(f"{name}-{pitch:03d}-100" for name in ("guitar_acoustic_001", "flute_x") for pitch in (60, 64, 69))),
         {
             "guitar_acoustic_001-060-100": {
                 "qualities": [1, 0, None, 0, 0, 0, 0, 0, 0, 1],

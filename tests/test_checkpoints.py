@@ -7,9 +7,7 @@ from nsynth_vae.checkpoints import Checkpoint, load_newest, save
 
 
 def checkpoint(step: int) -> Checkpoint:
-    return Checkpoint(
-        {"weights/0": np.full(1000, step, np.float32)}, {"step": step, "history": [{"loss": 1.5}]}
-    )
+    return Checkpoint({"weights/0": np.full(1000, step, np.float32)}, {"step": step, "history": [{"loss": 1.5}]})
 
 
 def test_round_trip_and_only_the_newest_two_are_kept(tmp_path):

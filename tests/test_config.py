@@ -32,9 +32,7 @@ def test_defaults_are_nsynth():
 def test_round_trip(tmp_path):
     config = Config(
         audio=AudioConfig(num_mel_bins=64),
-        data=DataConfig(
-            data=("a", "b"), pitches=(24, 84), velocities=(25, 100), max_notes=7, split_by="instrument"
-        ),
+        data=DataConfig(data=("a", "b"), pitches=(24, 84), velocities=(25, 100), max_notes=7, split_by="instrument"),
         model=ModelConfig(latent_dim=16, beta=2),
         train=TrainConfig(seed=3, precision="mixed_bfloat16"),
     )
@@ -101,9 +99,7 @@ def test_wrong_files(tmp_path, text, message):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(
-        InputError, match="none.json: No such file or directory, expected a JSON configuration file"
-    ):
+    with pytest.raises(InputError, match="none.json: No such file or directory, expected a JSON configuration file"):
         Config.load(tmp_path / "none.json")
 
 

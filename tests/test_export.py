@@ -235,9 +235,7 @@ def test_the_next_version_is_above_both(tmp_path: pathlib.Path, stubs) -> None:
     second = export.export_model(vae, SMALL, tmp_path)
     assert second["encoder"] == tmp_path / "encoder" / "7" and second["decoder"] == tmp_path / "decoder" / "7"
     assert (first["encoder"] / "saved_model.pb").read_text() == "the first"
-    assert (
-        second["tflite_float16"].read_bytes() == b"half" and second["tflite_float32"].read_bytes() == b"full"
-    )
+    assert second["tflite_float16"].read_bytes() == b"half" and second["tflite_float32"].read_bytes() == b"full"
 
 
 def test_versions_only_grow(tmp_path: pathlib.Path) -> None:
@@ -342,9 +340,7 @@ def test_load_model_names_what_is_wrong(model_folder: pathlib.Path, tmp_path: pa
     whole = weights.read_bytes()
     for broken in (whole[: len(whole) // 2], b"", b"no weights at all"):
         weights.write_bytes(broken)
-        with pytest.raises(
-            InputError, match="model.weights.h5: .*; expected the weights of the model"
-        ) as error:
+        with pytest.raises(InputError, match="model.weights.h5: .*; expected the weights of the model") as error:
             export.load_model(model_folder)
         assert "\n" not in str(error.value)
     weights.write_bytes(whole)

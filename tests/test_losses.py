@@ -16,9 +16,7 @@ def test_laplace_nll_is_scipys():
 
 def test_laplace_nll_is_least_at_the_mean_error():
     target = tf.constant([[1.0, -3.0, 2.0]])
-    scales = [
-        losses.laplace_nll(target, tf.zeros([1, 3]), tf.math.log(b)).numpy()[0] for b in (1.9, 2.0, 2.1)
-    ]
+    scales = [losses.laplace_nll(target, tf.zeros([1, 3]), tf.math.log(b)).numpy()[0] for b in (1.9, 2.0, 2.1)]
     assert scales[1] < min(scales[0], scales[2])
 
 

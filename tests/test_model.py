@@ -186,9 +186,7 @@ def test_evaluate_is_the_mean_over_notes():
 def test_the_warm_up_lets_the_kl_in_step_by_step():
     gradients = []
     for steps in (1, 1000):
-        config = Config(
-            model=ModelConfig(latent_dim=6, channels=16, kl_warmup_steps=steps, free_nats=0.0, beta=1e4)
-        )
+        config = Config(model=ModelConfig(latent_dim=6, channels=16, kl_warmup_steps=steps, free_nats=0.0, beta=1e4))
         vae = make_vae(config)
         vae.compile(optimizer=keras.optimizers.SGD(1e-3))
         before = vae.encoder.to_posterior.kernel.numpy()

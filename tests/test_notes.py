@@ -18,11 +18,7 @@ from nsynth_vae.notes import (
 
 def test_nsynth_lists():
     assert (len(FAMILIES), len(SOURCES), len(QUALITIES)) == (11, 3, 10)
-    assert (
-        FAMILIES.index("synth_lead") == 9
-        and SOURCES.index("synthetic") == 2
-        and QUALITIES[9] == "tempo-synced"
-    )
+    assert FAMILIES.index("synth_lead") == 9 and SOURCES.index("synthetic") == 2 and QUALITIES[9] == "tempo-synced"
 
 
 def test_parse_note_str():
@@ -36,9 +32,7 @@ def test_parse_note_str():
     assert format_note_str(note.instrument_str, note.pitch, note.velocity) == note.note_str
 
 
-@pytest.mark.parametrize(
-    "name", ["guitar", "guitar-55-25", "-055-025", "guitar-055-025.wav", "guitar-055", ""]
-)
+@pytest.mark.parametrize("name", ["guitar", "guitar-55-25", "-055-025", "guitar-055-025.wav", "guitar-055", ""])
 def test_not_a_note_str(name):
     with pytest.raises(InputError, match="not a note's name, expected INSTRUMENT-PPP-VVV"):
         parse_note_str(name)
@@ -83,6 +77,4 @@ def test_note_checks_its_labels(field, value, message):
 
 def test_pitch_to_hertz():
     assert pitch_to_hertz(69) == 440.0 and pitch_to_hertz(57) == 220.0
-    np.testing.assert_allclose(
-        pitch_to_hertz(np.array([60, 0, 127])), [261.6256, 8.1758, 12543.8540], rtol=1e-6
-    )
+    np.testing.assert_allclose(pitch_to_hertz(np.array([60, 0, 127])), [261.6256, 8.1758, 12543.8540], rtol=1e-6)

@@ -42,9 +42,7 @@ def test_half_a_semitone_off_is_out_of_tune():
 
 def test_octave_of_a_flute():
     """A strong fundamental at C5 with a weaker octave: swift-f0 alone hears C6."""
-    audio = sum(
-        a * np.sin(2 * np.pi * k * 523.25 * TIME) for k, a in ((1, 0.5), (2, 0.15), (3, 0.02), (4, 0.02))
-    )
+    audio = sum(a * np.sin(2 * np.pi * k * 523.25 * TIME) for k, a in ((1, 0.5), (2, 0.15), (3, 0.02), (4, 0.02)))
     assert estimate_pitch(audio.astype(np.float32))[0] == 72 and in_tune(audio, 72) and not in_tune(audio, 84)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,8 +15,8 @@ import pytest
 import soundfile
 import synthetic
 
-from nsynth_vae import train
-from nsynth_vae.config import Config, DataConfig
+from nsynth_vae import model_folder, train
+from nsynth_vae.config import Budget, Config, DataConfig
 
 FAST = ["--latent-dim", "4", "--channels", "16", "--batch-size", "8"]
 
@@ -44,9 +45,7 @@ def finished(notes, tmp_path_factory):
 
 
 def contents(folder: pathlib.Path) -> dict:
-    return {
-        path: (path.stat().st_mtime_ns, path.stat().st_size) for path in folder.rglob("*") if path.is_file()
-    }
+    return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in folder.rglob("*") if path.is_file()}
 
 
 def test_the_model_folder_is_whole(finished):
@@ -69,11 +68,7 @@ def test_the_model_folder_is_whole(finished):
         "interpolation.png",
     }
     config = Config.load(model / "config.json")
-    assert (
-        config.model.latent_dim == 4
-        and config.train.batch_size == 8
-        and config.data.data[0].endswith("tiny nsynth")
-    )
+    assert config.model.latent_dim == 4 and config.train.batch_size == 8 and config.data.data[0].endswith("tiny nsynth")
     metrics = json.loads((model / "metrics.json").read_text())
     assert metrics["finished"] and metrics["training"]["step"] == 6
     assert metrics["notes"] == {"train": 36, "valid": 4, "test": 4}
@@ -105,9 +100,7 @@ def test_attributes_hold_the_centroids_of_instruments_and_families(finished):
     files = sorted(data.glob("guitar_acoustic_001-*.wav"))
     audio = np.stack([soundfile.read(file, dtype="float32")[0] for file in files])
     z_mean, _ = vae.encoder(features.log_mel(audio, config.audio))
-    np.testing.assert_allclose(
-        attributes["families"]["guitar"]["centroid"], np.mean(z_mean, axis=0), atol=1e-4
-    )
+    np.testing.assert_allclose(attributes["families"]["guitar"]["centroid"], np.mean(z_mean, axis=0), atol=1e-4)
 
 
 def test_sounds_are_16_bit_mono_and_of_the_right_length(finished):
@@ -160,26 +153,17 @@ def test_another_configuration_is_an_error_that_names_what_differs(finished, cap
     assert contents(folder) == before
 
 
-def test_a_larger_budget_trains_further_and_no_resume_starts_anew(notes, tmp_path, capsys):
-    arguments = [
-        "--data",
-        str(notes),
-        "--models",
-        str(tmp_path / "m"),
-        "--exports",
-        str(tmp_path / "e"),
-        "--name",
-        "n",
-        *FAST,
-    ]
-    assert train.main([*arguments, "--steps", "2"]) == 0
-    assert train.main([*arguments, "--steps", "3"]) == 0
-    assert "Going on from step 2" in capsys.readouterr().out
-    metrics = tmp_path / "m" / "n" / "metrics.json"
-    assert json.loads(metrics.read_text())["training"]["step"] == 3
-    assert sorted(path.name for path in (tmp_path / "e" / "encoder").iterdir()) == ["1", "2"]
+def test_a_larger_budget_trains_further_and_no_resume_starts_anew(finished, tmp_path, capsys):
+    folder, arguments = finished
+    shutil.copytree(folder / "models", tmp_path / "models")
+    arguments = [*arguments, "--models", str(tmp_path / "models"), "--exports", str(tmp_path / "exports")]
+    assert train.main([*arguments, "--steps", "7"]) == 0
+    assert "Going on from step 6" in capsys.readouterr().out
+    metrics = tmp_path / "models" / "tiny-nsynth" / "metrics.json"
+    assert json.loads(metrics.read_text())["training"]["step"] == 7
     assert train.main([*arguments, "--steps", "1", "--no-resume"]) == 0
     assert json.loads(metrics.read_text())["training"]["step"] == 1
+    assert sorted(path.name for path in (tmp_path / "exports" / "encoder").iterdir()) == ["1", "2"]
 
 
 def fresh(tmp_path: pathlib.Path) -> list[str]:
@@ -220,19 +204,58 @@ def test_bad_options_are_one_line_and_leave_nothing(options, message, tmp_path, 
     assert not (tmp_path / "models").exists() and not (tmp_path / "exports").exists()
 
 
-def test_a_bad_note_is_named_and_leaves_nothing_unless_skipped(tmp_path, capsys):
-    folder = synthetic.write_nsynth(tmp_path / "nsynth")
-    bad = folder / "nsynth-train" / "audio" / "guitar_acoustic_001-048-050.wav"
+def test_a_bad_note_is_named_and_leaves_nothing_unless_skipped_and_one_split_is_split_anew(tmp_path, capsys):
+    instruments = {f"guitar_acoustic_{i:03d}": (1.0, 0.1 * i) for i in range(6)}
+    synthetic.write_split(tmp_path / "nsynth-train", instruments, (50, 60))
+    bad = tmp_path / "nsynth-train" / "audio" / "guitar_acoustic_001-050-100.wav"
     soundfile.write(bad, np.zeros(64000), 16000, subtype="PCM_16")
-    arguments = [*fresh(tmp_path), "--data", str(folder), *FAST]
+    arguments = [*fresh(tmp_path), "--data", str(tmp_path), "--name", "one", *FAST]
     assert train.main(arguments) == 2
     error = capsys.readouterr().err.strip()
     assert str(bad) in error and "is silent" in error and "\n" not in error
     assert not (tmp_path / "models").exists()
     assert train.main([*arguments, "--on-bad-note", "skip"]) == 0
-    assert "Skipped 1 bad notes" in capsys.readouterr().out
-    metrics = json.loads((tmp_path / "models" / "nsynth" / "metrics.json").read_text())
+    said = capsys.readouterr().out
+    assert "Skipped 1 bad notes" in said and "split anew, by instrument" in said
+    metrics = json.loads((tmp_path / "models" / "one" / "metrics.json").read_text())
     assert list(metrics["skipped_notes"]) == [str(bad)]
+    assert metrics["notes"]["train"] > metrics["notes"]["valid"] > 0
+    assert set(metrics["shared_instruments"].values()) == {0}
+
+
+def test_a_bad_note_met_while_streaming_is_named_too(tmp_path, capsys):
+    folder = synthetic.write_nsynth(tmp_path / "nsynth")
+    bad = folder / "nsynth-train" / "audio" / "guitar_acoustic_001-052-050.wav"
+    bad.write_bytes(bad.read_bytes()[:10_000])
+    assert train.main([*fresh(tmp_path), "--data", str(folder), "--memory-cache-mb", "0", "--epochs", "2", *FAST]) == 2
+    error = capsys.readouterr().err.strip()
+    assert str(bad) in error and "\n" not in error
+    assert not (tmp_path / "exports").exists()
+
+
+def test_no_resume_with_bad_input_leaves_the_former_run_alone(finished, capsys):
+    folder, arguments = finished
+    before = contents(folder)
+    assert train.main([*arguments, "--no-resume", "--families", "gitar"]) == 2
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("budget", "more"),
+    [
+        ((None, None, None), False),
+        ((100, None, None), False),
+        ((101, None, None), True),
+        ((101, None, 2.0), False),
+        ((101, None, 2.1), True),
+        ((None, 10, None), False),
+        ((None, 11, None), True),
+    ],
+)
+def test_a_finished_run_goes_on_only_if_every_given_limit_is_above_what_it_used(budget, more):
+    done = {"step": 100, "steps_per_epoch": 10, "seconds": 120.0, "converged": False}
+    assert model_folder._asks_for_more(done, Budget(*budget)) is more
+    assert not model_folder._asks_for_more(done | {"converged": True}, Budget(*budget))
 
 
 def test_a_folder_that_is_no_models_is_an_error(tmp_path, notes, capsys):
@@ -248,9 +271,7 @@ def test_a_folder_that_is_no_models_is_an_error(tmp_path, notes, capsys):
 def test_a_config_file_is_read_and_options_win(tmp_path, notes):
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"model": {"latent_dim": 7, "beta": 2}, "train": {"seed": 3}}))
-    options = train.make_parser().parse_args(
-        ["--config", str(path), "--seed", "4", "--data", "a", "--data", "b"]
-    )
+    options = train.make_parser().parse_args(["--config", str(path), "--seed", "4", "--data", "a", "--data", "b"])
     from nsynth_vae import cli
 
     config = cli.config_from(options)
@@ -276,23 +297,12 @@ def test_a_bad_config_file_is_named(tmp_path, text, message, capsys):
 
 def test_default_names_come_from_the_data():
     def name(*data):
-        return train.default_name(Config(data=DataConfig(data=data)))
+        return model_folder.default_name(Config(data=DataConfig(data=data)))
 
     assert name("starter") == "starter"
     assert name("tfds:nsynth/full") == "nsynth-full"
     assert name("/a/My Samples/") == "My-Samples"
     assert name("starter", "../shared/nsynth") == "starter+nsynth"
-
-
-def test_one_split_only_is_split_anew(tmp_path, capsys):
-    synthetic.write_split(
-        tmp_path / "nsynth-train", {f"guitar_acoustic_{i:03d}": (1.0, 0.1 * i) for i in range(6)}, (50, 60)
-    )
-    assert train.main([*fresh(tmp_path), "--data", str(tmp_path), "--name", "one", *FAST]) == 0
-    metrics = json.loads((tmp_path / "models" / "one" / "metrics.json").read_text())
-    assert metrics["notes"]["train"] > metrics["notes"]["valid"] > 0
-    assert set(metrics["shared_instruments"].values()) == {0}
-    assert "split anew, by instrument" in capsys.readouterr().out
 
 
 def test_help_answers_in_two_seconds_and_tensorflow_is_quiet(tmp_path):
@@ -324,9 +334,7 @@ KILL = """
 def weights(folder: pathlib.Path) -> dict[str, np.ndarray]:
     newest = max((folder / "checkpoints").glob("step-*.npz"))
     with np.load(newest) as file:
-        return {
-            name: file[name] for name in file.files if name.startswith(("weights", "average", "optimizer"))
-        }
+        return {name: file[name] for name in file.files if name.startswith(("weights", "average", "optimizer"))}
 
 
 @pytest.mark.slow
@@ -346,9 +354,7 @@ def test_killed_at_17_and_started_again_is_the_same_as_40_in_one_go(notes, tmp_p
         ]
 
     script = textwrap.dedent(KILL)
-    killed = subprocess.run(
-        [sys.executable, "-c", script, "17", "SIGKILL", *arguments("killed")], capture_output=True
-    )
+    killed = subprocess.run([sys.executable, "-c", script, "17", "SIGKILL", *arguments("killed")], capture_output=True)
     assert killed.returncode == -signal.SIGKILL
     again = subprocess.run(
         [sys.executable, "-m", "nsynth_vae.train", *arguments("killed")],
@@ -357,9 +363,7 @@ def test_killed_at_17_and_started_again_is_the_same_as_40_in_one_go(notes, tmp_p
         check=True,
     )
     assert "Going on from step 16" in again.stdout
-    subprocess.run(
-        [sys.executable, "-m", "nsynth_vae.train", *arguments("whole")], capture_output=True, check=True
-    )
+    subprocess.run([sys.executable, "-m", "nsynth_vae.train", *arguments("whole")], capture_output=True, check=True)
     found, expected = (
         weights(tmp_path / "killed" / "tiny-nsynth"),
         weights(tmp_path / "whole" / "tiny-nsynth"),

@@ -9,11 +9,11 @@ import pytest
 import synthetic
 import tensorflow as tf
 
-from nsynth_vae.config import AudioConfig, Config, InputError, ModelConfig, TrainConfig
+from nsynth_vae.config import AudioConfig, Budget, Config, InputError, ModelConfig, TrainConfig
 from nsynth_vae.data.open import open_source
 from nsynth_vae.data.pipeline import open_features
 from nsynth_vae.data.source import BadNotes
-from nsynth_vae.trainer import Budget, Trainer
+from nsynth_vae.trainer import Trainer
 
 CONFIG = Config(
     model=ModelConfig(latent_dim=4, channels=16, kl_warmup_steps=10, cross_note_share=0.5),
@@ -26,9 +26,7 @@ def notes(tmp_path_factory):
     folder = synthetic.write_nsynth(tmp_path_factory.mktemp("nsynth"))
     source = open_source(str(folder), audio=AudioConfig(), bad_notes=BadNotes())
     return [
-        open_features(
-            source, np.flatnonzero(source.table.split == split), AudioConfig(), BadNotes(), memory=True
-        )
+        open_features(source, np.flatnonzero(source.table.split == split), AudioConfig(), BadNotes(), memory=True)
         for split in (0, 1)
     ]
 
@@ -64,9 +62,7 @@ def test_stopped_at_17_and_resumed_is_the_same_as_40_in_one_go(notes, tmp_path):
     resumed = make(notes, tmp_path / "parts")
     assert resumed.step == 17
     tail = run(resumed, steps=40)
-    np.testing.assert_allclose(
-        [step["loss"] for step in tail], [step["loss"] for step in losses[17:]], rtol=1e-5
-    )
+    np.testing.assert_allclose([step["loss"] for step in tail], [step["loss"] for step in losses[17:]], rtol=1e-5)
     for weight, expected in zip(weights(resumed), weights(whole), strict=True):
         np.testing.assert_allclose(weight, expected, atol=1e-5)
     for average, expected in zip(resumed.averages, whole.averages, strict=True):
@@ -87,9 +83,7 @@ def test_checkpoints_are_written_between_epochs_too(notes, tmp_path, monkeypatch
     monkeypatch.setattr("nsynth_vae.trainer.CHECKPOINT_SECONDS", 0.0)
     trainer = make(notes, tmp_path)
     seen = []
-    trainer.run(
-        Budget(steps=3), on_step=lambda losses: seen.append(len(list((tmp_path).glob("checkpoints/*.npz"))))
-    )
+    trainer.run(Budget(steps=3), on_step=lambda losses: seen.append(len(list((tmp_path).glob("checkpoints/*.npz")))))
     assert seen == [0, 1, 2]
 
 
@@ -111,9 +105,7 @@ def test_training_stops_when_validation_does_not_improve_and_keeps_the_best(note
     evaluate = trainer.validate
     monkeypatch.setattr(trainer, "validate", lambda: evaluate() | {"loss": next(values)})
     best = []
-    trainer.run(
-        Budget(epochs=10), on_epoch=lambda record: best.append([weight.copy() for weight in trainer.best])
-    )
+    trainer.run(Budget(epochs=10), on_epoch=lambda record: best.append([weight.copy() for weight in trainer.best]))
     assert trainer.state["stopped"] == "no better validation loss for 2 epochs"
     assert len(trainer.state["history"]) == 4 and trainer.state["best_step"] == 8
     trainer.use_best()
@@ -163,7 +155,7 @@ MIRRORED = """
     from nsynth_vae.data.open import open_source
     from nsynth_vae.data.pipeline import open_features
     from nsynth_vae.data.source import BadNotes
-    from nsynth_vae.trainer import Budget, Trainer
+    from nsynth_vae.trainer import Trainer
     folder, out = sys.argv[1:]
     source = open_source(folder, audio=AudioConfig(), bad_notes=BadNotes())
     notes = [

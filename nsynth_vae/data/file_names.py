@@ -6,9 +6,7 @@ import dataclasses
 import re
 
 _NUMBERS = re.compile(r"(?:(?P<instrument>.+)[-_ ])?(?P<pitch>\d{3})[-_ ](?P<velocity>\d{3})")
-_NOTE_NAME = re.compile(
-    r"(?<![A-Za-z0-9#])(?P<letter>[A-Ga-g])(?P<sign>[#b♯♭]?)(?P<octave>-1|\d)(?![A-Za-z0-9#])"
-)
+_NOTE_NAME = re.compile(r"(?<![A-Za-z0-9#])(?P<letter>[A-Ga-g])(?P<sign>[#b♯♭]?)(?P<octave>-1|\d)(?![A-Za-z0-9#])")
 _VELOCITY = re.compile(
     r"(?<![A-Za-z0-9])(?:v|vel|velocity)[-_ ]?(?P<v>\d{1,3})(?![A-Za-z0-9])|(?<=[0-9])[-_ ](?P<last>\d{3})$",
     re.IGNORECASE,
@@ -42,9 +40,7 @@ def parse_file_name(stem: str) -> FileName:
     for match in reversed(list(_VELOCITY.finditer(stem))):
         before = stem[: match.start()]
         value = int(match["v"] or match["last"])
-        named = match["v"] is not None or any(
-            note.end() == len(before) for note in _NOTE_NAME.finditer(before)
-        )
+        named = match["v"] is not None or any(note.end() == len(before) for note in _NOTE_NAME.finditer(before))
         if value <= 127 and named:
             velocity = value
             stem = before + stem[match.end() :]

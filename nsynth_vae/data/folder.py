@@ -93,9 +93,7 @@ class FolderSource(Source):
         """
 
 
-def check_format(
-    audio: tf.Tensor, sample_rate: tf.Tensor, config: AudioConfig
-) -> tuple[tf.Tensor, tf.Tensor]:
+def check_format(audio: tf.Tensor, sample_rate: tf.Tensor, config: AudioConfig) -> tuple[tf.Tensor, tf.Tensor]:
     """Checks, in the graph, that a file has the right rate and one channel, then what `check_audio` checks.
 
     Args:

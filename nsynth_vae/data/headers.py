@@ -66,13 +66,9 @@ def read_header(contents: bytes, formats: tuple[str, ...] = FORMATS) -> Header:
     try:
         header = {"wav": _wav, "flac": _flac, "ogg": _ogg, "mp3": _mp3}[found](contents)
     except (struct.error, IndexError) as error:
-        raise ValueError(
-            f"ends within its header ({len(contents)} bytes): truncated {_NAMES[found]}"
-        ) from error
+        raise ValueError(f"ends within its header ({len(contents)} bytes): truncated {_NAMES[found]}") from error
     if header.sample_rate <= 0 or header.channels <= 0:
-        raise ValueError(
-            f"states {header.sample_rate} Hz and {header.channels} channels: damaged {_NAMES[found]}"
-        )
+        raise ValueError(f"states {header.sample_rate} Hz and {header.channels} channels: damaged {_NAMES[found]}")
     return header
 
 
@@ -114,9 +110,7 @@ def _wav(contents: bytes) -> Header:
         (3, 64): "f64",
     }.get((tag, bits))
     if encoding is None:
-        raise ValueError(
-            f"is WAV of format {tag} with {bits} bits, expected PCM of 8 to 32 or float of 32 or 64"
-        )
+        raise ValueError(f"is WAV of format {tag} with {bits} bits, expected PCM of 8 to 32 or float of 32 or 64")
     if position + size > len(contents):
         raise ValueError(f"holds {len(contents) - position} of {size} bytes of audio: truncated WAV")
     if block == 0 or block != channels * bits // 8 or size % block:
@@ -180,9 +174,7 @@ def _mp3(contents: bytes) -> Header:
         if position >= len(contents):
             raise ValueError("ends within its ID3 tag: truncated MP3")
     while position < len(contents):
-        if contents[position : position + 3] in (b"TAG", b"APE", b"LYR", b"ID3") or not any(
-            contents[position:]
-        ):
+        if contents[position : position + 3] in (b"TAG", b"APE", b"LYR", b"ID3") or not any(contents[position:]):
             break
         (bits,) = struct.unpack(">I", contents[position : position + 4].ljust(4, b"\0"))
         version, kbits, rate = bits >> 19 & 3, bits >> 12 & 15, bits >> 10 & 3

@@ -101,9 +101,7 @@ def _read_folder(
         with os.scandir(folder / "audio") as entries:
             names = sorted(entry.name for entry in entries)
     except OSError as error:
-        raise InputError(
-            f"{folder / 'audio'}: {error.strerror}, expected a folder of NOTE.wav files"
-        ) from error
+        raise InputError(f"{folder / 'audio'}: {error.strerror}, expected a folder of NOTE.wav files") from error
     for name in names:
         stem, extension = os.path.splitext(name)
         if extension.lower() not in EXTENSIONS:
@@ -165,15 +163,11 @@ def _to_note(note_str: str, values: tuple | object, config: AudioConfig) -> Note
         if found is not None and (type(found) is not type(expected) or found != expected):
             raise InputError(f"{key} in examples.json is {found!r}, expected {expected!r} by its name")
     if labels["sample_rate"] not in (None, config.sample_rate):
-        raise InputError(
-            f"sample_rate in examples.json is {labels['sample_rate']!r}, expected {config.sample_rate}"
-        )
+        raise InputError(f"sample_rate in examples.json is {labels['sample_rate']!r}, expected {config.sample_rate}")
     qualities = labels["qualities"]
     if qualities is not None:
         if not isinstance(qualities, list):
-            raise InputError(
-                f"qualities in examples.json are {qualities!r}, expected a list of flags or null"
-            )
+            raise InputError(f"qualities in examples.json are {qualities!r}, expected a list of flags or null")
         qualities = tuple(UNKNOWN if flag is None else flag for flag in qualities)
     return Note(
         note_str,
@@ -197,7 +191,5 @@ def _label(labels: dict, key: str, names: tuple[str, ...], named: int | None) ->
     if type(number) is not int or number not in range(len(names)):
         raise InputError(f"{key} in examples.json is {number!r}, expected 0 to {len(names) - 1} or null")
     if string is not None and names[number] != string:
-        raise InputError(
-            f"{key} in examples.json is {number}, but {key}_str is {string!r} ({names.index(string)})"
-        )
+        raise InputError(f"{key} in examples.json is {number}, but {key}_str is {string!r} ({names.index(string)})")
     return number

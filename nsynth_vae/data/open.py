@@ -44,9 +44,7 @@ def open_source(
     spec = os.fspath(spec)
     source = _open(spec, audio, bad_notes, data_dir, log)
     if not len(source.table):
-        raise InputError(
-            f"{spec}: no usable note in it ({len(bad_notes.skipped)} bad ones), expected at least one"
-        )
+        raise InputError(f"{spec}: no usable note in it ({len(bad_notes.skipped)} bad ones), expected at least one")
     return source
 
 
@@ -61,9 +59,7 @@ def open_sources(
     """Opens one or more `--data` and gives them as one source, in the given order; see `open_source`."""
     if not specs:
         raise InputError(f"--data: found nothing, expected {EXPECTED}")
-    sources = [
-        open_source(spec, audio=audio, bad_notes=bad_notes, data_dir=data_dir, log=log) for spec in specs
-    ]
+    sources = [open_source(spec, audio=audio, bad_notes=bad_notes, data_dir=data_dir, log=log) for spec in specs]
     if len(sources) == 1:
         return sources[0]
     from nsynth_vae.data.concatenate import ConcatenatedSource

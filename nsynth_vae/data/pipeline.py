@@ -10,14 +10,14 @@ import abc
 import collections
 import functools
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nsynth_vae.config import AudioConfig, InputError, stable_hash
 from nsynth_vae.data.cache import DiskStore, FeatureStore, MemoryStore, stream_features
-from nsynth_vae.data.source import BadNotes, NoteTable, Source
+from nsynth_vae.data.source import BadNotes, Source
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -40,16 +40,16 @@ class SplitFeatures(abc.ABC):
     """
 
     def __init__(self, source: Source, rows: np.ndarray, audio: AudioConfig) -> None:
+        """Holds the labels of the notes at `rows` of the source's table."""
         self.table, self.rows, self.audio = source.table.take(rows), rows, audio
+        self._error: InputError | None = None
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """Returns the number of whole batches in the notes, at least one."""
         return max(1, len(self.table) // batch_size)
 
     @abc.abstractmethod
-    def training(
-        self, *, batch_size: int, cross_note_share: float, seed: int, first_step: int = 0
-    ) -> tf.data.Dataset:
+    def training(self, *, batch_size: int, cross_note_share: float, seed: int, first_step: int = 0) -> tf.data.Dataset:
         """Returns endless shuffled batches of exactly `batch_size` notes, from step `first_step` of the run on."""
 
     @abc.abstractmethod
@@ -59,16 +59,26 @@ class SplitFeatures(abc.ABC):
         These batches have `row` (int64 `[batch]`), the note's row in `self.table`, as well.
         """
 
+    def checked(self, dataset: Iterable) -> Iterator:
+        """Iterates over a dataset of these features; a bad note met on the way is raised as what it is.
+
+        Raises:
+            BadNoteError: which `tf.data` would hide in an error of its own.
+        """
+        import tensorflow as tf
+
+        try:
+            yield from dataset
+        except tf.errors.OpError as error:
+            raise self._error or error from error
+
     def _signature(self, names: tuple[str, ...], batch_size: int | None) -> dict:
         import tensorflow as tf
 
         features = tf.TensorSpec([batch_size, self.audio.num_frames, self.audio.num_mel_bins], tf.float32)
         labels = tf.TensorSpec([batch_size], tf.int32)
         rows = tf.TensorSpec([batch_size], tf.int64)
-        return {
-            name: features if name.endswith("log_mel") else rows if name == "row" else labels
-            for name in names
-        }
+        return {name: features if name.endswith("log_mel") else rows if name == "row" else labels for name in names}
 
 
 _NOTE = ("log_mel", "pitch", "velocity")
@@ -92,9 +102,7 @@ class CachedFeatures(SplitFeatures):
             "velocity": self.table.velocity[index],
         }
 
-    def training(
-        self, *, batch_size: int, cross_note_share: float, seed: int, first_step: int = 0
-    ) -> tf.data.Dataset:
+    def training(self, *, batch_size: int, cross_note_share: float, seed: int, first_step: int = 0) -> tf.data.Dataset:
         """Returns endless batches; see the base class."""
         import tensorflow as tf
 
@@ -119,11 +127,7 @@ class CachedFeatures(SplitFeatures):
                 for value, (name, spec) in zip(values, signature.items(), strict=True)
             }
 
-        return (
-            tf.data.Dataset.counter(first_step)
-            .map(to_batch, num_parallel_calls=2, deterministic=True)
-            .prefetch(2)
-        )
+        return tf.data.Dataset.counter(first_step).map(to_batch, num_parallel_calls=2, deterministic=True).prefetch(2)
 
     def batches(self, batch_size: int) -> tf.data.Dataset:
         """Returns every note once; see the base class."""
@@ -134,9 +138,7 @@ class CachedFeatures(SplitFeatures):
                 index = np.arange(start, min(start + batch_size, len(self.table)))
                 yield self.read(index) | {"row": index}
 
-        return tf.data.Dataset.from_generator(
-            generate, output_signature=self._signature(_ROW, None)
-        ).prefetch(2)
+        return tf.data.Dataset.from_generator(generate, output_signature=self._signature(_ROW, None)).prefetch(2)
 
 
 class StreamedFeatures(SplitFeatures):
@@ -147,9 +149,7 @@ class StreamedFeatures(SplitFeatures):
         super().__init__(source, rows, audio)
         self._source, self._bad_notes = source, bad_notes
 
-    def training(
-        self, *, batch_size: int, cross_note_share: float, seed: int, first_step: int = 0
-    ) -> tf.data.Dataset:
+    def training(self, *, batch_size: int, cross_note_share: float, seed: int, first_step: int = 0) -> tf.data.Dataset:
         """Returns endless batches; see the base class. Partners come from the notes read before."""
         import tensorflow as tf
 
@@ -177,16 +177,21 @@ class StreamedFeatures(SplitFeatures):
         places = {int(row): place for place, row in enumerate(self.rows)}
 
         def generate() -> Iterator[dict]:
-            for row, log_mel in stream_features(self._source, self.rows, self.audio, self._bad_notes):
+            for row, log_mel in self._features():
                 yield dict(zip(_ROW, (*self._labelled(row, log_mel), places[row]), strict=True))
 
         signature = {
-            name: tf.TensorSpec(spec.shape[1:], spec.dtype)
-            for name, spec in self._signature(_ROW, None).items()
+            name: tf.TensorSpec(spec.shape[1:], spec.dtype) for name, spec in self._signature(_ROW, None).items()
         }
-        return (
-            tf.data.Dataset.from_generator(generate, output_signature=signature).batch(batch_size).prefetch(2)
-        )
+        return tf.data.Dataset.from_generator(generate, output_signature=signature).batch(batch_size).prefetch(2)
+
+    def _features(self, order: tuple[int, int] | None = None) -> Iterator[tuple[int, np.ndarray]]:
+        """Computes the notes' features anew, and keeps the error that ends it for `checked`."""
+        try:
+            yield from stream_features(self._source, self.rows, self.audio, self._bad_notes, order)
+        except InputError as error:
+            self._error = error
+            raise
 
     def _labelled(self, row: int, log_mel: np.ndarray) -> tuple:
         table = self._source.table
@@ -200,7 +205,7 @@ class StreamedFeatures(SplitFeatures):
         position = 0
         while True:
             before = position
-            for row, log_mel in stream_features(self._source, self.rows, self.audio, self._bad_notes, order):
+            for row, log_mel in self._features(order):
                 note = self._labelled(row, log_mel)
                 instrument = self._source.table.instrument_str[row]
                 partners = reservoir.setdefault(instrument, collections.deque())
@@ -218,7 +223,8 @@ class StreamedFeatures(SplitFeatures):
                 elif len(held) > RESERVOIR_NOTES:
                     reservoir[held.popleft()].popleft()
             if position == before:
-                raise InputError(f"{self._source.name}: no note can be used, expected at least one")
+                self._error = InputError(f"{self._source.name}: no note can be used, expected at least one")
+                raise self._error
 
 
 def plan_epoch(

@@ -106,9 +106,7 @@ class RecordSource(Source):
             return labels
 
         records = tf.data.TFRecordDataset(shard.path, buffer_size=1 << 20)
-        iterator = iter(
-            records.map(look, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(4)
-        )
+        iterator = iter(records.map(look, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(4))
         number = 0
         while True:
             place = f"{shard.path}: record {number}"
@@ -118,9 +116,7 @@ class RecordSource(Source):
             except StopIteration:
                 return
             except tf.errors.DataLossError:
-                bad_notes.report(
-                    place, "is corrupt or truncated, as is what follows; expected a whole TFRecord file"
-                )
+                bad_notes.report(place, "is corrupt or truncated, as is what follows; expected a whole TFRecord file")
                 return
             except tf.errors.OpError as error:
                 bad_notes.report(place, f"cannot be parsed ({_first_line(error)}), expected NSynth's fields")
@@ -206,9 +202,7 @@ def _to_note(labels: dict, config: AudioConfig) -> Note:
             ("instrument_str", instrument or UNKNOWN),
         ):
             if found not in (UNKNOWN, getattr(named, key)):
-                raise InputError(
-                    f"has {key} {found!r}, expected {getattr(named, key)!r} by its name {note_str}"
-                )
+                raise InputError(f"has {key} {found!r}, expected {getattr(named, key)!r} by its name {note_str}")
         instrument, velocity = named.instrument_str, named.velocity
     elif not instrument:
         raise InputError("has neither note_str nor instrument_str, expected one of them")

@@ -103,9 +103,7 @@ class SamplesSource(FolderSource):
             counts[note.note_str] += 1
             if counts[note.note_str] > 1:
                 instrument = f"{note.instrument_str}.{counts[note.note_str]}"
-                note = dataclasses.replace(
-                    note, note_str=format_note_str(instrument, note.pitch, note.velocity)
-                )
+                note = dataclasses.replace(note, note_str=format_note_str(instrument, note.pitch, note.velocity))
             notes.append(note)
             paths.append(str(file))
         super().__init__(self.name, NoteTable.from_notes(notes, [UNKNOWN] * len(notes)), paths, audio)
@@ -120,9 +118,7 @@ class SamplesSource(FolderSource):
             audio, sample_rate, problem = decode(tf.io.read_file(path), self.formats)
 
             def make() -> tuple[tf.Tensor, ...]:
-                mono = resample(
-                    tf.reduce_mean(audio, axis=1, keepdims=True), sample_rate, self.config.sample_rate
-                )
+                mono = resample(tf.reduce_mean(audio, axis=1, keepdims=True), sample_rate, self.config.sample_rate)
                 return (*self._fit(mono[:, 0]), tf.size(mono), onset_of(mono[:, 0], self.config))
 
             def nothing() -> tuple[tf.Tensor, ...]:
@@ -186,9 +182,7 @@ class SamplesSource(FolderSource):
         size = self.config.num_samples
         audio = mono[onset_of(mono, self.config) :]
         fade = round(FADE_SECONDS * self.config.sample_rate)
-        ramp = tf.constant(
-            np.r_[np.ones(size - fade), 0.5 + 0.5 * np.cos(np.pi * np.arange(1, fade + 1) / fade)]
-        )
+        ramp = tf.constant(np.r_[np.ones(size - fade), 0.5 + 0.5 * np.cos(np.pi * np.arange(1, fade + 1) / fade)])
         audio = tf.cond(
             tf.size(audio) > size,
             lambda: audio[:size] * tf.cast(ramp, tf.float32),

@@ -15,9 +15,7 @@ SHARES = {"train": (0.0, 0.8), "valid": (0.8, 0.9), "test": (0.9, 1.0)}
 """Our own splits: which part of the hash's range, 0 to 1, goes where."""
 
 
-def select(
-    table: NoteTable, config: DataConfig, *, log: Callable[[str], None] = print
-) -> dict[str, np.ndarray]:
+def select(table: NoteTable, config: DataConfig, *, log: Callable[[str], None] = print) -> dict[str, np.ndarray]:
     """Applies the filters, then the splits, then `max_notes`.
 
     Splits that the source gives are kept as they come, unless `split_by` is `instrument`. Notes without one
@@ -91,21 +89,17 @@ def _indices(option: str, values: Iterable[str], known: list[str] | tuple[str, .
     for value in values:
         if value not in known:
             close = difflib.get_close_matches(str(value), known, n=3, cutoff=0.5)
-            listed = (
-                list(known) if len(known) <= 20 else [*(close or known[:10]), f"... ({len(known)} in all)"]
-            )
+            listed = list(known) if len(known) <= 20 else [*(close or known[:10]), f"... ({len(known)} in all)"]
             raise InputError(f"--{option}: found {value!r}, expected {', '.join(listed)}")
     return [known.index(value) for value in values]
 
 
 def _describe(config: DataConfig) -> str:
     names = ("families", "sources", "instruments", "pitches", "velocities")
-    given = [
-        f"--{name} {','.join(map(str, getattr(config, name)))}" for name in names if getattr(config, name)
-    ]
-    return " ".join(given).replace(
-        "--pitches " + ",".join(map(str, config.pitches or ())), _pitches(config)
-    ) or ("the source")
+    given = [f"--{name} {','.join(map(str, getattr(config, name)))}" for name in names if getattr(config, name)]
+    return " ".join(given).replace("--pitches " + ",".join(map(str, config.pitches or ())), _pitches(config)) or (
+        "the source"
+    )
 
 
 def _pitches(config: DataConfig) -> str:
@@ -129,9 +123,7 @@ def _own_split(
     if left.size and len(names) < 3:
         covered = set(split.tolist()) >= {0, 1, 2}
         if left.size < 3 and not covered:
-            raise InputError(
-                f"{left.size} notes without a split, expected at least 3: to train, validate and test"
-            )
+            raise InputError(f"{left.size} notes without a split, expected at least 3: to train, validate and test")
         log(
             f"warning: {len(names)} instrument{'s' * (len(names) > 1)} to split, expected at least 3: "
             "the split is by note, so valid and test hold instruments that were trained on"
@@ -171,8 +163,7 @@ def _by_hash(names: list[str]) -> dict[str, int]:
     place = {name: stable_hash("split", name) / 2**63 for name in names}
     bounds = [SHARES[split] for split in SPLITS]
     result = {
-        name: next(i for i, (_, high) in enumerate(bounds) if place[name] < high or high == 1.0)
-        for name in names
+        name: next(i for i, (_, high) in enumerate(bounds) if place[name] < high or high == 1.0) for name in names
     }
     for index in (1, 2, 0):
         if index in result.values() or len(names) < 3:

@@ -92,9 +92,7 @@ class NoteTable:
             instrument_str=strings(sys.intern(note.instrument_str) for note in notes),
             instrument_family=integers(note.instrument_family for note in notes),
             instrument_source=integers(note.instrument_source for note in notes),
-            qualities=np.array([note.qualities or unknown for note in notes], np.int8).reshape(
-                -1, len(QUALITIES)
-            ),
+            qualities=np.array([note.qualities or unknown for note in notes], np.int8).reshape(-1, len(QUALITIES)),
             sample_group=strings(sys.intern(note.sample_group or note.instrument_str) for note in notes),
             split=np.array(split, np.int8),
         )

@@ -49,9 +49,7 @@ def open_tfds(
     """
     match = _SPEC.fullmatch(spec)
     if match is None:
-        raise InputError(
-            f"{spec}: not a data set's name, expected tfds:NAME/CONFIG:VERSION such as tfds:nsynth/full"
-        )
+        raise InputError(f"{spec}: not a data set's name, expected tfds:NAME/CONFIG:VERSION such as tfds:nsynth/full")
     if data_dir is None:
         data_dir = os.environ.get("TFDS_DATA_DIR") or os.path.join("~", "tensorflow_datasets")
     root = pathlib.Path(data_dir).expanduser()

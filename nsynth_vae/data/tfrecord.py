@@ -35,9 +35,7 @@ class TFRecordSource(RecordSource):
     ) -> None:
         """Reads the labels; see `RecordSource`."""
         shards = [Shard(os.fspath(file), split_of(os.path.basename(file))) for file in files]
-        super().__init__(
-            name or ", ".join(map(str, files)), shards, audio=audio, bad_notes=bad_notes, log=log
-        )
+        super().__init__(name or ", ".join(map(str, files)), shards, audio=audio, bad_notes=bad_notes, log=log)
 
     def _parse(self, record: tf.Tensor) -> dict[str, tf.Tensor]:
         import tensorflow as tf
@@ -54,9 +52,7 @@ class TFRecordSource(RecordSource):
         }
         strings = ("note_str", "instrument_str")
         fields = {"audio": values(tf.float32), "qualities": values(tf.int64)}
-        fields |= {key: values(tf.int64) for key in integers.values()} | {
-            key: values(tf.string) for key in strings
-        }
+        fields |= {key: values(tf.int64) for key in integers.values()} | {key: values(tf.string) for key in strings}
         found = tf.io.parse_single_example(record, fields)
         labels = {name: tf.concat([found[key], [UNKNOWN]], 0)[0] for name, key in integers.items()}
         labels |= {key: tf.concat([found[key], [""]], 0)[0] for key in strings}

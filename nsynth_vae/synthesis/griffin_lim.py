@@ -159,9 +159,7 @@ def _synthesizer(
         return audio / tf.maximum(tf.reduce_max(tf.abs(audio)), 1.0)
 
     def synthesize(log_mel: tf.Tensor) -> tf.Tensor:
-        return tf.map_fn(
-            one_note, log_mel, fn_output_signature=tf.TensorSpec([config.num_samples], tf.float32)
-        )
+        return tf.map_fn(one_note, log_mel, fn_output_signature=tf.TensorSpec([config.num_samples], tf.float32))
 
     shape = [None, config.num_frames, config.num_mel_bins]
     return tf.function(synthesize, input_signature=[tf.TensorSpec(shape)], autograph=False)

@@ -73,9 +73,7 @@ def test_split_names():
 
 @pytest.mark.parametrize("extension", ["wav", "flac", "ogg"])
 def test_audio_is_what_soundfile_reads(tmp_path, audio_config, extension):
-    notes = {
-        f"guitar_acoustic_001-{pitch:03d}-100": sine(440 * 2 ** ((pitch - 69) / 12)) for pitch in (57, 69, 81)
-    }
+    notes = {f"guitar_acoustic_001-{pitch:03d}-100": sine(440 * 2 ** ((pitch - 69) / 12)) for pitch in (57, 69, 81)}
     source = open_folder(write_folder(tmp_path / "a-train", notes, extension=extension), audio_config)
     for order in (None, (3, 7)):
         rows = np.array([2, 0, 1])
@@ -86,9 +84,7 @@ def test_audio_is_what_soundfile_reads(tmp_path, audio_config, extension):
             expected, _ = soundfile.read(source.location(row), dtype="float32")
             assert problem == ""
             np.testing.assert_allclose(audio, expected, atol=2e-4 if extension == "ogg" else 0)
-            assert np.abs(audio - notes[source.table.note_str[row]]).max() < (
-                0.1 if extension == "ogg" else 1e-4
-            )
+            assert np.abs(audio - notes[source.table.note_str[row]]).max() < (0.1 if extension == "ogg" else 1e-4)
 
 
 def test_order_is_a_function_of_seed_and_epoch(nsynth, audio_config):
@@ -162,9 +158,7 @@ def test_not_this_layout(tmp_path, audio_config, nsynth):
     ],
 )
 def test_wrong_labels(tmp_path, audio_config, skip, labels, message):
-    folder = write_folder(
-        tmp_path / "a-train", {NAME: sine(440), "flute_x-069-100": sine(440)}, {NAME: labels}
-    )
+    folder = write_folder(tmp_path / "a-train", {NAME: sine(440), "flute_x-069-100": sine(440)}, {NAME: labels})
     source = open_folder(folder, audio_config, skip)
     assert list(source.table.note_str) == ["flute_x-069-100"]
     file = str(folder / "audio" / f"{NAME}.wav")
@@ -189,8 +183,7 @@ def test_misnamed_and_missing(tmp_path, audio_config, skip):
     problems = {file.rsplit("/", 1)[1]: problem for file, problem in skip.skipped.items()}
     assert set(problems) == {f"{name}.wav" for name in (*names, "gone-069-100", "odd-069-100")}
     assert (
-        "not a note's name" in problems["guitar-69-100.wav"]
-        and "expected INSTRUMENT-PPP-VVV" in problems["guitar.wav"]
+        "not a note's name" in problems["guitar-69-100.wav"] and "expected INSTRUMENT-PPP-VVV" in problems["guitar.wav"]
     )
     assert "pitch is 200, expected an integer from 0 to 127" in problems["guitar-200-100.wav"]
     assert "no such file" in problems["gone-069-100.wav"]

@@ -20,9 +20,7 @@ def open_it(spec, config, **keywords):
     return open_source(spec, audio=config, bad_notes=BadNotes(), log=lambda text: None, **keywords)
 
 
-def table(
-    instruments: dict[str, int], split=UNKNOWN, groups: dict[str, str] | None = None, velocity=100
-) -> NoteTable:
+def table(instruments: dict[str, int], split=UNKNOWN, groups: dict[str, str] | None = None, velocity=100) -> NoteTable:
     """Returns a table with so many notes of each instrument, from pitch 40 up."""
     notes = [
         Note(
@@ -87,18 +85,14 @@ def test_what_is_not_a_source(tmp_path, audio_config, make, message):
 
 def test_no_usable_note(tmp_path, audio_config):
     folder = write_folder(tmp_path / "x-train", {"a-060-100": sine(262)}, {"a-060-100": {"pitch": 1}})
-    with pytest.raises(
-        InputError, match=r"x-train: no usable note in it \(1 bad ones\), expected at least one"
-    ):
+    with pytest.raises(InputError, match=r"x-train: no usable note in it \(1 bad ones\), expected at least one"):
         open_source(folder, audio=audio_config, bad_notes=BadNotes("skip"))
     with pytest.raises(InputError, match="--data: found nothing"):
         open_sources([], audio=audio_config, bad_notes=BadNotes())
 
 
 def test_several_sources_are_one(tmp_path, nsynth, audio_config):
-    other = write_folder(
-        tmp_path / "other", {f"my_pad-{pitch:03d}-100": sine(pitch * 6) for pitch in (50, 60, 70)}
-    )
+    other = write_folder(tmp_path / "other", {f"my_pad-{pitch:03d}-100": sine(pitch * 6) for pitch in (50, 60, 70)})
     source = open_sources([nsynth, other], audio=audio_config, bad_notes=BadNotes())
     parts = [open_it(nsynth, audio_config), open_it(other, audio_config)]
     assert len(source.table) == 13 and source.name == f"{nsynth} + {other}"
@@ -135,9 +129,7 @@ def test_official_splits_are_kept(nsynth, audio_config):
 
 
 def test_shared_instruments_are_counted():
-    notes = NoteTable.concatenate(
-        [table({"a": 2, "b": 1, "c": 1}, 0), table({"b": 1}, 1), table({"a": 1, "b": 1}, 2)]
-    )
+    notes = NoteTable.concatenate([table({"a": 2, "b": 1, "c": 1}, 0), table({"b": 1}, 1), table({"a": 1, "b": 1}, 2)])
     assert shared_instruments(notes, select(notes, DataConfig())) == {
         "train/valid": 1,
         "train/test": 2,
@@ -189,9 +181,7 @@ def test_own_split_is_by_instrument_stable_and_about_80_10_10():
     many = table({f"instrument {k}": 2 for k in range(400)})
     rows = select(many, DataConfig())
     names = names_of(many, rows)
-    assert sum(map(len, names.values())) == 400 and sorted(np.concatenate(list(rows.values()))) == list(
-        range(800)
-    )
+    assert sum(map(len, names.values())) == 400 and sorted(np.concatenate(list(rows.values()))) == list(range(800))
     assert shared_instruments(many, rows) == {"train/valid": 0, "train/test": 0, "valid/test": 0}
     assert 290 < len(names["train"]) < 350 and 25 < len(names["valid"]) < 60 and 25 < len(names["test"]) < 60
     for name in ("instrument 3", "instrument 77"):
@@ -234,9 +224,7 @@ def test_few_instruments_leave_no_split_empty(count):
 def test_fewer_than_three_instruments_are_split_by_note(messages):
     notes = table({"a": 30, "b": 30})
     rows = select(notes, DataConfig(), log=messages.append)
-    assert len(messages) == 1 and messages[0].startswith(
-        "warning: 2 instruments to split, expected at least 3"
-    )
+    assert len(messages) == 1 and messages[0].startswith("warning: 2 instruments to split, expected at least 3")
     assert sorted(np.concatenate(list(rows.values()))) == list(range(60))
     assert 40 <= len(rows["train"]) <= 57 and len(rows["valid"]) and len(rows["test"])
     tiny = select(table({"a": 3}), DataConfig(), log=messages.append)

@@ -110,9 +110,7 @@ def test_training_batches_repeat_and_can_be_entered_in_the_middle(source, tmp_pa
     notes = ways(source, tmp_path)[way]
 
     def take(first_step, count):
-        batches = notes.training(batch_size=8, cross_note_share=0.5, seed=1, first_step=first_step).take(
-            count
-        )
+        batches = notes.training(batch_size=8, cross_note_share=0.5, seed=1, first_step=first_step).take(count)
         return [{name: value.numpy() for name, value in batch.items()} for batch in batches]
 
     whole, tail = take(0, 7), take(5, 2)
@@ -220,7 +218,7 @@ def test_a_split_of_bad_notes_only_is_an_error(tmp_path):
 
 def test_a_kill_while_writing_costs_one_shard_and_blocks_nothing(folder, tmp_path):
     script = textwrap.dedent(f"""
-        import os, signal
+        import os, pathlib, signal
         import numpy as np
         from nsynth_vae.config import AudioConfig
         from nsynth_vae.data import cache
@@ -234,7 +232,7 @@ def test_a_kill_while_writing_costs_one_shard_and_blocks_nothing(folder, tmp_pat
             if len(done) == 25:
                 os.kill(os.getpid(), signal.SIGKILL)
         rows = np.flatnonzero(source.table.split == 0)
-        cache.DiskStore(source, rows, AudioConfig(), BadNotes(), progress, __import__("pathlib").Path({str(tmp_path)!r}))
+        cache.DiskStore(source, rows, AudioConfig(), BadNotes(), progress, pathlib.Path({str(tmp_path)!r}))
     """)
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True)
     assert ended.returncode == -signal.SIGKILL

@@ -54,9 +54,7 @@ def test_file_names(stem, instrument, pitch, velocity):
 def expected_note(audio: np.ndarray, sample_rate: int) -> np.ndarray:
     """Returns what a file's audio should become, by scipy: mono, 16 kHz, from 5 ms before the onset, 4 s."""
     divisor = np.gcd(sample_rate, 16000)
-    mono = resample_poly(
-        audio.mean(axis=1), 16000 // divisor, sample_rate // divisor, window=("kaiser", 12.0)
-    )
+    mono = resample_poly(audio.mean(axis=1), 16000 // divisor, sample_rate // divisor, window=("kaiser", 12.0))
     onset = max(int(np.argmax(np.abs(mono) >= 0.01 * np.abs(mono).max())) - 80, 0)
     return np.pad(mono[onset:], (0, 64000))[:64000]
 
@@ -98,9 +96,7 @@ def test_formats_and_rates(tmp_path, audio_config):
 def test_long_sounds_are_cut_from_the_onset_with_a_fade(tmp_path, audio_config, messages):
     held = 0.5 * np.sin(2 * np.pi * 440 * np.arange(96000) / 16000)
     soundfile.write(tmp_path / "long-069-100.wav", np.append(np.zeros(8000), held), 16000, subtype="FLOAT")
-    soundfile.write(
-        tmp_path / "late-069-100.wav", np.append(np.zeros(16000), held[:8000]), 16000, subtype="FLOAT"
-    )
+    soundfile.write(tmp_path / "late-069-100.wav", np.append(np.zeros(16000), held[:8000]), 16000, subtype="FLOAT")
     soundfile.write(tmp_path / "exact-069-100.wav", held[:64000], 16000, subtype="FLOAT")
     source = open_folder(tmp_path, audio_config, log=messages.append)
     assert messages == [
@@ -132,9 +128,7 @@ def test_unpitched_sound_is_a_bad_note(tmp_path, audio_config, skip):
     soundfile.write(tmp_path / "noise C4.wav", 0.1 * noise, 16000)
     assert open_folder(tmp_path, audio_config, skip).table.pitch.tolist() == [60]
     assert [file.rsplit("/", 1)[1] for file in skip.skipped] == ["noise.wav", "snare.wav"]
-    assert all(
-        "has no pitch in its name and none in its sound" in problem for problem in skip.skipped.values()
-    )
+    assert all("has no pitch in its name and none in its sound" in problem for problem in skip.skipped.values())
     with pytest.raises(BadNoteError, match="noise.wav: has no pitch"):
         open_folder(tmp_path, audio_config)
 
@@ -166,9 +160,7 @@ def test_instruments_velocities_and_collisions(tmp_path, audio_config):
         "guitar_acoustic_010-055-025.wav": ("guitar_acoustic_010-055-025", "guitar_acoustic_010"),
     }
     guitar = list(table.instrument_str).index("guitar_acoustic_010")
-    assert (
-        table.instrument_family[guitar] == FAMILIES.index("guitar") and table.instrument_source[guitar] == 0
-    )
+    assert table.instrument_family[guitar] == FAMILIES.index("guitar") and table.instrument_source[guitar] == 0
     assert table.velocity[guitar] == 25
     others = np.arange(len(table)) != guitar
     assert (table.instrument_family[others] == UNKNOWN).all() and (table.split == UNKNOWN).all()

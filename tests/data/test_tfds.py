@@ -91,9 +91,7 @@ def test_notes_of_a_prepared_data_set(data_dir, audio_config, spec):
         assert name in NOTES[SPLITS[table.split[row]]]
         assert (table.pitch[row], table.velocity[row]) == (int(pitch), int(velocity))
         assert table.instrument_str[row] == instrument
-        assert (
-            FAMILIES[table.instrument_family[row]] == family and SOURCES[table.instrument_source[row]] == kind
-        )
+        assert FAMILIES[table.instrument_family[row]] == family and SOURCES[table.instrument_source[row]] == kind
         assert table.qualities[row].tolist() == [int(quality == "reverb") for quality in QUALITIES]
         assert ".tfrecord-00000-of-00001: record " in source.location(row)
     for order in (None, (1, 2)):
@@ -175,6 +173,4 @@ def test_bad_records(audio_config, tmp_path, skip):
     source = open_it("tfds:nsynth/full", audio_config, tmp_path, skip)
     assert len(source.table) == 4 and (source.table.split == 1).sum() == 0
     (place,) = skip.skipped
-    assert (
-        "nsynth-valid.tfrecord" in place and place.endswith(": record 0") and "silent" in skip.skipped[place]
-    )
+    assert "nsynth-valid.tfrecord" in place and place.endswith(": record 0") and "silent" in skip.skipped[place]

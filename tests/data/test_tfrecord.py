@@ -100,9 +100,7 @@ def shards(tmp_path, count=3, notes=4):
 def test_folder_file_and_glob(tmp_path, audio_config):
     shards(tmp_path)
     source = open_it(tmp_path, audio_config)
-    assert (
-        source.table.pitch.tolist() == [30, *range(40, 52)] and source.table.split.tolist() == [2] + [0] * 12
-    )
+    assert source.table.pitch.tolist() == [30, *range(40, 52)] and source.table.split.tolist() == [2] + [0] * 12
     pattern = str(tmp_path / "*train.tfrecord*")
     assert open_it(pattern, audio_config).table.pitch.tolist() == list(range(40, 52))
     assert open_it(tmp_path / "nsynth-test.tfrecord", audio_config).table.pitch.tolist() == [30]
@@ -177,9 +175,7 @@ def test_bad_records(tmp_path, audio_config, skip):
         np.testing.assert_array_equal(audio, sine(440 * 2 ** ((50 + row - 69) / 12)))
     with pytest.raises(BadNoteError) as error:
         open_it(path, audio_config)
-    assert str(error.value).startswith(f"{path}: record 1: not") or "record 1: guitar-61-100" in str(
-        error.value
-    )
+    assert str(error.value).startswith(f"{path}: record 1: not") or "record 1: guitar-61-100" in str(error.value)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "corrupt"])

@@ -1,0 +1,177 @@
+"""The model folder `models/<name>/`: whether a run can use it, and what is written about the run."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import sys
+
+from nsynth_vae import __version__
+from nsynth_vae.config import Budget, Config, InputError
+
+
+def default_name(config: Config) -> str:
+    """Returns a folder name made from `--data`: `starter`, a folder's name, `nsynth-full`; several joined by `+`."""
+    names = []
+    for spec in config.data.data:
+        name = (
+            spec.removeprefix("tfds:").replace("/", "-")
+            if spec.startswith("tfds:")
+            else pathlib.Path(spec).resolve().name
+        )
+        names.append(re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "model")
+    return "+".join(names)
+
+
+def check(folder: pathlib.Path, config: Config, *, resume: bool, budget: Budget) -> bool:
+    """Checks that a folder can take a run.
+
+    Args:
+        folder: the model folder, which need not be there.
+        config: what is to be trained.
+        resume: go on from what is there, or start anew.
+        budget: what the run may use.
+
+    Returns:
+        False if the folder is finished and the budget asks for no more: there is nothing to do.
+
+    Raises:
+        InputError: if the folder holds something else, or a model of another configuration.
+    """
+    path = folder / "config.json"
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: found a file, expected a folder or a new name (--name)")
+    if folder.is_dir() and any(folder.iterdir()) and not path.exists():
+        raise InputError(
+            f"{folder}: a folder that is not a model's (no config.json), expected an empty one or a new --name"
+        )
+    if path.exists() and resume:
+        found = Config.load(path)
+        if found != config:
+            raise InputError(
+                f"{folder}: holds a model of another configuration ({_differences(found, config)}); "
+                "expected the same options, another --name, or --no-resume to start anew"
+            )
+        done = _finished(folder)
+        if done is not None and not _asks_for_more(done, budget):
+            print(
+                f"{folder} is finished ({done['stopped']}, step {done['step']}): nothing to do. "
+                "A larger --steps, --epochs or --minutes trains it further, --no-resume starts anew."
+            )
+            return False
+    return True
+
+
+def clear(folder: pathlib.Path) -> None:
+    """Removes what a former run would go on from."""
+    for name in ("checkpoints", "logs"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / "metrics.json").unlink(missing_ok=True)
+
+
+def _finished(folder: pathlib.Path) -> dict | None:
+    """Returns the training part of a finished run's metrics, or None."""
+    try:
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        return metrics["training"] if metrics["finished"] else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _asks_for_more(done: dict, budget: Budget) -> bool:
+    """Tells whether a budget was given, and is above what the finished run used up or could use."""
+    limits = [
+        (budget.steps, done["step"]),
+        (budget.epochs and budget.epochs * done["steps_per_epoch"], done["step"]),
+        (budget.minutes and 60 * budget.minutes, done["seconds"]),
+    ]
+    given = [(limit, used) for limit, used in limits if limit]
+    return bool(given) and not done["converged"] and all(limit > used for limit, used in given)
+
+
+def _differences(found: Config, asked: Config) -> str:
+    """Returns the fields in which two configurations differ, with both values."""
+    parts = []
+    for section, values in found.to_dict().items():
+        for name, value in values.items():
+            other = asked.to_dict()[section][name]
+            if value != other:
+                parts.append(f"{name}: {value!r} there, {other!r} asked")
+    return "; ".join(parts)
+
+
+DEFINITIONS = {
+    "loss": "nats a note: reconstruction_loss + beta * kl_loss",
+    "reconstruction_loss": "nats a note: negative log-likelihood of the log-mel, Laplace with one learnt scale",
+    "kl_loss": "nats a note: KL divergence of the posterior from N(0, 1)",
+    "log_mel_l1": "nats: mean |difference| of ln(mel + log_offset), in validation from a note's own z_mean",
+    "active_dimensions": "latent dimensions whose z_mean has a variance above 0.01 over the notes",
+}
+
+
+def run_metrics(*, notes: dict, shared: dict, skipped: dict, valid: dict, state: dict, steps_per_epoch: int) -> dict:
+    """Returns what `metrics.json` holds.
+
+    Args:
+        notes: split -> number of notes.
+        shared: pair of splits -> number of instruments in both.
+        skipped: file -> what was wrong with it.
+        valid: the measures of the best weights on the validation notes.
+        state: the trainer's.
+        steps_per_epoch: the trainer's.
+    """
+    import keras
+    import tensorflow as tf
+
+    names = ("stopped", "converged", "step", "best_step", "seconds", "seed", "last_losses", "history")
+    return {
+        "format_version": 1,
+        "finished": True,
+        "definitions": DEFINITIONS,
+        "notes": notes,
+        "shared_instruments": shared,
+        "skipped_notes": skipped,
+        "valid": valid,
+        "training": {name: state[name] for name in names} | {"steps_per_epoch": steps_per_epoch},
+        "versions": {
+            "nsynth_vae": __version__,
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "python": sys.version.split()[0],
+        },
+        "cpu_cores": os.cpu_count(),
+    }
+
+
+def model_card(config: Config, metrics: dict) -> str:
+    """Returns the model folder's README: what it was trained on, how, and how well it does."""
+    notes, valid, training = metrics["notes"], metrics["valid"], metrics["training"]
+    data = ", ".join(config.data.data)
+    credit = (
+        "the starter set is rendered from FluidR3Mono_GM (MIT, see nsynth_vae/data/starter_set/LICENSE)"
+        if config.data.data == ("starter",)
+        else "the licence of the notes is that of their source; NSynth's is CC BY 4.0, Google Inc."
+    )
+    return f"""# Timbre model trained on {data}
+
+Trained by `python -m nsynth_vae.train` {__version__}: {training["step"]} steps of {config.train.batch_size} notes,
+{training["seconds"] / 60:.1f} minutes on {metrics["cpu_cores"]} CPU cores; ended because: {training["stopped"]}.
+
+| split | notes |
+|---|---|
+| train | {notes["train"]} |
+| valid | {notes["valid"]} |
+
+On the validation notes, decoded from their own z_mean: log-mel L1 {valid["log_mel_l1"]:.3f} nats,
+KL {valid["kl_loss"]:.1f} nats, {valid["active_dimensions"]} of {config.model.latent_dim} latent dimensions active.
+`metrics.json` has the definitions and the history.
+
+![Originals and reconstructions](figures/reconstructions.png)
+![A morph](figures/interpolation.png)
+![Losses](figures/losses.png)
+
+Sounds are in `sounds/`, made by Griffin-Lim. Data: {credit}.
+"""
