@@ -12,7 +12,8 @@ All three get the same notes, the first two from the same WAV files, and give th
   and by `scipy.fft` in threads, of which the faster counts.
 
 The ways take turns, so that a machine that is busy for a while slows all of them. A way's rate is counted from its
-first notes on; what building its graph takes is said beside it.
+first notes on; what building its graph takes is said beside it. The time that a note takes of all cores together hardly
+depends on what else the machine does: where the machine is not idle, look at that.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class Result:
     """Notes per second of each way, one a repetition."""
     starts: dict[str, list[float]]
     """Seconds from the start of a pass to the first note."""
+    cpu: dict[str, list[float]]
+    """Milliseconds of processor time a note, of all cores together."""
 
     def rate(self, way: str) -> float:
         """Returns the median rate in notes per second."""
@@ -77,14 +80,13 @@ class Result:
 
     def markdown(self) -> str:
         """Returns the measurements and the targets as Markdown tables."""
-        lines = ["| way | notes/s | slowest to fastest | to the first note | pipeline / this |"]
-        lines.append("|---|---|---|---|---|")
+        lines = ["| way | notes/s | slowest to fastest | CPU ms a note | to the first note | pipeline / this |"]
+        lines.append("|---|---|---|---|---|---|")
         for way, rates in self.rates.items():
             start = statistics.median(self.starts[way])
             ratio = statistics.median(a / b for a, b in zip(self.rates["pipeline"], rates, strict=True))
-            lines.append(
-                f"| {way} | {self.rate(way):,.0f} | {min(rates):,.0f} to {max(rates):,.0f} | {start:.2f} s | {ratio:.2f} |"
-            )
+            spread, cpu = f"{min(rates):,.0f} to {max(rates):,.0f}", statistics.median(self.cpu[way])
+            lines.append(f"| {way} | {self.rate(way):,.0f} | {spread} | {cpu:.2f} | {start:.2f} s | {ratio:.2f} |")
         lines += ["", "| target | to reach | found | |", "|---|---|---|---|"]
         for target, least in TARGETS.items():
             found = self.ratio(target)
@@ -192,15 +194,13 @@ def _scipy_fft(paths: Sequence[str], config: AudioConfig) -> Iterator[np.ndarray
 
     audio = _padded_audio(tuple(paths), config)
     for start in range(0, len(audio), _CHUNK):
-        frames = np.lib.stride_tricks.sliding_window_view(
-            audio[start : start + _CHUNK], config.frame_length, axis=1
-        )[:, :: config.frame_step]
+        frames = np.lib.stride_tricks.sliding_window_view(audio[start : start + _CHUNK], config.frame_length, axis=1)[
+            :, :: config.frame_step
+        ]
         yield from scipy.fft.rfft(frames, config.fft_length, workers=os.cpu_count() or 1)
 
 
-def measure(
-    ways: dict[str, Way], repetitions: int, report: Callable[[str], None] = lambda line: None
-) -> Result:
+def measure(ways: dict[str, Way], repetitions: int, report: Callable[[str], None] = lambda line: None) -> Result:
     """Measures the ways in turn.
 
     Args:
@@ -208,35 +208,37 @@ def measure(
         repetitions: passes of each way, after one that is not counted.
         report: called with one line for every pass.
     """
-    result = Result({way: [] for way in ways}, {way: [] for way in ways})
+    result = Result(*({way: [] for way in ways} for _ in range(3)))
     for repetition in range(-1, repetitions):
         for name, way in ways.items():
-            rate, start = _time(way)
+            rate, start, cpu = _time(way)
             counted = "warm-up" if repetition < 0 else f"{repetition + 1} of {repetitions}"
             report(f"  {counted:8} {name:20} {rate:8,.0f} notes/s")
             if repetition >= 0:
                 result.rates[name].append(rate)
                 result.starts[name].append(start)
+                result.cpu[name].append(cpu)
     return result
 
 
-def _time(way: Way) -> tuple[float, float]:
-    """Returns (notes per second after the first `_CHUNK`, if there are more; seconds to the first note)."""
-    started = time.perf_counter()
-    since, first, notes = started, None, 0
+def _time(way: Way) -> tuple[float, float, float]:
+    """Returns (notes per second, seconds to the first note, CPU ms a note) of a pass.
+
+    Rate and CPU time are of the notes after the first `_CHUNK`, unless there are hardly more.
+    """
+    started, cpu_started = time.perf_counter(), time.process_time()
+    marks = {}
     for notes, _ in enumerate(way(), start=1):
-        if first is None:
-            first = time.perf_counter() - started
-        if notes == _CHUNK:
-            since = time.perf_counter()
-    counted = notes - _CHUNK if notes > 2 * _CHUNK else notes
-    since = since if notes > 2 * _CHUNK else started
-    return counted / (time.perf_counter() - since), first
+        if notes in (1, _CHUNK):
+            marks[notes] = time.perf_counter(), time.process_time()
+    ended, cpu_ended = time.perf_counter(), time.process_time()
+    skipped = _CHUNK if notes > 2 * _CHUNK else 0
+    since, cpu_since = marks[skipped] if skipped else (started, cpu_started)
+    counted = notes - skipped
+    return counted / (ended - since), marks[1][0] - started, 1000 * (cpu_ended - cpu_since) / counted
 
 
-def run(
-    data: str, notes: int, repetitions: int, report: Callable[[str], None] = lambda line: None
-) -> Result:
+def run(data: str, notes: int, repetitions: int, report: Callable[[str], None] = lambda line: None) -> Result:
     """Makes WAV files of notes and measures all ways over them.
 
     Args:
@@ -268,7 +270,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--repetitions", metavar="N", type=int, default=5, help="passes (default: %(default)s)")
     options = parser.parse_args(arguments)
     result = run(
-        options.data, options.notes, options.repetitions, report=lambda line: print(line, file=sys.stderr, flush=True)
+        options.data,
+        options.notes,
+        options.repetitions,
+        report=lambda line: print(line, file=sys.stderr, flush=True),
     )
     import librosa
     import scipy

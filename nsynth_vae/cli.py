@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import logging
 import sys
 from collections.abc import Callable, Sequence
 
@@ -214,6 +215,8 @@ def run(main: Callable[[argparse.Namespace], None], parser: Parser, arguments: S
         0 when done, 2 for bad input (one line on standard error), 130 after Ctrl-C.
     """
     options = parser.parse_args(arguments)
+    # TensorFlow's warnings are about its inside: what a user can do something about is said by the command itself.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
         main(options)
     except InputError as error:

@@ -44,7 +44,8 @@ def check(folder: pathlib.Path, config: Config, *, resume: bool, budget: Budget)
     path = folder / "config.json"
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: found a file, expected a folder or a new name (--name)")
-    if folder.is_dir() and any(folder.iterdir()) and not path.exists():
+    # A kill can leave a hidden file, written aside and not renamed yet.
+    if folder.is_dir() and any(entry.name[0] != "." for entry in folder.iterdir()) and not path.exists():
         raise InputError(
             f"{folder}: a folder that is not a model's (no config.json), expected an empty one or a new --name"
         )

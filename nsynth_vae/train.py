@@ -172,7 +172,8 @@ class _Run:
             rows = select(table, dataclasses.replace(config.data, split_by="instrument"))
         for name, part in rows.items():
             instruments = len(set(table.instrument_str[part]))
-            print(f"  {name:5} {len(part):7,} notes of {instruments} instruments")
+            of = f"of {instruments} {_plural(instruments, 'instrument')}"
+            print(f"  {name:5} {len(part):7,} {_plural(len(part), 'note')} {of}")
         self.shared = shared_instruments(table, rows)
         print("  instruments in common: " + ", ".join(f"{pair} {count}" for pair, count in self.shared.items()))
         used = len(rows["train"]) + len(rows["valid"])
@@ -211,7 +212,7 @@ class _Run:
 
     def _report_skipped(self) -> None:
         skipped = self.bad_notes.skipped
-        print(f"Skipped {len(skipped):,} bad notes:")
+        print(f"Skipped {len(skipped):,} bad {_plural(len(skipped), 'note')}:")
         for name, problem in list(skipped.items())[:20]:
             print(f"  {name}: {problem}")
         if len(skipped) > 20:
@@ -316,6 +317,10 @@ class _Run:
             f"or train on your own samples with\n"
             f"  {_python()} -m nsynth_vae.train --data FOLDER"
         )
+
+
+def _plural(count: int, noun: str) -> str:
+    return noun if count == 1 else f"{noun}s"
 
 
 def _python() -> str:

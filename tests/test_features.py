@@ -59,6 +59,12 @@ def test_mel_matrix_is_near_librosas_and_has_no_empty_filter():
     assert (weights.max(axis=0) > 0.1).all()
 
 
+def test_the_mel_product_in_blocks_is_the_whole_one():
+    spectrogram = np.abs(np.random.default_rng(0).normal(size=(2, 9, 513))).astype(np.float32)
+    expected = spectrogram.astype(np.float64) @ features.mel_weight_matrix(CONFIG)
+    np.testing.assert_allclose(features.magnitude_to_mel(tf.constant(spectrogram), CONFIG), expected, rtol=1e-5)
+
+
 def test_an_empty_mel_filter_is_an_error():
     with pytest.raises(ValueError, match=r"mel filters \[.*\] hold no FFT bin: num_mel_bins 256 is too many"):
         features.mel_weight_matrix(AudioConfig(num_mel_bins=256))

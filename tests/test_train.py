@@ -216,7 +216,7 @@ def test_a_bad_note_is_named_and_leaves_nothing_unless_skipped_and_one_split_is_
     assert not (tmp_path / "models").exists()
     assert train.main([*arguments, "--on-bad-note", "skip"]) == 0
     said = capsys.readouterr().out
-    assert "Skipped 1 bad notes" in said and "split anew, by instrument" in said
+    assert "Skipped 1 bad note:" in said and "split anew, by instrument" in said
     metrics = json.loads((tmp_path / "models" / "one" / "metrics.json").read_text())
     assert list(metrics["skipped_notes"]) == [str(bad)]
     assert metrics["notes"]["train"] > metrics["notes"]["valid"] > 0
@@ -264,6 +264,10 @@ def test_a_folder_that_is_no_models_is_an_error(tmp_path, notes, capsys):
     assert train.main([*fresh(tmp_path), "--data", str(notes), "--name", "mine"]) == 2
     assert "not a model's (no config.json)" in capsys.readouterr().err
     (tmp_path / "models" / "file").write_text("")
+    assert model_folder.check(tmp_path / "new", Config(), resume=True, budget=Budget())
+    (tmp_path / "killed").mkdir()
+    (tmp_path / "killed" / ".config.json.tmp").write_text("{")
+    assert model_folder.check(tmp_path / "killed", Config(), resume=True, budget=Budget())
     assert train.main([*fresh(tmp_path), "--data", str(notes), "--name", "file"]) == 2
     assert "found a file, expected a folder" in capsys.readouterr().err
 

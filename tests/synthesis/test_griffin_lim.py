@@ -144,9 +144,7 @@ def test_mel_to_magnitude_of_an_impossible_mel_lowers_the_divergence() -> None:
         found = np.maximum(solution.astype(float) @ weights, 1e-12)
         return float(np.sum(mel * np.log(mel / found) - mel + found))
 
-    steps = [
-        divergence(griffin_lim.mel_to_magnitude(mel, SMALL, iterations=n).numpy()) for n in (0, 5, 20, 1000)
-    ]
+    steps = [divergence(griffin_lim.mel_to_magnitude(mel, SMALL, iterations=n).numpy()) for n in (0, 5, 20, 1000)]
     scipys = np.stack([scipy.optimize.nnls(weights.T, frame.astype(float))[0] for frame in mel])
     assert steps[0] > steps[1] > steps[2] > steps[3] > 0
     assert steps[3] < divergence(scipys)
