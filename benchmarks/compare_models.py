@@ -30,13 +30,13 @@ from nsynth_vae.data.select import select
 from nsynth_vae.data.source import BadNotes
 
 DESIGNS: dict[str, dict] = {
-    "plain reconstruction": {"adversary_weight": 0.0, "cross_note_share": 0.0},
+    "plain reconstruction": {"adversary_weight": 0.0},
     "half cross-note": {"adversary_weight": 0.0, "cross_note_share": 0.5},
-    "pitch adversary 300": {"adversary_weight": 300.0, "cross_note_share": 0.0},
-    "pitch adversary 1000": {"adversary_weight": 1000.0, "cross_note_share": 0.0},
-    "pitch adversary 300, a quarter cross-note": {"adversary_weight": 300.0, "cross_note_share": 0.25},
-    "pitch adversary 300, 128 channels": {"adversary_weight": 300.0, "cross_note_share": 0.0, "channels": 128},
-    "pitch adversary 300, no harmonic template": {"adversary_weight": 300.0, "cross_note_share": 0.0, "template": 0},
+    "pitch adversary 300": {"adversary_weight": 300.0},
+    "pitch adversary 1000": {"adversary_weight": 1000.0},
+    "pitch adversary 3000": {"adversary_weight": 3000.0},
+    "pitch adversary 1000, no harmonic template": {"adversary_weight": 1000.0, "template": 0},
+    "pitch adversary 1000, 128 channels": {"adversary_weight": 1000.0, "channels": 128},
 }
 
 
@@ -59,7 +59,8 @@ def main(arguments: list[str] | None = None) -> None:
         if options.output:
             with open(options.output, "a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
-        print("| " + " | ".join(row) + " |" if number == int(options.designs.split(",")[0]) else "", flush=True)
+        if number == int(options.designs.split(",")[0]):
+            print("| " + " | ".join(row) + " |\n|" + "---|" * len(row), flush=True)
         print("| " + " | ".join(str(value) for value in row.values()) + " |", flush=True)
     families = np.eye(12)
     labels = {name: part.table for name, part in test.items()}

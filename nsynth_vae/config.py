@@ -170,7 +170,7 @@ class ModelConfig(_Section):
     kl_warmup_steps: int = 500
     cross_note_share: float = 0.0
     """Share of a batch that is decoded to another note of the encoded note's instrument."""
-    adversary_weight: float = 300.0
+    adversary_weight: float = 1000.0
     """Weight, against the KL's nats, of what a classifier can tell of the pitch from z; 0 for no such classifier."""
 
     def _check(self) -> None:
