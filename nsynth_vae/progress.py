@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 
 import tqdm
 
@@ -23,18 +24,24 @@ class Progress:
             desc=what,
             file=sys.stdout,
             mininterval=0.5 if sys.stdout.isatty() else 10.0,
-            bar_format="{desc} {percentage:3.0f}% |{bar:20}| {elapsed} so far, {remaining} left{postfix}",
+            bar_format="{desc} {percentage:3.0f}% |{bar:20}| {elapsed} so far{postfix}",
         )
+        self._origin: tuple[float, float] | None = None
 
     def to(self, fraction: float, note: str = "") -> None:
         """Moves the bar to a fraction, with a few words behind it."""
-        if note:
-            self._bar.set_postfix_str(note, refresh=False)
+        words = [f"{self._left(fraction)} left", note]
+        self._bar.set_postfix_str(", ".join(word for word in words if word), refresh=False)
         self._bar.update(min(1.0, fraction) - self._bar.n)
 
-    def line(self, text: str) -> None:
-        """Prints a line above the bar."""
-        tqdm.tqdm.write(text, file=sys.stdout)
+    def _left(self, fraction: float) -> str:
+        """Returns the time left at the rate since the first call: what came before it is start-up, not work."""
+        now = time.monotonic()
+        self._origin = self._origin or (now, fraction)
+        gained = fraction - self._origin[1]
+        if gained <= 0:
+            return "?"
+        return tqdm.tqdm.format_interval((now - self._origin[0]) / gained * (1.0 - min(1.0, fraction)))
 
     def close(self) -> None:
         """Ends the bar where it is."""
