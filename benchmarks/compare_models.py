@@ -36,7 +36,6 @@ DESIGNS: dict[str, dict] = {
     "pitch adversary 1000": {"adversary_weight": 1000.0},
     "pitch adversary 3000": {"adversary_weight": 3000.0},
     "pitch adversary 1000, no harmonic template": {"adversary_weight": 1000.0, "template": 0},
-    "pitch adversary 1000, 128 channels": {"adversary_weight": 1000.0, "channels": 128},
 }
 
 

@@ -1,0 +1,240 @@
+"""The pages: every link leads somewhere, every command is one, every example runs, and the figures can be drawn."""
+
+import importlib
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import shlex
+import sys
+
+import numpy as np
+import PIL.Image
+import pytest
+import soundfile
+
+from nsynth_vae.config import AudioConfig, Config, ModelConfig
+from nsynth_vae.data.file_names import parse_file_name
+from nsynth_vae.data.samples import DEFAULT_VELOCITY
+from nsynth_vae.notes import QUALITIES
+
+ROOT = pathlib.Path(__file__).parents[1]
+PAGES = sorted(
+    {
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        ROOT / "exports/README.md",
+        ROOT / "models/README.md",
+        ROOT / "nsynth_vae/data/starter_set/README.md",
+    }
+)
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"(?:\S*/)?python3? -m (nsynth_vae\.\w+)(.*)")
+FIRST_COMMAND = (
+    "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt && .venv/bin/python -m nsynth_vae.train"
+)
+SECOND_COMMAND = "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt && .venv/bin/python -m pytest"
+
+
+def name(page: pathlib.Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def prose(page: pathlib.Path) -> str:
+    """Returns the page without its code."""
+    return re.sub(r"`[^`\n]+`", "", FENCE.sub("", page.read_text(encoding="utf-8")))
+
+
+def anchors(page: pathlib.Path) -> set[str]:
+    """Returns the anchors that GitHub gives a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def commands(page: pathlib.Path) -> list[tuple[str, list[str]]]:
+    """Returns (module, arguments) of each `python -m nsynth_vae.*` in code, be it a block's or a line's."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    inline = re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
+    blocks = [line for line in text.splitlines() if COMMAND.search(line) and "`" not in line]
+    found = []
+    for line in inline + blocks:
+        for part in line.split("&&"):
+            match = COMMAND.fullmatch(part.strip())
+            if match:
+                found.append((match[1], shlex.split(match[2], comments=True)))
+    return found
+
+
+def python_blocks(page: pathlib.Path) -> list[str]:
+    return [code for _, kind, code in FENCE.findall(page.read_text(encoding="utf-8")) if kind == "python"]
+
+
+def make_figures():
+    """Returns the module docs/make_figures.py, which is no part of the package."""
+    spec = importlib.util.spec_from_file_location("make_figures", ROOT / "docs/make_figures.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look their own module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_and_images_are_there(page):
+    broken = []
+    for link in LINK.findall(prose(page)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or anchor and anchor not in anchors(target):
+            broken.append(link)
+    assert not broken
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_commands_are_understood(page, capsys):
+    for module, arguments in commands(page):
+        parser = importlib.import_module(module).make_parser()
+        try:
+            parser.parse_args(arguments)
+        except SystemExit as end:
+            assert end.code == 0, f"{module} {arguments}: {capsys.readouterr().err}"
+
+
+def test_commands_are_found():
+    found = commands(ROOT / "README.md")
+    assert ("nsynth_vae.train", []) in found
+    assert ("nsynth_vae.train", ["--data", "my-samples"]) in found
+    assert ("nsynth_vae.train", ["--help"]) in found
+    assert len(found) >= 10
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_pages_are_finished(page):
+    text = page.read_text(encoding="utf-8")
+    assert not re.findall(r"@@\w*@@|TODO|FIXME", text)
+
+
+def test_the_two_commands():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"    {FIRST_COMMAND}\n" in readme and f"    {SECOND_COMMAND}\n" in readme
+    for path in ("requirements.txt", "nsynth_vae/train.py", "tests"):
+        assert (ROOT / path).exists()
+    assert re.search(r"^pytest==", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+
+
+def test_options_of_the_readme_exist_with_their_defaults():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    parser = importlib.import_module("nsynth_vae.train").make_parser()
+    known = {option for action in parser._actions for option in action.option_strings}
+    named = {option for span in re.findall(r"`([^`\n]+)`", readme) for option in re.findall(r"(?<!\S)--[\w-]+", span)}
+    assert len(named) > 20 and named - known == set()
+    default = Config()
+    stated = dict(re.findall(r"^\| `(--[\w-]+)` \| ([\d.]+) \|", readme, re.MULTILINE))
+    assert {option: float(value) for option, value in stated.items()} == {
+        "--latent-dim": default.model.latent_dim,
+        "--channels": default.model.channels,
+        "--beta": default.model.beta,
+        "--adversary-weight": default.model.adversary_weight,
+        "--cross-note-share": default.model.cross_note_share,
+    }
+    together = f"| {default.train.batch_size}, {default.train.learning_rate}, {default.train.seed} |"
+    assert f"| `--batch-size`, `--learning-rate`, `--seed` {together}" in readme
+    assert f"| {importlib.import_module('nsynth_vae.train').DEFAULT_MINUTES:g} minutes |" in readme
+
+
+def test_file_names_of_the_readme():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([^`]+\.(?:wav|flac|ogg|mp3))` \| (\w+) \| (\w+) \| (\d+) \|$", readme, re.MULTILINE)
+    assert len(rows) == 5
+    for file, instrument, pitch, velocity in rows:
+        found = parse_file_name(pathlib.Path(file).stem)
+        assert (found.instrument, str(found.pitch or "estimated")) == (instrument, pitch)
+        assert (found.velocity or DEFAULT_VELOCITY) == int(velocity)
+
+
+def test_numbers_of_the_concepts():
+    text = (ROOT / "docs/concepts.md").read_text(encoding="utf-8")
+    audio, model = AudioConfig(), ModelConfig()
+    for part in (
+        f"{audio.num_spectrogram_bins} frequencies",
+        f"= {audio.num_frames} frames",
+        f"{audio.num_frames} x {audio.num_mel_bins} numbers",
+        f"log_mel = (ln(mel + {audio.log_offset}) + {-audio.log_mel_center:g}) / {audio.log_mel_scale:g}",
+        f"a few numbers z, here {model.latent_dim},",
+        f"first {model.kl_warmup_steps} steps",
+        f"first {model.free_nats} nats",
+    ):
+        assert part in text
+    examples = ROOT / "nsynth_vae/data/starter_set/starter-train/examples.json"
+    notes = [note["qualities"] for note in json.loads(examples.read_text()).values()]
+    bright, dark, fast = (QUALITIES.index(quality) for quality in ("bright", "dark", "fast_decay"))
+    counts = [(sum(n[q] == 1 and n[fast] == 1 for n in notes), sum(n[q] == 1 for n in notes)) for q in (dark, bright)]
+    assert counts == [(60, 195), (45, 216)]
+    assert "60 of the 195 dark ones" in text and "45 of the 216 bright ones" in text
+
+
+@pytest.mark.parametrize("hertz", [250.0, 1000.0, 4000.0])
+def test_spectral_centroid_of_a_sine_is_its_frequency(hertz):
+    from nsynth_vae import features
+
+    config = AudioConfig()
+    seconds = np.arange(config.num_samples) / config.sample_rate
+    log_mel = features.log_mel(0.5 * np.sin(2 * np.pi * hertz * seconds).astype(np.float32), config).numpy()
+    found = make_figures().spectral_centroid(log_mel, config)
+    # Half a frame of silence before and after the note spreads the first and the last frame.
+    assert found == pytest.approx(hertz, rel=0.03)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A folder with the README's layout: models/starter, exports and the starter set, of a tiny, untrained model."""
+    from nsynth_vae.export import export_model
+    from nsynth_vae.model import VAE
+
+    folder = tmp_path_factory.mktemp("clone")
+    config = Config(model=ModelConfig(latent_dim=4, channels=16))
+    vae = VAE(config)
+    vae.build()
+    model = folder / "models/starter"
+    model.mkdir(parents=True)
+    config.save(model / "config.json")
+    vae.save_weights(model / "model.weights.h5")
+    export_model(vae, config, folder / "exports", griffin_lim_iterations=1)
+    os.symlink(ROOT / "nsynth_vae", folder / "nsynth_vae")
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)], ids=name)
+def test_examples_run(page, tiny, monkeypatch):
+    monkeypatch.chdir(tiny)
+    for code in python_blocks(page):
+        exec(compile(code, name(page), "exec"), {})
+    if page == ROOT / "README.md":
+        audio, sample_rate = soundfile.read("violin-at-C3.wav")
+        assert audio.shape == (64000,) and sample_rate == 16000
+
+
+@pytest.mark.slow
+def test_figures_are_drawn(tiny, tmp_path, capsys):
+    output, sounds = tmp_path / "figures", tmp_path / "sounds"
+    arguments = ["--model", str(tiny / "models/starter"), "--output", str(output), "--sounds", str(sounds)]
+    assert make_figures().main(arguments) == 0
+    names = ["arithmetic.png", "mel.png", "morph.png", "reparameterisation.png", "vae.png"]
+    assert sorted(path.name for path in output.iterdir()) == names
+    for path in output.iterdir():
+        with PIL.Image.open(path) as picture:
+            assert 900 <= picture.width <= 1300 and 400 <= picture.height <= 700
+            assert len(picture.convert("RGB").getcolors(maxcolors=1 << 16)) > 20
+        assert path.stat().st_size < 300_000
+    audio, sample_rate = soundfile.read(sounds / "morph.wav")
+    assert sample_rate == 16000 and len(audio) == make_figures().MORPH_STEPS * 1.5 * 16000 and np.std(audio) > 0
+    assert len(capsys.readouterr().out.splitlines()) == 6
+
+
+def test_figures_of_no_model_are_an_error(tmp_path, capsys):
+    assert make_figures().main(["--model", str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'none'}: ")
