@@ -355,10 +355,14 @@ class VAE(keras.Model):
 
     def test_step(self, data: dict) -> dict:
         """Adds a batch, reconstructed from z_mean, to the running means of `LOSS_NAMES`, and returns these."""
-        _, values, _ = self.losses_of(data, noise=None, kl_weight=self.config.model.beta)
+        return self.assess(data)[0]
+
+    def assess(self, data: dict) -> tuple[dict, tf.Tensor]:
+        """Returns what `test_step` does, and the batch's z_mean, which need not be encoded again."""
+        _, values, z_mean = self.losses_of(data, noise=None, kl_weight=self.config.model.beta)
         for metric in self.step_losses:
             metric.update_state(values[metric.name])
-        return {metric.name: metric.result() for metric in self.step_losses}
+        return {metric.name: metric.result() for metric in self.step_losses}, z_mean
 
     @property
     def metrics(self) -> list:

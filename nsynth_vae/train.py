@@ -220,7 +220,6 @@ class _Run:
 
     def train(self) -> None:
         """Trains, with progress, checkpoints and TensorBoard logs."""
-        import keras
         import tensorflow as tf
 
         from nsynth_vae.board import Board
@@ -229,7 +228,6 @@ class _Run:
         from nsynth_vae.trainer import Trainer
 
         options = self.options
-        keras.utils.set_random_seed(self.config.train.seed)
         unlimited = not (options.steps or options.epochs or options.minutes)
         budget = Budget(options.steps, options.epochs, DEFAULT_MINUTES if unlimited else options.minutes)
         strategy = None

@@ -6,7 +6,7 @@ import math
 import pathlib
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -89,7 +89,7 @@ class Trainer:
         inner = tf.function(self.vae.train_step, jit_compile=True) if jit_compile else self.vae.train_step
         self._step = tf.function(lambda batch: self._distributed(inner, batch))
         self._average = tf.function(self._average_weights)
-        self._evaluate = tf.function(self._evaluation_step, reduce_retracing=True)
+        self._assess = tf.function(self.vae.assess, reduce_retracing=True)
 
     @property
     def step(self) -> int:
@@ -169,7 +169,7 @@ class Trainer:
         self.vae.reset_metrics()
         means, result = [], {}
         for batch in features.checked(features.batches(self.config.train.batch_size)):
-            result, z_mean = self._evaluate(batch)
+            result, z_mean = self._assess(batch)
             means.append(z_mean.numpy())
         variance = np.concatenate(means).var(axis=0)
         return {name: float(value) for name, value in result.items()} | {
@@ -178,7 +178,10 @@ class Trainer:
 
     def use_best(self) -> None:
         """Gives the model the best weights: those of the lowest validation loss."""
-        for variable, value in zip(self.vae.trainable_variables, self.best, strict=True):
+        self._set_weights(self.best)
+
+    def _set_weights(self, values: Sequence[np.ndarray]) -> None:
+        for variable, value in zip(self.vae.trainable_variables, values, strict=True):
             variable.assign(value)
 
     def save(self) -> None:
@@ -231,9 +234,6 @@ class Trainer:
         for average, weight in zip(self.averages, self.vae.trainable_variables, strict=True):
             average.assign(decay * average + (1.0 - decay) * tf.convert_to_tensor(weight))
 
-    def _evaluation_step(self, batch: dict) -> tuple[dict, tf.Tensor]:
-        return self.vae.test_step(batch), self.vae.encoder(batch["log_mel"])[0]
-
     def _add_to_epoch(self, losses: dict[str, float]) -> None:
         sums = self.state["epoch_sums"] or dict.fromkeys(losses, 0.0) | {"steps": 0}
         self.state["epoch_sums"] = {name: sums[name] + losses.get(name, 1) for name in sums}
@@ -244,16 +244,14 @@ class Trainer:
         sums = self.state["epoch_sums"]
         self.state["epoch_sums"] = None
         weights = [np.array(weight) for weight in self.vae.trainable_variables]
-        for variable, average in zip(self.vae.trainable_variables, self.averages, strict=True):
-            variable.assign(average.numpy())
+        self._set_weights([average.numpy() for average in self.averages])
         valid = self.validate()
         if self.state["best_valid_loss"] is None or valid["loss"] < self.state["best_valid_loss"]:
             self.state |= {"best_valid_loss": valid["loss"], "best_step": self.step, "epochs_since_best": 0}
             self.best = [np.array(weight) for weight in self.vae.trainable_variables]
         else:
             self.state["epochs_since_best"] += 1
-        for variable, value in zip(self.vae.trainable_variables, weights, strict=True):
-            variable.assign(value)
+        self._set_weights(weights)
         record = {
             "step": self.step,
             "seconds": round(self.state["seconds"], 1),

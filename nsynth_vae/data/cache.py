@@ -139,20 +139,20 @@ class DiskStore(FeatureStore):
             shards.append((folder / f"log-mel-{key:016x}", part))
         missing = [(path, part) for path, part in shards if self._header(path) is None]
         self._write(source, missing, audio, bad_notes, progress)
+        written = {path for path, _ in missing}
         self._paths, self._offsets = [path for path, _ in shards], []
         good, self._shard, self._record = [], [], []
         for number, (path, part) in enumerate(shards):
             header, offset = self._header(path)
             self._offsets.append(offset)
-            for position, problem in sorted(header["problems"].items(), key=lambda item: int(item[0])):
-                if not any(path == written for written, _ in missing):
+            if path not in written:  # The others' notes were reported and counted as they were computed.
+                for position, problem in sorted(header["problems"].items(), key=lambda item: int(item[0])):
                     bad_notes.report(source.location(int(part[int(position)])), problem)
+                progress(len(part))
             kept = [row for position, row in enumerate(part) if str(position) not in header["problems"]]
             good += kept
             self._shard += [number] * len(kept)
             self._record += range(len(kept))
-            if not any(path == written for written, _ in missing):
-                progress(len(part))
         self.rows = np.array(good, np.int64)
         self._shard, self._record = np.array(self._shard, np.int32), np.array(self._record, np.int32)
 
