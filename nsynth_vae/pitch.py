@@ -110,7 +110,8 @@ def _sounding(part: np.ndarray, share: float) -> float | None:
 
 
 @functools.lru_cache(maxsize=1)
-def _tracker():
+def tracker():
+    """Returns swift-f0, made once; one thread."""
     from swift_f0 import SwiftF0
 
     return SwiftF0(threads=1)
@@ -120,7 +121,7 @@ def _tracked(part: np.ndarray, share: float) -> float | None:
     """Returns swift-f0's median over the voiced frames, if they are this share of the sounding ones."""
     if part.size < 1600 or np.abs(part).max() < 1e-3:
         return None
-    result = _tracker().detect(part, 16000)
+    result = tracker().detect(part, 16000)
     voiced = result.confidence >= 0.5
     loud = result.loudness_db > result.loudness_db.max() - _LOUD_DB
     if voiced.sum() < 3 or (voiced & loud).sum() < share * loud.sum():
