@@ -1,6 +1,7 @@
 """Configuration: frozen dataclasses, checked on creation, that go to JSON and back.
 
-One `Config` is saved beside a model's weights and everything that uses the model is rebuilt from it.
+One `Config`, or `SynthesisConfig`, is saved beside a model's weights and everything that uses the model is rebuilt
+from it.
 """
 
 from __future__ import annotations
@@ -58,12 +59,16 @@ class _Section:
         Raises:
             InputError: for an unknown field, a wrong type or a value outside its range.
         """
-        known = {field.name for field in dataclasses.fields(cls)}
+        return cls().replaced(values)
+
+    def replaced(self, values: dict[str, typing.Any]) -> typing.Self:
+        """Returns the section with some fields, as in `to_dict`'s output, replaced; raises as `from_dict`."""
+        known = {field.name for field in dataclasses.fields(self)}
         if not isinstance(values, dict):
-            raise InputError(f"{cls.__name__}: found {values!r}, expected a JSON object")
+            raise InputError(f"{type(self).__name__}: found {values!r}, expected a JSON object")
         for name in values:
-            _check(name in known, cls.__name__, name, f"one of {', '.join(sorted(known))}")
-        return cls(**values)
+            _check(name in known, type(self).__name__, name, f"one of {', '.join(sorted(known))}")
+        return dataclasses.replace(self, **values)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,30 +212,40 @@ class TrainConfig(_Section):
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(_Section):
-    """All of a model's configuration: `models/<name>/config.json`."""
+class SynthesizerConfig(_Section):
+    """The harmonic-plus-noise synthesizer."""
 
-    audio: AudioConfig = AudioConfig()
-    data: DataConfig = DataConfig()
-    model: ModelConfig = ModelConfig()
-    train: TrainConfig = TrainConfig()
+    channels: int = 192
+    """Channels of the convolutions."""
+    blocks: int = 4
+    """Residual blocks."""
+    num_harmonics: int = 128
+    """Harmonics of a note, the fundamental included; those above half the sample rate are silent."""
+
+    def _check(self) -> None:
+        for name in ("channels", "blocks", "num_harmonics"):
+            _check(getattr(self, name) > 0, name, getattr(self, name), "a positive integer")
+
+
+class _Document(_Section):
+    """What configurations of a whole model share: sections, and a file."""
 
     @classmethod
-    def from_dict(cls, values: dict[str, typing.Any]) -> Config:
+    def from_dict(cls, values: dict[str, typing.Any]) -> typing.Self:
         """Builds the configuration from nested objects; missing sections and fields take their defaults."""
-        sections = {field.name: type(field.default) for field in dataclasses.fields(cls)}
+        sections = {field.name: field.default for field in dataclasses.fields(cls)}
         if not isinstance(values, dict):
             raise InputError(f"config: found {values!r}, expected a JSON object")
         for name in values:
             _check(name in sections, "config", name, f"one of {', '.join(sections)}")
-        return cls(**{name: sections[name].from_dict(section) for name, section in values.items()})
+        return cls(**{name: sections[name].replaced(section) for name, section in values.items()})
 
     def save(self, path: pathlib.Path) -> None:
         """Writes the configuration as JSON, aside and then renamed."""
         write_text(path, json.dumps(self.to_dict(), indent=2) + "\n")
 
     @classmethod
-    def load(cls, path: pathlib.Path) -> Config:
+    def load(cls, path: pathlib.Path) -> typing.Self:
         """Reads what `save` wrote, or a part of it.
 
         Raises:
@@ -244,6 +259,30 @@ class Config(_Section):
             raise InputError(f"{path}: not JSON ({error}), expected a JSON configuration file") from error
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(_Document):
+    """All of a timbre model's configuration: `models/<name>/config.json`."""
+
+    audio: AudioConfig = AudioConfig()
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+
+
+@dataclasses.dataclass(frozen=True)
+class SynthesisConfig(_Document):
+    """All of a synthesizer's configuration: its folder's `config.json`."""
+
+    audio: AudioConfig = AudioConfig()
+    data: DataConfig = DataConfig()
+    synthesizer: SynthesizerConfig = SynthesizerConfig()
+    train: TrainConfig = dataclasses.replace(TrainConfig(), batch_size=16, learning_rate=1e-3, weight_average=0.999)
+
+    def _check(self) -> None:
+        precision = self.train.precision
+        _check(precision == "float32", "precision", precision, "float32, a synthesizer's only one")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,7 @@ import tensorflow as tf
 from nsynth_vae import losses
 from nsynth_vae.config import AudioConfig, Config, ModelConfig
 from nsynth_vae.features import mel_weight_matrix
+from nsynth_vae.layers import ResidualBlock
 from nsynth_vae.notes import pitch_to_hertz
 
 STRIDES = 5
@@ -49,51 +50,6 @@ def harmonic_template(config: AudioConfig) -> np.ndarray:
         power = np.sum(np.square(lobe), axis=1)
         template[pitch] = np.log(np.sqrt(power) @ mel_weight_matrix(config).astype(np.float64) + 1e-3)
     return template.astype(np.float32)
-
-
-@keras.saving.register_keras_serializable("nsynth_vae")
-class ResidualBlock(keras.layers.Layer):
-    """Two convolutions over time around a skip connection, optionally modulated by a condition (FiLM).
-
-    x + gain * conv(act(modulated(conv(act(x))))), with one gain a channel that starts at 0.1, which keeps a deep stack
-    stable without normalisation (after SkipInit, De and Smith 2020): batch normalisation would tie notes together.
-    """
-
-    def __init__(self, channels: int, *, conditioned: bool = False, **kwargs) -> None:
-        """Makes a block of `channels` channels; `conditioned` ones are called with (x, condition)."""
-        super().__init__(**kwargs)
-        self.channels, self.conditioned = channels, conditioned
-        policy = self.dtype_policy
-        self.first = keras.layers.Conv1D(channels, 3, padding="same", kernel_initializer="he_normal", dtype=policy)
-        self.second = keras.layers.Conv1D(channels, 3, padding="same", kernel_initializer="he_normal", dtype=policy)
-        self.film = keras.layers.Dense(2 * channels, dtype=policy) if conditioned else None
-
-    def build(self, input_shape) -> None:
-        """Builds the convolutions and, for a conditioned block, the modulation."""
-        shape, condition = (input_shape, None) if not self.conditioned else input_shape
-        self.first.build(shape)
-        self.second.build(shape)
-        if self.film is not None:
-            self.film.build(condition)
-        self.gain = self.add_weight(shape=(self.channels,), initializer=keras.initializers.Constant(0.1), name="gain")
-        super().build(input_shape)
-
-    def call(self, inputs):
-        """Maps `[batch, frames, channels]` (and a condition `[batch, n]`) to the same shape."""
-        x, condition = inputs if self.conditioned else (inputs, None)
-        y = self.first(tf.nn.silu(x))
-        if self.film is not None:
-            scale, shift = tf.split(self.film(condition)[:, None, :], 2, axis=-1)
-            y = y * (1.0 + scale) + shift
-        return x + self.second(tf.nn.silu(y)) * tf.cast(self.gain, y.dtype)
-
-    def compute_output_shape(self, input_shape):
-        """Returns the shape of x."""
-        return input_shape[0] if self.conditioned else input_shape
-
-    def get_config(self) -> dict:
-        """Returns the constructor's arguments."""
-        return {**super().get_config(), "channels": self.channels, "conditioned": self.conditioned}
 
 
 class _Configured(keras.layers.Layer):
@@ -363,6 +319,10 @@ class VAE(keras.Model):
         for metric in self.step_losses:
             metric.update_state(values[metric.name])
         return {metric.name: metric.result() for metric in self.step_losses}, z_mean
+
+    def summarize(self, z_mean: np.ndarray) -> dict[str, int]:
+        """Returns `active_dimensions` of some notes' z_mean, `[notes, latent_dim]`: those that vary over the notes."""
+        return {"active_dimensions": int(np.sum(z_mean.var(axis=0) > ACTIVE_VARIANCE))}
 
     @property
     def metrics(self) -> list:

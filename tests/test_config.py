@@ -12,6 +12,8 @@ from nsynth_vae.config import (
     DataConfig,
     InputError,
     ModelConfig,
+    SynthesisConfig,
+    SynthesizerConfig,
     TrainConfig,
     stable_hash,
     write_text,
@@ -45,6 +47,19 @@ def test_round_trip(tmp_path):
     assert Config.load(path) == Config(model=ModelConfig(latent_dim=8))
 
 
+def test_a_part_of_a_synthesizers_file_leaves_the_rest_as_a_synthesizers_defaults_are(tmp_path):
+    path = tmp_path / "config.json"
+    config = SynthesisConfig(synthesizer=SynthesizerConfig(blocks=2), data=DataConfig(families=("guitar",)))
+    config.save(path)
+    assert SynthesisConfig.load(path) == config
+    path.write_text('{"train": {"seed": 3}}')
+    train = SynthesisConfig.load(path).train
+    assert (train.seed, train.batch_size, train.weight_average) == (3, 16, 0.999)
+    path.write_text('{"model": {"latent_dim": 8}}')
+    with pytest.raises(InputError, match="config: found 'model', expected one of audio, data, synthesizer, train"):
+        SynthesisConfig.load(path)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -71,6 +86,11 @@ def test_round_trip(tmp_path):
         (lambda: TrainConfig(batch_size=0), "batch_size: found 0"),
         (lambda: TrainConfig(seed=-1), "seed: found -1, expected an integer from 0"),
         (lambda: TrainConfig(precision="float64"), "precision: found 'float64', expected float32 or"),
+        (lambda: SynthesizerConfig(num_harmonics=0), "num_harmonics: found 0, expected a positive integer"),
+        (
+            lambda: SynthesisConfig(train=TrainConfig(precision="mixed_float16")),
+            "precision: found 'mixed_float16', expected float32",
+        ),
     ],
 )
 def test_wrong_values(make, message):

@@ -1,0 +1,90 @@
+"""The synthesizer's constants: mel weights both ways, frequencies of pitches, scales, fades."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from nsynth_vae import features
+from nsynth_vae.config import AudioConfig
+from nsynth_vae.notes import pitch_to_hertz
+from nsynth_vae.synthesis import signal
+
+AUDIBLE_HERTZ = 7800.0
+"""Harmonics above it are silent: what is left below 8 kHz is for the resampling filters of other people's sounds."""
+
+FADE_IN, FADE_OUT = 32, 160
+"""Samples of the fades that keep a note's ends from clicking: 2 ms and 10 ms."""
+
+NOISE_SCALES = 64
+"""Points over frequency, evenly spaced in mel, at which the noise's level is corrected."""
+
+
+@functools.lru_cache(maxsize=4)
+def make_tables(config: AudioConfig, num_harmonics: int) -> dict[str, np.ndarray]:
+    """Returns the synthesizer's constants by name.
+
+    Arrays over FFT bins and noise bands are in the order of `signal.bin_order`. Those that a rounding to 11 bits would
+    change by something audible are whole numbers; the other ones are rounded to float16 here, so that a file in float16
+    computes the same as the model itself.
+
+    Args:
+        config: the audio configuration.
+        num_harmonics: sines of a note.
+    """
+    weights = features.mel_weight_matrix(config).astype(np.float64)
+    # Rows that are zero (bins below the first filter) are left at 0.
+    per_bin = weights.sum(axis=1)
+    mel_to_bin = (weights / np.where(per_bin > 0, per_bin, 1.0)[:, None]).T
+    f0 = pitch_to_hertz(np.arange(128)) / config.sample_rate * 2**14
+    window = signal.hann(config.frame_length)
+    # The mean of a Rayleigh distribution: |STFT| of Gaussian noise of variance 1.
+    noise_magnitude = np.sqrt(np.sum(window**2) * np.pi) / 2
+    fade = np.ones(config.num_samples)
+    fade[:FADE_IN] = signal.hann(2 * FADE_IN)[:FADE_IN]
+    fade[-FADE_OUT:] = signal.hann(2 * FADE_OUT)[FADE_OUT:]
+    order, bands = signal.bin_order(config.fft_length), signal.bin_order(signal.NOISE_LENGTH)
+    half = {
+        "bins": order,
+        "mel_weights": weights[order],
+        "mel_to_bin": mel_to_bin[:, order],
+        "mel_to_band": _mel_to_band(mel_to_bin)[:, bands],
+        "scale_to_band": _scale_to_band(config)[:, bands],
+        "noise_share": 1.0 / (weights.sum(axis=0) * noise_magnitude),
+        "phase": np.random.default_rng(0).uniform(size=num_harmonics),
+        "loudest": loudest_log_mel(config),
+        "fade": fade,
+        "octaves": 2.0 * np.pi * 2.0 ** np.arange(5) / 128.0,
+        "number": np.arange(1, num_harmonics + 1),
+    }
+    exact = {
+        "f0_high": np.floor(f0).astype(np.int32),
+        "f0_low": np.round((f0 - np.floor(f0)) * 2**14).astype(np.int32),
+    }
+    return {name: value.astype(np.float16).astype(np.float32) for name, value in half.items()} | exact
+
+
+def loudest_log_mel(config: AudioConfig) -> np.ndarray:
+    """Returns `[mel_bins]`: the log-mel of |STFT| = the window's sum, which audio in -1..1 cannot exceed."""
+    mel = np.sum(features.mel_weight_matrix(config), axis=0) * config.frame_length / 2
+    return (np.log(mel + config.log_offset) - config.log_mel_center).astype(np.float32) / config.log_mel_scale
+
+
+def _mel_to_band(mel_to_bin: np.ndarray) -> np.ndarray:
+    """Returns `[mel_bins, NOISE_BANDS]`: a noise band has the mean of the FFT bins around it; columns add up to 1."""
+    mel_bins, bins = mel_to_bin.shape
+    ratio = (bins - 1) / (signal.NOISE_BANDS - 1)
+    result = np.zeros((mel_bins, signal.NOISE_BANDS))
+    for band in range(signal.NOISE_BANDS):
+        first, last = max(1, round((band - 0.5) * ratio)), min(bins - 1, round((band + 0.5) * ratio))
+        result[:, band] = mel_to_bin[:, first : last + 1].mean(axis=1)
+    return result / result.sum(axis=0)
+
+
+def _scale_to_band(config: AudioConfig) -> np.ndarray:
+    """Returns `[NOISE_SCALES, NOISE_BANDS]`, linear interpolation over mel; columns add up to 1."""
+    mel = 1127.0 * np.log1p(np.arange(signal.NOISE_BANDS) * config.sample_rate / signal.NOISE_LENGTH / 700.0)
+    centers = np.linspace(0.0, mel[-1], NOISE_SCALES)
+    result = np.maximum(0.0, 1.0 - np.abs(mel[None] - centers[:, None]) / centers[1])
+    return result / result.sum(axis=0)

@@ -1,0 +1,261 @@
+"""The synthesizer: what it plays without training, at the edges, in training, and from its file."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import scipy.signal
+import tensorflow as tf
+
+from nsynth_vae import features, metrics
+from nsynth_vae.config import AudioConfig, InputError, SynthesisConfig, SynthesizerConfig
+from nsynth_vae.notes import pitch_to_hertz
+from nsynth_vae.pitch import in_tune
+from nsynth_vae.synthesis import harmonic_noise
+from nsynth_vae.synthesis.tables import make_tables
+
+CONFIG = SynthesisConfig(synthesizer=SynthesizerConfig(channels=16, blocks=1, num_harmonics=60))
+AUDIO = CONFIG.audio
+
+
+def make_notes(pitches: list[int], noise: float = 0.0) -> np.ndarray:
+    """Returns decaying harmonic notes with noise, float32 `[notes, 64000]`."""
+    rng, time = np.random.default_rng(3), np.arange(64000) / 16000
+    notes = []
+    for pitch in pitches:
+        f0 = pitch_to_hertz(pitch)
+        partials = sum(np.sin(2 * np.pi * f0 * k * time + k) / k for k in range(1, 13) if k * f0 < 7500)
+        notes.append(
+            (0.25 * partials * np.minimum(time / 0.003, 1) + noise * rng.normal(size=time.size)) * np.exp(-time)
+        )
+    return np.stack(notes).astype(np.float32)
+
+
+def log_mel_of(audio: np.ndarray) -> tf.Tensor:
+    return features.log_mel(tf.constant(audio), AUDIO)
+
+
+def make(config: SynthesisConfig = CONFIG, *, trained: bool = False) -> harmonic_noise.Synthesizer:
+    """Returns a synthesizer; `trained`: with heads that are not zero, the same ones every time."""
+    keras.utils.set_random_seed(1)
+    synthesizer = harmonic_noise.Synthesizer(config)
+    synthesizer.build()
+    if trained:
+        rng = np.random.default_rng(5)
+        for head in synthesizer.heads.values():
+            head.kernel.assign(0.2 * rng.standard_normal(head.kernel.shape))
+    return synthesizer
+
+
+@pytest.fixture(scope="module")
+def untrained() -> harmonic_noise.Synthesizer:
+    return make()
+
+
+@pytest.fixture(scope="module")
+def trained() -> harmonic_noise.Synthesizer:
+    return make(trained=True)
+
+
+def test_without_training_it_already_plays_what_the_mel_shows(untrained):
+    pitches = [33, 57, 76, 95]
+    notes = make_notes(pitches, noise=0.003)
+    found = untrained(log_mel_of(notes), tf.constant(pitches)).numpy()
+    assert found.shape == notes.shape
+    for note, sound, pitch in zip(notes, found, pitches, strict=True):
+        assert in_tune(sound, pitch)
+        # The decoy: a note that is quieter by 6 dB has 0.69.
+        assert metrics.log_mel_l1(note, sound) < 0.45
+        assert metrics.lsd_db(note, sound) < 6
+
+
+def test_a_single_partial_comes_back_at_its_level(untrained):
+    time = np.arange(64000) / 16000
+    note = (0.4 * np.sin(2 * np.pi * 440 * time)).astype(np.float32)[None]
+    sound = untrained(log_mel_of(note), tf.constant([69])).numpy()[0]
+    spectrum = np.abs(np.fft.rfft(sound[16000:48000] * np.hanning(32000))) / 8000
+    assert spectrum.argmax() / 2 == pytest.approx(440, abs=0.5)
+    assert spectrum.max() == pytest.approx(0.4, rel=0.03)
+
+
+@pytest.mark.parametrize("pitch", [90, 100, 108])
+def test_nothing_is_aliased(untrained, pitch):
+    """White mels at a high pitch: the harmonic part has no power between its multiples, below or above Nyquist."""
+    log_mel = tf.ones([1, AUDIO.num_frames, AUDIO.num_mel_bins])
+    mel = untrained._mel(log_mel)
+    harmonic, _, _ = untrained._parts(log_mel, mel, tf.constant([pitch]), start=0)
+    part = harmonic.numpy()[0, 8000:40768]
+    power = np.abs(np.fft.rfft(part * scipy.signal.get_window("blackmanharris", part.size))) ** 2
+    hertz = np.arange(power.size) * 16000 / part.size
+    f0 = pitch_to_hertz(pitch)
+    at_multiples = (np.abs(hertz - np.round(hertz / f0) * f0) < 20) & (hertz > f0 / 2) & (hertz < 7850)
+    assert power[~at_multiples].sum() < 1e-6 * power.sum()
+    assert power[at_multiples].sum() > 0
+
+
+@pytest.mark.parametrize("velocity", [0.0001, 0.01, 1.0])
+def test_every_pitch_is_finite_within_range_and_ends_without_a_click(trained, velocity):
+    pitches = list(range(21, 109, 3)) + [0, 108, 127]
+    notes = make_notes([36, 60, 84], noise=0.01) * velocity
+    log_mel = log_mel_of(notes)
+    for start in range(0, len(pitches), 6):
+        some = tf.constant(pitches[start : start + 6])
+        sound = trained(tf.gather(log_mel, tf.range(len(some)) % 3), some).numpy()
+        assert np.isfinite(sound).all() and np.abs(sound).max() <= harmonic_noise.PEAK + 1e-6
+        assert np.abs(sound[:, [0, -1]]).max() < 1e-4
+        assert np.abs(np.diff(sound[:, :4])).max() < 0.02 and np.abs(np.diff(sound[:, -4:])).max() < 0.02
+
+
+def test_silence_gives_silence(trained):
+    sound = trained(log_mel_of(np.zeros([1, 64000], np.float32)), tf.constant([60])).numpy()
+    assert np.abs(sound).max() < 1e-8
+
+
+def test_what_is_louder_than_audio_can_be_is_limited(trained):
+    sound = trained(tf.fill([2, 251, 128], 50.0), tf.constant([40, 80])).numpy()
+    assert np.isfinite(sound).all() and np.abs(sound).max() == pytest.approx(harmonic_noise.PEAK, abs=1e-6)
+
+
+def test_the_same_twice_and_alone_as_in_a_batch(trained):
+    pitches = [45, 60, 72]
+    log_mel = log_mel_of(make_notes(pitches, noise=0.01))
+    together = trained(log_mel, tf.constant(pitches)).numpy()
+    np.testing.assert_array_equal(together, trained(log_mel, tf.constant(pitches)))
+    for index, pitch in enumerate(pitches):
+        alone = trained(log_mel[index : index + 1], tf.constant([pitch])).numpy()[0]
+        np.testing.assert_allclose(alone, together[index], atol=1e-4)
+
+
+@pytest.mark.parametrize("to_pitch", [50, 57, 64, 76])
+def test_a_note_moves_to_another_pitch_with_its_formants(untrained, to_pitch):
+    """A spectrum that falls by 12 dB an octave does so at the other pitch too: the level at a frequency is kept."""
+    time, f0 = np.arange(64000) / 16000, pitch_to_hertz(57)
+    note = sum(0.5 * np.sin(2 * np.pi * f0 * k * time + k * k) / k**2 for k in range(1, 20)).astype(np.float32)[None]
+    sound = untrained.transpose(log_mel_of(note), tf.constant([57]), tf.constant([to_pitch])).numpy()[0]
+    assert in_tune(sound, to_pitch)
+    spectrum = np.abs(np.fft.rfft(sound[16000:48000] * np.hanning(32000))) / 8000
+    for number in range(1, 5):
+        hertz = number * pitch_to_hertz(to_pitch)
+        if f0 < hertz < 10 * f0:
+            near = spectrum[int(2 * hertz) - 4 : int(2 * hertz) + 6].max()
+            assert 20 * np.log10(near / (0.5 * (f0 / hertz) ** 2)) == pytest.approx(0, abs=2.5)
+
+
+def test_pitches_are_exact_to_a_ten_thousandth_of_a_semitone(trained):
+    """Of whole numbers, so that a file in float16 is as exact."""
+    found = trained._cycles(tf.range(128)).numpy() * 16000
+    np.testing.assert_allclose(found, pitch_to_hertz(np.arange(128)), rtol=5e-6)
+
+
+def test_constants_survive_float16():
+    for name, values in make_tables(AUDIO, 128).items():
+        if values.dtype != np.int32:
+            np.testing.assert_array_equal(values, values.astype(np.float16), err_msg=name)
+    tables = make_tables(AUDIO, 128)
+    np.testing.assert_allclose(tables["scale_to_band"].sum(axis=0), 1.0, atol=1e-3)
+    np.testing.assert_allclose(tables["mel_to_band"].sum(axis=0), 1.0, atol=2e-3)
+
+
+def test_rounding_the_weights_leaves_the_sound(trained):
+    synthesizer = make(trained=True)
+    synthesizer.round_weights()
+    for weight in synthesizer.weights:
+        values = np.array(weight)
+        np.testing.assert_array_equal(values, values.astype(np.float16))
+    log_mel = log_mel_of(make_notes([60]))
+    before, after = (model(log_mel, tf.constant([60])).numpy()[0] for model in (trained, synthesizer))
+    assert metrics.log_mel_l1(before, after) < 0.02
+
+
+def test_every_weight_is_trained():
+    synthesizer = make(trained=True)
+    notes = make_notes([45, 60], noise=0.01)
+    with tf.GradientTape() as tape:
+        values = synthesizer._distances({"audio": tf.constant(notes), "pitch": tf.constant([45, 60])}, tf.constant(3))
+        loss = tf.reduce_mean(values["loss"])
+    gradients = tape.gradient(loss, synthesizer.trainable_variables)
+    for variable, gradient in zip(synthesizer.trainable_variables, gradients, strict=True):
+        assert gradient is not None and np.isfinite(gradient).all(), variable.path
+        assert np.abs(gradient).max() > 0, variable.path
+
+
+def test_silence_has_finite_gradients():
+    synthesizer = make(trained=True)
+    silent = {"audio": tf.zeros([1, 64000]), "pitch": tf.constant([60])}
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(synthesizer._distances(silent, tf.constant(0))["loss"])
+    for gradient in tape.gradient(loss, synthesizer.trainable_variables):
+        assert gradient is None or np.isfinite(gradient).all()
+
+
+def test_training_steps_bring_the_loss_down():
+    data = {"audio": tf.constant(make_notes([45, 57, 69, 81], noise=0.02)), "pitch": tf.constant([45, 57, 69, 81])}
+    synthesizer = make()
+    synthesizer.compile(optimizer=keras.optimizers.Adam(5e-3))
+    synthesizer.optimizer.build(synthesizer.trainable_variables)
+    step = tf.function(synthesizer.train_step)
+    before = {name: float(value) for name, value in synthesizer.assess(data)[0].items()}
+    losses = [float(step(data)["loss"]) for _ in range(10)]
+    synthesizer.reset_metrics()
+    after = {name: float(value) for name, value in synthesizer.assess(data)[0].items()}
+    assert np.isfinite(losses).all()
+    assert set(before) == set(harmonic_noise.LOSS_NAMES) == set(harmonic_noise.DEFINITIONS)
+    assert after["loss"] < 0.9 * before["loss"]
+
+
+def test_it_survives_its_config_and_its_folder(trained, tmp_path):
+    again = harmonic_noise.Synthesizer.from_config(trained.get_config())
+    assert again.config == CONFIG
+    CONFIG.save(tmp_path / "config.json")
+    trained.save_weights(tmp_path / "model.weights.h5")
+    loaded = harmonic_noise.load(tmp_path)
+    log_mel = log_mel_of(make_notes([60]))
+    np.testing.assert_array_equal(loaded(log_mel, tf.constant([60])), trained(log_mel, tf.constant([60])))
+
+
+def test_folders_that_are_no_synthesizer(trained, tmp_path):
+    with pytest.raises(InputError, match="none: not a folder, expected a synthesizer's with config.json"):
+        harmonic_noise.load(tmp_path / "none")
+    with pytest.raises(InputError, match="config.json: No such file"):
+        harmonic_noise.load(tmp_path)
+    CONFIG.save(tmp_path / "config.json")
+    with pytest.raises(InputError, match="model.weights.h5: not found, expected the weights of a trained synthesizer"):
+        harmonic_noise.load(tmp_path)
+    (tmp_path / "model.weights.h5").write_bytes(b"no weights")
+    with pytest.raises(InputError, match="model.weights.h5: .*; expected the weights of the synthesizer"):
+        harmonic_noise.load(tmp_path)
+    wider = dataclasses.replace(CONFIG, synthesizer=SynthesizerConfig(channels=32, blocks=1, num_harmonics=60))
+    wider.save(tmp_path / "config.json")
+    trained.save_weights(tmp_path / "model.weights.h5")
+    with pytest.raises(InputError, match="model.weights.h5: .*; expected the weights of the synthesizer"):
+        harmonic_noise.load(tmp_path)
+
+
+def test_frames_it_cannot_be_built_for():
+    config = SynthesisConfig(audio=AudioConfig(num_samples=64001))
+    with pytest.raises(InputError, match="^num_samples: found 64001, the synthesizer needs a multiple of 256$"):
+        harmonic_noise.Synthesizer(config)
+
+
+def test_blurring():
+    log_mel = log_mel_of(make_notes([45, 57, 69, 81]))
+    seed = tf.constant([0, 3])
+    np.testing.assert_array_equal(harmonic_noise.blurred(log_mel, seed, share=0.0), log_mel)
+    blurred = harmonic_noise.blurred(log_mel, seed, share=1.0).numpy()
+    np.testing.assert_array_equal(blurred, harmonic_noise.blurred(log_mel, seed, share=1.0))
+    assert not np.allclose(blurred, harmonic_noise.blurred(log_mel, seed + [0, 1], share=1.0))
+    error = np.abs(blurred - log_mel).mean(axis=(1, 2)) * AUDIO.log_mel_scale
+    assert (error > 0.02).all() and (error < 1.0).all()
+    # The mean level stays: what is added is random around 0, and a mean moves nothing.
+    assert np.abs(np.mean(blurred - log_mel)) < 0.05
+
+
+def test_losses_are_the_measures():
+    a, b = (make_notes([57], noise)[:, :63488] for noise in (0.0, 0.01))
+    loudest = np.abs(scipy.signal.stft(a[0], nperseg=2048, noverlap=1536, boundary=None, padded=False)[2]).max() * 1024
+    mss, lsd = harmonic_noise.losses.spectral_losses(*map(tf.constant, (a, b)), tf.constant([loudest], tf.float32))
+    assert float(mss[0]) == pytest.approx(metrics.mss(a[0], b[0]), rel=1e-4)
+    assert float(lsd[0]) == pytest.approx(metrics.lsd_db(a[0], b[0]), rel=1e-3)
+    mss, lsd = harmonic_noise.losses.spectral_losses(*map(tf.constant, (a, a)), tf.constant([loudest], tf.float32))
+    assert float(mss[0]) == 0 and float(lsd[0]) < 0.04
