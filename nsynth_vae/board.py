@@ -1,15 +1,16 @@
-"""TensorBoard: losses, KL, active dimensions, spectrogram images and audio."""
+"""TensorBoard: all that a trainer measures, spectrogram images and audio."""
 
 from __future__ import annotations
 
 import pathlib
 import time
+from collections.abc import Callable
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from nsynth_vae.showcase import Examples
-from nsynth_vae.synthesis.griffin_lim import log_mel_to_audio
+from nsynth_vae.showcase import Examples, Media
 from nsynth_vae.trainer import Trainer
 
 MEDIA_SECONDS = 60.0
@@ -19,10 +20,16 @@ MEDIA_SECONDS = 60.0
 class Board:
     """Writes a trainer's progress to event files below a folder."""
 
-    def __init__(self, folder: pathlib.Path, trainer: Trainer, examples: Examples) -> None:
-        """Opens the event file; the examples are what images and audio show."""
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        trainer: Trainer,
+        examples: Examples,
+        show: Callable[[keras.Model, Examples], Media],
+    ) -> None:
+        """Opens the event file; `show` gives the images and the audio of what the model makes of the examples."""
         self._writer = tf.summary.create_file_writer(str(folder))
-        self._trainer, self._examples = trainer, examples
+        self._trainer, self._examples, self._show = trainer, examples, show
         self._media_time = -MEDIA_SECONDS
         config = trainer.config.audio
         with self._writer.as_default():
@@ -48,19 +55,11 @@ class Board:
         self._writer.close()
 
     def _write_media(self) -> None:
-        examples, config = self._examples, self._trainer.config.audio
-        decoded = self._trainer.vae(
-            {
-                "log_mel": tf.constant(examples.log_mel),
-                "pitch": tf.constant(examples.table.pitch),
-                "velocity": tf.constant(examples.table.velocity),
-            }
-        )
-        audio = log_mel_to_audio(decoded, config, iterations=16)
-        for i, name in enumerate(examples.table.note_str):
-            pair = np.concatenate([examples.log_mel[i], decoded[i].numpy()], axis=0).T[::-1]
-            tf.summary.image(f"original and reconstruction/{name}", _to_grey(pair)[None, :, :, None])
-            tf.summary.audio(f"reconstruction/{name}", audio[i][None, :, None], config.sample_rate)
+        media = self._show(self._trainer.model, self._examples)
+        for name, log_mel in media.log_mels.items():
+            tf.summary.image(name, _to_grey(log_mel).T[None, ::-1, :, None])
+        for name, audio in media.sounds.items():
+            tf.summary.audio(name, audio[None, :, None], self._trainer.config.audio.sample_rate)
 
 
 def _to_grey(log_mel: np.ndarray) -> np.ndarray:

@@ -10,8 +10,12 @@ import dataclasses
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-from nsynth_vae.config import Config, InputError
+from nsynth_vae.config import Config, InputError, SynthesisConfig
+
+_Config = TypeVar("_Config", Config, SynthesisConfig)
+_Options = TypeVar("_Options")
 
 _UNSET = argparse.SUPPRESS
 """Options of the configuration have no default of their own: what is not given is taken from `--config` or `Config`."""
@@ -73,8 +77,8 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"error: {message} ({self.prog} --help lists the options)\n")
 
 
-def add_data_options(parser: argparse.ArgumentParser) -> None:
-    """Adds where notes come from and which of them are taken."""
+def add_data_options(parser: argparse.ArgumentParser, *, features: bool = True) -> None:
+    """Adds where notes come from and which of them are taken; without `features`, the command reads notes' audio."""
     group = parser.add_argument_group("notes")
     group.add_argument(
         "--data",
@@ -86,18 +90,21 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         "(default: starter)",
     )
     group.add_argument("--data-dir", metavar="DIR", help="TensorFlow Datasets' folder, for --data tfds:...")
-    group.add_argument(
-        "--cache-dir",
-        metavar="DIR",
-        help="keep computed features here, for this run and later ones (default: in memory)",
-    )
+    if features:
+        group.add_argument(
+            "--cache-dir",
+            metavar="DIR",
+            help="keep computed features here, for this run and later ones (default: in memory)",
+        )
+        memory, text = 512.0, "without --cache-dir, features up to this many MB are kept in memory, more are computed"
+    else:
+        memory, text = 1024.0, "audio up to this many MB (0.13 a note) is kept in memory, more is read"
     group.add_argument(
         "--memory-cache-mb",
         metavar="MB",
         type=float,
-        default=512.0,
-        help="without --cache-dir, features up to this many MB are kept in memory, more are computed anew every "
-        "epoch; 0: always anew (default: %(default)g)",
+        default=memory,
+        help=f"{text} anew every epoch; 0: always anew (default: %(default)g)",
     )
     group.add_argument("--families", metavar="A,B", type=_names, default=_UNSET, help="only these instrument families")
     group.add_argument(
@@ -137,65 +144,57 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_config_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options that set fields of the configuration."""
-    default = Config()
+def add_config_options(parser: argparse.ArgumentParser, kind: type[Config] | type[SynthesisConfig] = Config) -> None:
+    """Adds the options that set fields of the configuration, which is of the given kind."""
+    default = kind()
     parser.add_argument("--config", metavar="FILE", help="JSON as in a model's config.json; options given here win")
     group = parser.add_argument_group("model and training")
 
     def add(flag: str, section: str, text: str, **keywords) -> None:
         value = getattr(getattr(default, section), flag[2:].replace("-", "_"))
-        kind = keywords.pop("type", type(value))
-        help_text = f"{text} (default: {value})"
-        group.add_argument(flag, type=kind, default=_UNSET, help=help_text, **keywords)
+        keywords = {"type": type(value)} | keywords
+        group.add_argument(flag, default=_UNSET, help=f"{text} (default: {value})", **keywords)
 
-    add("--latent-dim", "model", "dimensions of the timbre space", type=positive_int, metavar="N")
-    add(
-        "--channels",
-        "model",
-        "width of the widest convolutions, a multiple of 16",
-        type=positive_int,
-        metavar="N",
-    )
-    add("--beta", "model", "weight of the KL divergence", metavar="X")
-    add("--kl-warmup-steps", "model", "steps over which that weight grows from 0", metavar="N")
-    add(
-        "--cross-note-share",
-        "model",
-        "share of notes decoded to another note of their instrument, 0 to 1",
-        metavar="X",
-    )
-    add(
-        "--adversary-weight",
-        "model",
-        "weight of the classifier that keeps the pitch out of z; 0: none",
-        metavar="X",
-    )
-    add("--batch-size", "train", "notes in a step, over all devices", type=positive_int, metavar="N")
+    for flag, text, keywords in _MODEL_OPTIONS if kind is Config else _SYNTHESIZER_OPTIONS:
+        add(flag, "model" if kind is Config else "synthesizer", text, **keywords)
+    add("--batch-size", "train", "notes in a step, over all devices", **_POSITIVE_INT)
     add("--learning-rate", "train", "step size of Adam", type=positive_float, metavar="X")
-    add(
-        "--patience",
-        "train",
-        "epochs without a better validation loss before training stops",
-        type=positive_int,
-        metavar="N",
-    )
+    add("--patience", "train", "epochs without a better validation loss before training stops", **_POSITIVE_INT)
     add("--seed", "train", "decides every random number of the run", metavar="N")
-    add(
-        "--precision",
-        "train",
-        "arithmetic of the convolutions; mixed_float16 is for GPUs",
-        choices=("float32", "mixed_bfloat16", "mixed_float16"),
-    )
+    if kind is Config:
+        add(
+            "--precision",
+            "train",
+            "arithmetic of the convolutions; mixed_float16 is for GPUs",
+            choices=("float32", "mixed_bfloat16", "mixed_float16"),
+        )
 
 
-def config_from(options: argparse.Namespace) -> Config:
+_POSITIVE_INT = {"type": positive_int, "metavar": "N"}
+
+_MODEL_OPTIONS = (
+    ("--latent-dim", "dimensions of the timbre space", _POSITIVE_INT),
+    ("--channels", "width of the widest convolutions, a multiple of 16", _POSITIVE_INT),
+    ("--beta", "weight of the KL divergence", {"metavar": "X"}),
+    ("--kl-warmup-steps", "steps over which that weight grows from 0", {"metavar": "N"}),
+    ("--cross-note-share", "share of notes decoded to another note of their instrument, 0 to 1", {"metavar": "X"}),
+    ("--adversary-weight", "weight of the classifier that keeps the pitch out of z; 0: none", {"metavar": "X"}),
+)
+
+_SYNTHESIZER_OPTIONS = (
+    ("--channels", "width of the convolutions", _POSITIVE_INT),
+    ("--blocks", "residual blocks", _POSITIVE_INT),
+    ("--num-harmonics", "harmonics of a note at most", _POSITIVE_INT),
+)
+
+
+def config_from(options: argparse.Namespace, kind: type[_Config] = Config) -> _Config:
     """Returns the configuration: the defaults, then `--config`'s file, then the options given.
 
     Raises:
         InputError: for a file that cannot be read or a value outside its range.
     """
-    config = Config.load(options.config) if options.config else Config()
+    config = kind.load(options.config) if options.config else kind()
     sections = {}
     for section in dataclasses.fields(config):
         values = getattr(config, section.name)
@@ -205,7 +204,12 @@ def config_from(options: argparse.Namespace) -> Config:
             if hasattr(options, field.name)
         }
         sections[section.name] = dataclasses.replace(values, **given)
-    return Config(**sections)
+    return kind(**sections)
+
+
+def options_from(options: argparse.Namespace, kind: type[_Options]) -> _Options:
+    """Returns the dataclass of a command's other options, filled with the options of its fields' names."""
+    return kind(**{field.name: getattr(options, field.name) for field in dataclasses.fields(kind)})
 
 
 def run(main: Callable[[argparse.Namespace], None], parser: Parser, arguments: Sequence[str] | None) -> int:

@@ -17,15 +17,17 @@ import matplotlib.pyplot as plt  # noqa: E402 (the backend has to be chosen firs
 COLOURS = "magma"
 
 
-def plot_losses(history: Sequence[dict], path: pathlib.Path) -> None:
-    """Draws training and validation loss, reconstruction error and KL over the steps of a trainer's history."""
+def plot_losses(history: Sequence[dict], panels: Sequence[tuple[str, str]], path: pathlib.Path) -> None:
+    """Draws losses of training and validation over the steps.
+
+    Args:
+        history: a trainer's.
+        panels: (name in the history's records, title).
+        path: where the PNG goes.
+    """
     steps = [record["step"] for record in history]
-    panels = (
-        ("reconstruction_loss", "reconstruction (nats a note)"),
-        ("log_mel_l1", "log-mel L1 (nats)"),
-        ("kl_loss", "KL (nats a note)"),
-    )
-    figure, axes = plt.subplots(1, len(panels), figsize=(12, 3.2), layout="constrained")
+    figure, axes = plt.subplots(1, len(panels), figsize=(4 * len(panels), 3.2), squeeze=False, layout="constrained")
+    axes = axes[0]
     for axis, (name, title) in zip(axes, panels, strict=True):
         for split, style in (("train", "-"), ("valid", "--")):
             axis.plot(steps, [record[split][name] for record in history], style, marker=".", label=split)

@@ -10,10 +10,10 @@ import shutil
 import sys
 
 from nsynth_vae import __version__
-from nsynth_vae.config import Budget, Config, InputError
+from nsynth_vae.config import Budget, Config, InputError, SynthesisConfig
 
 
-def default_name(config: Config) -> str:
+def default_name(config: Config | SynthesisConfig) -> str:
     """Returns a folder name made from `--data`: `starter`, a folder's name, `nsynth-full`; several joined by `+`."""
     names = []
     for spec in config.data.data:
@@ -26,7 +26,7 @@ def default_name(config: Config) -> str:
     return "+".join(names)
 
 
-def check(folder: pathlib.Path, config: Config, *, resume: bool, budget: Budget) -> bool:
+def check(folder: pathlib.Path, config: Config | SynthesisConfig, *, resume: bool, budget: Budget) -> bool:
     """Checks that a folder can take a run.
 
     Args:
@@ -39,7 +39,7 @@ def check(folder: pathlib.Path, config: Config, *, resume: bool, budget: Budget)
         False if the folder is finished and the budget asks for no more: there is nothing to do.
 
     Raises:
-        InputError: if the folder holds something else, or a model of another configuration.
+        InputError: if the folder holds something else, a model of another kind or of another configuration.
     """
     path = folder / "config.json"
     if folder.exists() and not folder.is_dir():
@@ -49,8 +49,14 @@ def check(folder: pathlib.Path, config: Config, *, resume: bool, budget: Budget)
         raise InputError(
             f"{folder}: a folder that is not a model's (no config.json), expected an empty one or a new --name"
         )
+    foreign = _sections(path) - set(config.to_dict())
+    if foreign:
+        raise InputError(
+            f"{folder}: holds a model of another kind (config.json has {', '.join(sorted(foreign))}), "
+            "expected an empty folder or a new --name"
+        )
     if path.exists() and resume:
-        found = Config.load(path)
+        found = type(config).load(path)
         if found != config:
             raise InputError(
                 f"{folder}: holds a model of another configuration ({_differences(found, config)}); "
@@ -73,6 +79,14 @@ def clear(folder: pathlib.Path) -> None:
     (folder / "metrics.json").unlink(missing_ok=True)
 
 
+def _sections(path: pathlib.Path) -> set[str]:
+    """Returns the names of a configuration file's sections; none if it is not there or no JSON object."""
+    try:
+        return set(json.loads(path.read_text(encoding="utf-8")).keys())
+    except (OSError, ValueError, AttributeError):
+        return set()
+
+
 def _finished(folder: pathlib.Path) -> dict | None:
     """Returns the training part of a finished run's metrics, or None."""
     try:
@@ -93,7 +107,7 @@ def _asks_for_more(done: dict, budget: Budget) -> bool:
     return bool(given) and not done["converged"] and all(limit > used for limit, used in given)
 
 
-def _differences(found: Config, asked: Config) -> str:
+def _differences(found: Config | SynthesisConfig, asked: Config | SynthesisConfig) -> str:
     """Returns the fields in which two configurations differ, with both values."""
     parts = []
     for section, values in found.to_dict().items():
@@ -104,19 +118,13 @@ def _differences(found: Config, asked: Config) -> str:
     return "; ".join(parts)
 
 
-DEFINITIONS = {
-    "loss": "nats a note: reconstruction_loss + beta * kl_loss",
-    "reconstruction_loss": "nats a note: negative log-likelihood of the log-mel, Laplace with one learnt scale",
-    "kl_loss": "nats a note: KL divergence of the posterior from N(0, 1)",
-    "log_mel_l1": "nats: mean |difference| of ln(mel + log_offset), in validation from a note's own z_mean",
-    "active_dimensions": "latent dimensions whose z_mean has a variance above 0.01 over the notes",
-}
-
-
-def run_metrics(*, notes: dict, shared: dict, skipped: dict, valid: dict, state: dict, steps_per_epoch: int) -> dict:
+def run_metrics(
+    *, definitions: dict, notes: dict, shared: dict, skipped: dict, valid: dict, state: dict, steps_per_epoch: int
+) -> dict:
     """Returns what `metrics.json` holds.
 
     Args:
+        definitions: measure -> its unit and what it is.
         notes: split -> number of notes.
         shared: pair of splits -> number of instruments in both.
         skipped: file -> what was wrong with it.
@@ -131,7 +139,7 @@ def run_metrics(*, notes: dict, shared: dict, skipped: dict, valid: dict, state:
     return {
         "format_version": 1,
         "finished": True,
-        "definitions": DEFINITIONS,
+        "definitions": definitions,
         "notes": notes,
         "shared_instruments": shared,
         "skipped_notes": skipped,
@@ -147,18 +155,29 @@ def run_metrics(*, notes: dict, shared: dict, skipped: dict, valid: dict, state:
     }
 
 
-def model_card(config: Config, metrics: dict) -> str:
-    """Returns the model folder's README: what it was trained on, how, and how well it does."""
-    notes, valid, training = metrics["notes"], metrics["valid"], metrics["training"]
+def model_card(
+    config: Config | SynthesisConfig, metrics: dict, *, kind: str, module: str, results: str, pictures: str
+) -> str:
+    """Returns the model folder's README: what it was trained on, how, and how well it does.
+
+    Args:
+        config: the whole configuration.
+        metrics: what `run_metrics` returned.
+        kind: of model, the title's first words.
+        module: the command that trained it.
+        results: a paragraph on how well it does.
+        pictures: figures, then a sentence on the sounds.
+    """
+    notes, training = metrics["notes"], metrics["training"]
     data = ", ".join(config.data.data)
     credit = (
         "the starter set is rendered from FluidR3Mono_GM (MIT, see nsynth_vae/data/starter_set/LICENSE)"
         if config.data.data == ("starter",)
-        else "the licence of the notes is that of their source; NSynth's is CC BY 4.0, Google Inc."
+        else "the licence of the notes is that of their source; NSynth's is CC BY 4.0 by Google Inc"
     )
-    return f"""# Timbre model trained on {data}
+    return f"""# {kind} trained on {data}
 
-Trained by `python -m nsynth_vae.train` {__version__}: {training["step"]} steps of {config.train.batch_size} notes,
+Trained by `python -m {module}` {__version__}: {training["step"]} steps of {config.train.batch_size} notes,
 {training["seconds"] / 60:.1f} minutes on {metrics["cpu_cores"]} CPU cores; ended because: {training["stopped"]}.
 
 | split | notes |
@@ -166,13 +185,8 @@ Trained by `python -m nsynth_vae.train` {__version__}: {training["step"]} steps 
 | train | {notes["train"]} |
 | valid | {notes["valid"]} |
 
-On the validation notes, decoded from their own z_mean: log-mel L1 {valid["log_mel_l1"]:.3f} nats,
-KL {valid["kl_loss"]:.1f} nats, {valid["active_dimensions"]} of {config.model.latent_dim} latent dimensions active.
+{results}
 `metrics.json` has the definitions and the history.
 
-![Originals and reconstructions](figures/reconstructions.png)
-![A morph](figures/interpolation.png)
-![Losses](figures/losses.png)
-
-Sounds are in `sounds/`, made by Griffin-Lim. Data: {credit}.
+{pictures} Data: {credit}.
 """

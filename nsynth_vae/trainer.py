@@ -6,39 +6,48 @@ import math
 import pathlib
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from nsynth_vae import checkpoints
-from nsynth_vae.config import Budget, Config, InputError
-from nsynth_vae.data.pipeline import SplitFeatures
-from nsynth_vae.model import ACTIVE_VARIANCE, VAE
+from nsynth_vae.config import Budget, Config, InputError, SynthesisConfig, TrainConfig
+from nsynth_vae.data.batches import SplitNotes
 
 CHECKPOINT_SECONDS = 60.0
 """A checkpoint is written at every epoch, and at least this often."""
 
 
-def make_optimizer(config: Config) -> keras.optimizers.Optimizer:
+def make_optimizer(config: TrainConfig) -> keras.optimizers.Optimizer:
     """Returns Adam, with loss scaling where float16 needs it."""
-    optimizer = keras.optimizers.Adam(config.train.learning_rate)
-    if config.train.precision == "mixed_float16":
+    optimizer = keras.optimizers.Adam(config.learning_rate)
+    if config.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
 
 
 class Trainer:
-    """Trains one model on one set of notes; goes on from the newest checkpoint in `folder/checkpoints`."""
+    """Trains one model on one set of notes; goes on from the newest checkpoint in `folder/checkpoints`.
+
+    A model has, beside Keras's `build`, `compile` and `reset_metrics`:
+    - `train_step(batch)`, which takes a step of its optimizer and returns losses by name, `loss` among them;
+    - `assess(batch)`, which returns the losses' running means since `reset_metrics`, of which the lowest `loss` is
+      the best, and a tensor of one row a note;
+    - if there is more to say of an evaluation, `summarize(assessed)`, which gets these rows of all notes and returns
+      measures by name.
+    """
 
     def __init__(
         self,
-        config: Config,
-        train: SplitFeatures,
-        valid: SplitFeatures,
+        make_model: Callable[[Config | SynthesisConfig], keras.Model],
+        config: Config | SynthesisConfig,
+        train: SplitNotes,
+        valid: SplitNotes,
         folder: pathlib.Path,
         *,
+        batch_options: Mapping[str, object] | None = None,
         strategy: tf.distribute.Strategy | None = None,
         jit_compile: bool | None = None,
         log: Callable[[str], None] = print,
@@ -46,10 +55,12 @@ class Trainer:
         """Makes the model and restores the newest checkpoint, if there is one.
 
         Args:
+            make_model: makes the model of a configuration, in the strategy's scope.
             config: the whole configuration.
             train: the notes to learn from.
             valid: the notes that say when it is good.
             folder: the model folder.
+            batch_options: what `train.training` is told beside batch size, seed and step.
             strategy: how replicas share a batch; None for one device.
             jit_compile: compile the step with XLA; None: on a GPU only.
             log: is told what happened, a line at a time.
@@ -58,18 +69,19 @@ class Trainer:
             InputError: if the batch cannot be shared evenly by the strategy's replicas.
         """
         self.config, self.train, self.valid, self.folder, self.log = config, train, valid, folder, log
+        self.batch_options = dict(batch_options or {})
         self.strategy = strategy or tf.distribute.get_strategy()
         replicas = self.strategy.num_replicas_in_sync
         if config.train.batch_size % replicas:
             raise InputError(f"--batch-size {config.train.batch_size}: expected a multiple of the {replicas} devices")
         keras.utils.set_random_seed(config.train.seed)
         with self.strategy.scope():
-            self.vae = VAE(config)
-            self.vae.build()
-            self.vae.compile(optimizer=make_optimizer(config))
-            self.vae.optimizer.build(self.vae.trainable_variables)
-            self.averages = [tf.Variable(tf.convert_to_tensor(weight)) for weight in self.vae.trainable_variables]
-        self.best = [np.array(weight) for weight in self.vae.trainable_variables]
+            self.model = make_model(config)
+            self.model.build()
+            self.model.compile(optimizer=make_optimizer(config.train))
+            self.model.optimizer.build(self.model.trainable_variables)
+            self.averages = [tf.Variable(tf.convert_to_tensor(weight)) for weight in self.model.trainable_variables]
+        self.best = [np.array(weight) for weight in self.model.trainable_variables]
         self.state = {
             "step": 0,
             "seed": config.train.seed,
@@ -86,10 +98,10 @@ class Trainer:
         self._restore()
         if jit_compile is None:
             jit_compile = bool(tf.config.list_physical_devices("GPU"))
-        inner = tf.function(self.vae.train_step, jit_compile=True) if jit_compile else self.vae.train_step
+        inner = tf.function(self.model.train_step, jit_compile=True) if jit_compile else self.model.train_step
         self._step = tf.function(lambda batch: self._distributed(inner, batch))
         self._average = tf.function(self._average_weights)
-        self._assess = tf.function(self.vae.assess, reduce_retracing=True)
+        self._assess = tf.function(self.model.assess, reduce_retracing=True)
 
     @property
     def step(self) -> int:
@@ -112,7 +124,7 @@ class Trainer:
 
         Args:
             budget: when to end.
-            on_step: is given each step's losses, floats by `LOSS_NAMES`.
+            on_step: is given each step's losses, floats by name.
             on_epoch: is given each epoch's record, after its validation.
 
         Returns:
@@ -161,33 +173,33 @@ class Trainer:
         return min(1.0, max(self.step / self._total_steps(budget), self.state["seconds"] / minutes))
 
     def validate(self) -> dict[str, float]:
-        """Returns the mean losses over the validation notes, decoded from z_mean, and the active latent dimensions."""
+        """Returns the measures of the weights as they are on the validation notes."""
         return self.evaluate(self.valid)
 
-    def evaluate(self, features: SplitFeatures) -> dict[str, float]:
-        """Returns the mean losses over some notes with the weights as they are, and the active latent dimensions."""
-        self.vae.reset_metrics()
-        means, result = [], {}
-        for batch in features.checked(features.batches(self.config.train.batch_size)):
-            result, z_mean = self._assess(batch)
-            means.append(z_mean.numpy())
-        variance = np.concatenate(means).var(axis=0)
-        return {name: float(value) for name, value in result.items()} | {
-            "active_dimensions": int(np.sum(variance > ACTIVE_VARIANCE))
-        }
+    def evaluate(self, notes: SplitNotes) -> dict[str, float]:
+        """Returns the mean losses over some notes with the weights as they are, and the model's summary of them."""
+        self.model.reset_metrics()
+        summarize = getattr(self.model, "summarize", None)
+        rows, result = [], {}
+        for batch in notes.checked(notes.batches(self.config.train.batch_size)):
+            result, assessed = self._assess(batch)
+            if summarize is not None:
+                rows.append(assessed.numpy())
+        summary = {} if summarize is None else summarize(np.concatenate(rows))
+        return {name: float(value) for name, value in result.items()} | summary
 
     def use_best(self) -> None:
         """Gives the model the best weights: those of the lowest validation loss."""
         self._set_weights(self.best)
 
     def _set_weights(self, values: Sequence[np.ndarray]) -> None:
-        for variable, value in zip(self.vae.trainable_variables, values, strict=True):
+        for variable, value in zip(self.model.trainable_variables, values, strict=True):
             variable.assign(value)
 
     def save(self) -> None:
         """Writes a checkpoint."""
-        arrays = {f"weights/{i}": np.array(value) for i, value in enumerate(self.vae.trainable_variables)}
-        arrays |= {f"optimizer/{i}": np.array(value) for i, value in enumerate(self.vae.optimizer.variables)}
+        arrays = {f"weights/{i}": np.array(value) for i, value in enumerate(self.model.trainable_variables)}
+        arrays |= {f"optimizer/{i}": np.array(value) for i, value in enumerate(self.model.optimizer.variables)}
         arrays |= {f"average/{i}": value.numpy() for i, value in enumerate(self.averages)}
         arrays |= {f"best/{i}": value for i, value in enumerate(self.best)}
         checkpoints.save(self.folder / "checkpoints", checkpoints.Checkpoint(arrays, self.state), self.step)
@@ -198,8 +210,8 @@ class Trainer:
             return
         arrays = checkpoint.arrays
         for name, variables in (
-            ("weights", self.vae.trainable_variables),
-            ("optimizer", self.vae.optimizer.variables),
+            ("weights", self.model.trainable_variables),
+            ("optimizer", self.model.optimizer.variables),
             ("average", self.averages),
         ):
             for i, variable in enumerate(variables):
@@ -210,9 +222,9 @@ class Trainer:
     def _batches(self) -> tf.data.Dataset:
         dataset = self.train.training(
             batch_size=self.config.train.batch_size,
-            cross_note_share=self.config.model.cross_note_share,
             seed=self.config.train.seed,
             first_step=self.step,
+            **self.batch_options,
         )
         if self.strategy.num_replicas_in_sync == 1:
             return dataset
@@ -231,7 +243,7 @@ class Trainer:
         return tf.constant(min(self.config.train.weight_average, (1 + self.step) / (10 + self.step)), tf.float32)
 
     def _average_weights(self, decay: tf.Tensor) -> None:
-        for average, weight in zip(self.averages, self.vae.trainable_variables, strict=True):
+        for average, weight in zip(self.averages, self.model.trainable_variables, strict=True):
             average.assign(decay * average + (1.0 - decay) * tf.convert_to_tensor(weight))
 
     def _add_to_epoch(self, losses: dict[str, float]) -> None:
@@ -243,12 +255,12 @@ class Trainer:
         """Validates the averaged weights, keeps them if they are the best, and adds to the history."""
         sums = self.state["epoch_sums"]
         self.state["epoch_sums"] = None
-        weights = [np.array(weight) for weight in self.vae.trainable_variables]
+        weights = [np.array(weight) for weight in self.model.trainable_variables]
         self._set_weights([average.numpy() for average in self.averages])
         valid = self.validate()
         if self.state["best_valid_loss"] is None or valid["loss"] < self.state["best_valid_loss"]:
             self.state |= {"best_valid_loss": valid["loss"], "best_step": self.step, "epochs_since_best": 0}
-            self.best = [np.array(weight) for weight in self.vae.trainable_variables]
+            self.best = [np.array(weight) for weight in self.model.trainable_variables]
         else:
             self.state["epochs_since_best"] += 1
         self._set_weights(weights)

@@ -13,6 +13,7 @@ from nsynth_vae.config import AudioConfig, Budget, Config, InputError, ModelConf
 from nsynth_vae.data.open import open_source
 from nsynth_vae.data.pipeline import open_features
 from nsynth_vae.data.source import BadNotes
+from nsynth_vae.model import VAE
 from nsynth_vae.trainer import Trainer
 
 CONFIG = Config(
@@ -32,11 +33,12 @@ def notes(tmp_path_factory):
 
 
 def make(notes, folder, config=CONFIG, **keywords):
-    return Trainer(config, *notes, folder, log=lambda line: None, **keywords)
+    options = {"cross_note_share": config.model.cross_note_share}
+    return Trainer(VAE, config, *notes, folder, batch_options=options, log=lambda line: None, **keywords)
 
 
 def weights(trainer):
-    return [weight.numpy() for weight in trainer.vae.trainable_variables]
+    return [weight.numpy() for weight in trainer.model.trainable_variables]
 
 
 def run(trainer, **budget):
@@ -74,7 +76,7 @@ def test_a_truncated_checkpoint_goes_back_to_the_one_before(notes, tmp_path):
     newest = max((tmp_path / "checkpoints").iterdir())
     newest.write_bytes(newest.read_bytes()[:10_000])
     said = []
-    trainer = Trainer(CONFIG, *notes, tmp_path, log=said.append)
+    trainer = Trainer(VAE, CONFIG, *notes, tmp_path, log=said.append)
     assert trainer.step == 8
     assert "step-00000012.npz: damaged" in said[0]
 
@@ -128,7 +130,7 @@ def test_validation_is_of_the_averaged_weights_and_leaves_the_others_alone(notes
 
 def test_active_dimensions_are_counted(notes, tmp_path):
     trainer = make(notes, tmp_path)
-    kernel = trainer.vae.encoder.to_posterior.kernel
+    kernel = trainer.model.encoder.to_posterior.kernel
     kernel.assign(kernel.numpy() * np.array([3.0, 0.0, 3.0, 0.0] + [1.0] * 4))
     assert trainer.evaluate(notes[1])["active_dimensions"] == 2
 
@@ -155,6 +157,7 @@ MIRRORED = """
     from nsynth_vae.data.open import open_source
     from nsynth_vae.data.pipeline import open_features
     from nsynth_vae.data.source import BadNotes
+    from nsynth_vae.model import VAE
     from nsynth_vae.trainer import Trainer
     folder, out = sys.argv[1:]
     source = open_source(folder, audio=AudioConfig(), bad_notes=BadNotes())
@@ -167,12 +170,12 @@ MIRRORED = """
     result = {}
     for name in ("one", "two"):
         strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]) if name == "two" else None
-        trainer = Trainer(config, *notes, __import__("pathlib").Path(out) / name, strategy=strategy)
+        trainer = Trainer(VAE, config, *notes, __import__("pathlib").Path(out) / name, strategy=strategy)
         losses = []
         trainer.run(Budget(steps=10), on_step=lambda step: losses.append(step["loss"]))
         result[f"{name}/losses"] = losses
         result[f"{name}/valid"] = trainer.state["history"][-1]["valid"]["loss"]
-        for i, weight in enumerate(trainer.vae.trainable_variables):
+        for i, weight in enumerate(trainer.model.trainable_variables):
             result[f"{name}/{i}"] = np.array(weight)
     np.savez(out + "/result.npz", **result)
 """
@@ -190,7 +193,8 @@ def test_two_devices_give_the_same_losses_and_weights_as_one(tmp_path):
     for name in result.files:
         if name.startswith("one/"):
             other = result[name.replace("one/", "two/")]
-            np.testing.assert_allclose(other, result[name], rtol=1e-4, atol=1e-6, err_msg=name)
+            # Adam takes a step of up to the learning rate, 1e-3, for a gradient that is nothing but rounding.
+            np.testing.assert_allclose(other, result[name], rtol=1e-4, atol=1e-4, err_msg=name)
 
 
 def test_a_batch_that_cannot_be_shared_is_an_error(notes, tmp_path):

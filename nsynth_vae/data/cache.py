@@ -12,11 +12,15 @@ import os
 import pathlib
 import re
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nsynth_vae.config import AudioConfig, stable_hash
 from nsynth_vae.data.source import BadNotes, Source
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 SHARD_NOTES = 256
 
@@ -28,40 +32,55 @@ def stream_features(
     bad_notes: BadNotes,
     order: tuple[int, int] | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Computes features in a parallel `tf.data` pipeline: read, decode, check, log-mel.
+    """Computes features in a parallel `tf.data` pipeline: read, decode, check, log-mel; as `stream_notes`.
+
+    Yields:
+        (row, log_mel: float32 `[frames, mel_bins]`).
+    """
+    from nsynth_vae import features
+
+    return stream_notes(source, rows, lambda note: features.log_mel(note, audio), bad_notes, order)
+
+
+def stream_notes(
+    source: Source,
+    rows: np.ndarray,
+    compute: Callable[[tf.Tensor], tf.Tensor],
+    bad_notes: BadNotes,
+    order: tuple[int, int] | None = None,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Reads notes, and computes something of each, in a parallel `tf.data` pipeline.
 
     Args:
         source: where the notes come from.
         rows: int64 `[n]`, rows of `source.table`.
-        audio: the audio configuration.
+        compute: is given a note's audio, float32 `[num_samples]`, in the graph.
         bad_notes: is told of every bad note, which is then left out.
         order: None for the order of `rows`, else (seed, epoch).
 
     Yields:
-        (row, log_mel: float32 `[frames, mel_bins]`).
+        (row, what `compute` gave).
 
     Raises:
         BadNoteError: for a bad note, under the policy `error`.
     """
     import tensorflow as tf
 
-    from nsynth_vae import features
-
-    def to_log_mel(element: dict) -> tuple:
-        return element["row"], features.log_mel(element["audio"], audio), element["problem"]
+    def to_result(element: dict) -> tuple:
+        return element["row"], compute(element["audio"]), element["problem"]
 
     # Notes side by side use the cores better than the parts of one note: one thread an operator, more notes than cores.
     workers = 2 * (os.cpu_count() or 1)
     options = tf.data.Options()
     options.threading.max_intra_op_parallelism = 1
-    dataset = source.audio(rows, order).map(to_log_mel, num_parallel_calls=workers, deterministic=True)
+    dataset = source.audio(rows, order).map(to_result, num_parallel_calls=workers, deterministic=True)
     expected = source.order_of(rows, order)
     iterator = iter(dataset.prefetch(workers).with_options(options))
     position = -1
     while True:
         position += 1
         try:
-            row, log_mel, problem = next(iterator)
+            row, result, problem = next(iterator)
         except StopIteration:
             return
         except tf.errors.OpError as error:
@@ -73,7 +92,7 @@ def stream_features(
         if problem.numpy():
             bad_notes.report(source.location(int(row)), problem.numpy().decode())
         else:
-            yield int(row), log_mel.numpy()
+            yield int(row), result.numpy()
 
 
 class FeatureStore(abc.ABC):

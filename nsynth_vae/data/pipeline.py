@@ -10,12 +10,13 @@ import abc
 import collections
 import functools
 import pathlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nsynth_vae.config import AudioConfig, InputError, stable_hash
+from nsynth_vae.data.batches import SplitNotes, StreamedNotes, by_rows, by_steps
 from nsynth_vae.data.cache import DiskStore, FeatureStore, MemoryStore, stream_features
 from nsynth_vae.data.source import BadNotes, Source
 
@@ -31,46 +32,21 @@ RESERVOIR_NOTES = 384
 RESERVOIR_PER_INSTRUMENT = 4
 
 
-class SplitFeatures(abc.ABC):
+class SplitFeatures(SplitNotes):
     """The features of one split's notes, as batches.
 
     A batch is {`log_mel`: float32 `[batch, frames, mel_bins]`, `pitch`, `velocity`: int32 `[batch]`}, for training
-    with `target_log_mel`, `target_pitch`, `target_velocity` as well: the note that each is to be decoded to.
-    `table` has the notes' labels, `rows` (int64 `[notes]`) their rows in the source's table.
+    with `target_log_mel`, `target_pitch`, `target_velocity` as well: the note that each is to be decoded to; for
+    `batches` with `row` (int64 `[batch]`), the note's row in `self.table`.
     """
 
-    def __init__(self, source: Source, rows: np.ndarray, audio: AudioConfig) -> None:
-        """Holds the labels of the notes at `rows` of the source's table."""
-        self.table, self.rows, self.audio = source.table.take(rows), rows, audio
-        self._error: InputError | None = None
-
-    def steps_per_epoch(self, batch_size: int) -> int:
-        """Returns the number of whole batches in the notes, at least one."""
-        return max(1, len(self.table) // batch_size)
+    audio: AudioConfig
 
     @abc.abstractmethod
-    def training(self, *, batch_size: int, cross_note_share: float, seed: int, first_step: int = 0) -> tf.data.Dataset:
-        """Returns endless shuffled batches of exactly `batch_size` notes, from step `first_step` of the run on."""
-
-    @abc.abstractmethod
-    def batches(self, batch_size: int) -> tf.data.Dataset:
-        """Returns every good note once, in order; the last batch can be smaller.
-
-        These batches have `row` (int64 `[batch]`), the note's row in `self.table`, as well.
-        """
-
-    def checked(self, dataset: Iterable) -> Iterator:
-        """Iterates over a dataset of these features; a bad note met on the way is raised as what it is.
-
-        Raises:
-            BadNoteError: which `tf.data` would hide in an error of its own.
-        """
-        import tensorflow as tf
-
-        try:
-            yield from dataset
-        except tf.errors.OpError as error:
-            raise self._error or error from error
+    def training(
+        self, *, batch_size: int, seed: int, first_step: int = 0, cross_note_share: float = 0.0
+    ) -> tf.data.Dataset:
+        """Returns endless batches, of which a share has partners as targets; see the base class."""
 
     def _signature(self, names: tuple[str, ...], batch_size: int | None) -> dict:
         import tensorflow as tf
@@ -91,8 +67,8 @@ class CachedFeatures(SplitFeatures):
 
     def __init__(self, source: Source, audio: AudioConfig, store: FeatureStore) -> None:
         """Takes the store's good notes."""
-        super().__init__(source, store.rows, audio)
-        self.store = store
+        super().__init__(source, store.rows)
+        self.audio, self.store = audio, store
 
     def read(self, index: np.ndarray) -> dict[str, np.ndarray]:
         """Returns a batch of the notes at these rows of `self.table`."""
@@ -102,10 +78,10 @@ class CachedFeatures(SplitFeatures):
             "velocity": self.table.velocity[index],
         }
 
-    def training(self, *, batch_size: int, cross_note_share: float, seed: int, first_step: int = 0) -> tf.data.Dataset:
+    def training(
+        self, *, batch_size: int, seed: int, first_step: int = 0, cross_note_share: float = 0.0
+    ) -> tf.data.Dataset:
         """Returns endless batches; see the base class."""
-        import tensorflow as tf
-
         steps = self.steps_per_epoch(batch_size)
 
         @functools.lru_cache(maxsize=2)
@@ -118,57 +94,34 @@ class CachedFeatures(SplitFeatures):
             note, target = self.read(notes), self.read(targets)
             return [note[name] for name in _NOTE] + [target[name] for name in _NOTE]
 
-        signature = self._signature(_NOTE + _TARGET, batch_size)
-
-        def to_batch(step: tf.Tensor) -> dict:
-            values = tf.numpy_function(load, [step], [spec.dtype for spec in signature.values()])
-            return {
-                name: tf.ensure_shape(value, spec.shape)
-                for value, (name, spec) in zip(values, signature.items(), strict=True)
-            }
-
-        return tf.data.Dataset.counter(first_step).map(to_batch, num_parallel_calls=2, deterministic=True).prefetch(2)
+        return by_steps(load, self._signature(_NOTE + _TARGET, batch_size), first_step)
 
     def batches(self, batch_size: int) -> tf.data.Dataset:
         """Returns every note once; see the base class."""
-        import tensorflow as tf
-
-        def generate() -> Iterator[dict]:
-            for start in range(0, len(self.table), batch_size):
-                index = np.arange(start, min(start + batch_size, len(self.table)))
-                yield self.read(index) | {"row": index}
-
-        return tf.data.Dataset.from_generator(generate, output_signature=self._signature(_ROW, None)).prefetch(2)
+        signature = self._signature(_ROW, None)
+        return by_rows(lambda index: self.read(index) | {"row": index}, len(self.table), batch_size, signature)
 
 
-class StreamedFeatures(SplitFeatures):
+class StreamedFeatures(StreamedNotes, SplitFeatures):
     """Features computed anew each epoch; memory does not grow with the number of notes."""
 
     def __init__(self, source: Source, rows: np.ndarray, audio: AudioConfig, bad_notes: BadNotes) -> None:
         """Takes the notes at `rows` of the source's table."""
-        super().__init__(source, rows, audio)
-        self._source, self._bad_notes = source, bad_notes
+        super().__init__(source, rows, bad_notes)
+        self.audio = audio
 
-    def training(self, *, batch_size: int, cross_note_share: float, seed: int, first_step: int = 0) -> tf.data.Dataset:
+    def training(
+        self, *, batch_size: int, seed: int, first_step: int = 0, cross_note_share: float = 0.0
+    ) -> tf.data.Dataset:
         """Returns endless batches; see the base class. Partners come from the notes read before."""
-        import tensorflow as tf
-
-        steps = self.steps_per_epoch(batch_size)
         cross = round(batch_size * cross_note_share)
-
-        def generate() -> Iterator[dict]:
-            epoch, skip = divmod(first_step, steps)
-            while True:
-                pairs = self._pairs((seed, epoch), batch_size, cross)
-                for step in range(steps):
-                    batch = [next(pairs) for _ in range(batch_size)]
-                    if step >= skip:
-                        columns = [np.stack(column) for column in zip(*batch, strict=True)]
-                        yield dict(zip(_NOTE + _TARGET, columns, strict=True))
-                epoch, skip = epoch + 1, 0
-
-        signature = self._signature(_NOTE + _TARGET, batch_size)
-        return tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(2)
+        return self._by_epochs(
+            lambda order: self._pairs(order, batch_size, cross),
+            self._signature(_NOTE + _TARGET, batch_size),
+            batch_size=batch_size,
+            seed=seed,
+            first_step=first_step,
+        )
 
     def batches(self, batch_size: int) -> tf.data.Dataset:
         """Returns every note once; see the base class."""
@@ -177,7 +130,7 @@ class StreamedFeatures(SplitFeatures):
         places = {int(row): place for place, row in enumerate(self.rows)}
 
         def generate() -> Iterator[dict]:
-            for row, log_mel in self._features():
+            for row, log_mel in self._notes():
                 yield dict(zip(_ROW, (*self._labelled(row, log_mel), places[row]), strict=True))
 
         signature = {
@@ -185,13 +138,8 @@ class StreamedFeatures(SplitFeatures):
         }
         return tf.data.Dataset.from_generator(generate, output_signature=signature).batch(batch_size).prefetch(2)
 
-    def _features(self, order: tuple[int, int] | None = None) -> Iterator[tuple[int, np.ndarray]]:
-        """Computes the notes' features anew, and keeps the error that ends it for `checked`."""
-        try:
-            yield from stream_features(self._source, self.rows, self.audio, self._bad_notes, order)
-        except InputError as error:
-            self._error = error
-            raise
+    def _stream(self, order: tuple[int, int] | None) -> Iterator[tuple[int, np.ndarray]]:
+        return stream_features(self._source, self.rows, self.audio, self._bad_notes, order)
 
     def _labelled(self, row: int, log_mel: np.ndarray) -> tuple:
         table = self._source.table
@@ -202,29 +150,22 @@ class StreamedFeatures(SplitFeatures):
         generator = np.random.default_rng(stable_hash("reservoir", *order))
         reservoir: dict[str, collections.deque] = {}
         held = collections.deque()
-        position = 0
-        while True:
-            before = position
-            for row, log_mel in self._features(order):
-                note = self._labelled(row, log_mel)
-                instrument = self._source.table.instrument_str[row]
-                partners = reservoir.setdefault(instrument, collections.deque())
-                choice = generator.random()
-                target = note
-                if position % batch_size < cross and partners:
-                    target = partners[int(choice * len(partners))]
-                yield note + target
-                position += 1
-                partners.append(note)
-                held.append(instrument)
-                if len(partners) > RESERVOIR_PER_INSTRUMENT:
-                    partners.popleft()
-                    held.remove(instrument)
-                elif len(held) > RESERVOIR_NOTES:
-                    reservoir[held.popleft()].popleft()
-            if position == before:
-                self._error = InputError(f"{self._source.name}: no note can be used, expected at least one")
-                raise self._error
+        for position, (row, log_mel) in enumerate(self._endless(order)):
+            note = self._labelled(row, log_mel)
+            instrument = self._source.table.instrument_str[row]
+            partners = reservoir.setdefault(instrument, collections.deque())
+            choice = generator.random()
+            target = note
+            if position % batch_size < cross and partners:
+                target = partners[int(choice * len(partners))]
+            yield note + target
+            partners.append(note)
+            held.append(instrument)
+            if len(partners) > RESERVOIR_PER_INSTRUMENT:
+                partners.popleft()
+                held.remove(instrument)
+            elif len(held) > RESERVOIR_NOTES:
+                reservoir[held.popleft()].popleft()
 
 
 def plan_epoch(

@@ -11,7 +11,7 @@ import collections
 import dataclasses
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,7 @@ import numpy as np
 from nsynth_vae.config import AudioConfig, InputError
 from nsynth_vae.data.file_names import parse_file_name
 from nsynth_vae.data.folder import AUDIO_EXTENSIONS, FolderSource
+from nsynth_vae.data.headers import FORMATS
 from nsynth_vae.data.source import BadNotes, NoteTable, check_audio
 from nsynth_vae.notes import UNKNOWN, Note, format_note_str, parse_instrument_str
 from nsynth_vae.pitch import estimate_pitch, note_name
@@ -57,10 +58,110 @@ def find_audio(path: pathlib.Path) -> tuple[list[pathlib.Path], int]:
     return sorted(found), others
 
 
+@dataclasses.dataclass(frozen=True)
+class Sound:
+    """What a file holds, made a note."""
+
+    audio: np.ndarray
+    """float32 `[num_samples]`, -1..1; zeros if there is a problem."""
+    problem: str
+    """What is wrong with the file and what is expected; empty if it is good."""
+    samples: int
+    """Length of the whole sound at the note's sample rate."""
+    onset: int
+    """The sample of the whole sound at which the note begins."""
+
+    def cut(self, config: AudioConfig) -> str:
+        """Returns how long the sound is and which part of it is the note; empty if that is all of it."""
+        rate, taken = config.sample_rate, config.num_samples
+        if self.samples - self.onset <= taken and self.onset == 0:
+            return ""
+        start, end = self.onset / rate, min(self.onset + taken, self.samples) / rate
+        return f"{self.samples / rate:.2f} s long, {start:.2f} to {end:.2f} s used"
+
+    def find_pitch(self, stem: str, config: AudioConfig) -> tuple[int, float | None] | None:
+        """Returns the sound's MIDI pitch, from the name of its file or else from the sound.
+
+        Args:
+            stem: the file's name without its extension; see `parse_file_name`.
+            config: gives the sample rate.
+
+        Returns:
+            (pitch, None) if the name says it, (pitch, the Hz heard) if it is estimated, None if there is none.
+        """
+        named = parse_file_name(stem).pitch
+        return estimate_pitch(self.audio, config.sample_rate) if named is None else (named, None)
+
+
+def read_sounds(files: Sequence[pathlib.Path], config: AudioConfig, *, whole: bool = False) -> Iterator[Sound]:
+    """Yields what each file holds, in the files' order; a few are read ahead.
+
+    Args:
+        files: WAV, FLAC, Ogg Vorbis or MP3, whatever their names end in.
+        config: the sample rate and length that are asked for.
+        whole: leave a sound that is no longer than a note as it is, with the silence before its onset, or all silent.
+    """
+    import tensorflow as tf
+
+    from nsynth_vae.data.decode import decode
+
+    def read(path: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        audio, sample_rate, problem = decode(tf.io.read_file(path))
+
+        def nothing() -> tuple[tf.Tensor, ...]:
+            return tf.zeros([config.num_samples]), problem, tf.constant(0), tf.constant(0)
+
+        return tf.cond(tf.equal(problem, ""), lambda: make_note(audio, sample_rate, config, whole=whole), nothing)
+
+    paths = tf.data.Dataset.from_tensor_slices(tf.constant([str(file) for file in files], tf.string))
+    iterator = iter(paths.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2))
+    for _ in files:
+        try:
+            audio, problem, samples, onset = (value.numpy() for value in next(iterator))
+            yield Sound(audio, problem.decode(), int(samples), int(onset))
+        except tf.errors.OpError as error:
+            problem = f"cannot be decoded ({str(error.message).splitlines()[0][-120:]})"
+            yield Sound(np.zeros(config.num_samples, np.float32), problem, 0, 0)
+
+
+def make_note(
+    audio: tf.Tensor, sample_rate: tf.Tensor, config: AudioConfig, *, whole: bool = False
+) -> tuple[tf.Tensor, ...]:
+    """Folds to mono, resamples, and cuts from the onset on or pads, in the graph.
+
+    Args:
+        audio: float32 `[samples, channels]`, -1..1.
+        sample_rate: int64 [], Hz.
+        config: the sample rate and length that are asked for.
+        whole: as in `read_sounds`.
+
+    Returns:
+        (audio: float32 `[num_samples]`, zeros if bad; problem: string [], empty if good; samples: int32 [],
+        length after resampling; onset: int32 [], where in these the note begins).
+    """
+    import tensorflow as tf
+
+    from nsynth_vae.data.decode import resample
+
+    mono = resample(tf.reduce_mean(audio, axis=1, keepdims=True), sample_rate, config.sample_rate)[:, 0]
+    onset, size = onset_of(mono, config), config.num_samples
+    if whole:
+        onset = tf.where(tf.size(mono) > size, onset, 0)
+    fade = round(FADE_SECONDS * config.sample_rate)
+    ramp = tf.constant(np.r_[np.ones(size - fade), 0.5 + 0.5 * np.cos(np.pi * np.arange(1, fade + 1) / fade)])
+    note = mono[onset:]
+    note = tf.cond(
+        tf.size(note) > size,
+        lambda: note[:size] * tf.cast(ramp, tf.float32),
+        lambda: tf.pad(note, [[0, size - tf.size(note)]]),
+    )
+    return (*check_audio(note, config, silence=0.0 if whole else None), tf.size(mono), onset)
+
+
 class SamplesSource(FolderSource):
     """Notes of a user's own audio files."""
 
-    formats = ("wav", "flac", "ogg", "mp3")
+    formats = FORMATS
 
     def __init__(
         self,
@@ -96,7 +197,7 @@ class SamplesSource(FolderSource):
             log(f"{path}: {others} files that are not audio are ignored")
         self.name, self.config = name or str(path), audio
         notes, paths, counts = [], [], collections.Counter()
-        for file, sound in zip(files, self._inspect(files), strict=True):
+        for file, sound in zip(files, read_sounds(files, audio), strict=True):
             note = self._label(file, path, sound, bad_notes, log)
             if note is None:
                 continue
@@ -108,59 +209,27 @@ class SamplesSource(FolderSource):
             paths.append(str(file))
         super().__init__(self.name, NoteTable.from_notes(notes, [UNKNOWN] * len(notes)), paths, audio)
 
-    def _inspect(self, files: list[pathlib.Path]):
-        """Yields each file's (audio, problem, samples after resampling, onset), or an error."""
-        import tensorflow as tf
-
-        from nsynth_vae.data.decode import decode, resample
-
-        def read(path: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            audio, sample_rate, problem = decode(tf.io.read_file(path), self.formats)
-
-            def make() -> tuple[tf.Tensor, ...]:
-                mono = resample(tf.reduce_mean(audio, axis=1, keepdims=True), sample_rate, self.config.sample_rate)
-                return (*self._fit(mono[:, 0]), tf.size(mono), onset_of(mono[:, 0], self.config))
-
-            def nothing() -> tuple[tf.Tensor, ...]:
-                return tf.zeros([self.config.num_samples]), problem, tf.constant(0), tf.constant(0)
-
-            return tf.cond(tf.equal(problem, ""), make, nothing)
-
-        paths = tf.data.Dataset.from_tensor_slices(tf.constant([str(file) for file in files]))
-        iterator = iter(paths.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2))
-        for _ in files:
-            try:
-                yield tuple(value.numpy() for value in next(iterator))
-            except tf.errors.OpError as error:
-                yield error
-
     def _label(
-        self, file: pathlib.Path, root: pathlib.Path, sound, bad_notes: BadNotes, log: Callable[[str], None]
+        self, file: pathlib.Path, root: pathlib.Path, sound: Sound, bad_notes: BadNotes, log: Callable[[str], None]
     ) -> Note | None:
         """Returns a file's note, or None if it is bad."""
-        if isinstance(sound, Exception):
-            bad_notes.report(str(file), f"cannot be decoded ({str(sound.message).splitlines()[0][-120:]})")
+        if sound.problem:
+            bad_notes.report(str(file), sound.problem)
             return None
-        audio, problem, samples, onset = sound
-        if problem:
-            bad_notes.report(str(file), problem.decode())
+        found = sound.find_pitch(file.stem, self.config)
+        if found is None:
+            bad_notes.report(
+                str(file),
+                "has no pitch in its name and none in its sound, expected NAME-PITCH-VELOCITY or a note",
+            )
             return None
-        named = parse_file_name(file.stem)
-        pitch = named.pitch
-        if pitch is None:
-            estimated = estimate_pitch(audio, self.config.sample_rate)
-            if estimated is None:
-                bad_notes.report(
-                    str(file),
-                    "has no pitch in its name and none in its sound, expected NAME-PITCH-VELOCITY or a note",
-                )
-                return None
-            pitch, hertz = estimated
+        pitch, hertz = found
+        if hertz is not None:
             log(f"{file}: pitch {pitch} ({note_name(pitch)}, {hertz:.1f} Hz) estimated from the sound")
-        rate, taken = self.config.sample_rate, self.config.num_samples
-        if samples - onset > taken or onset > 0:
-            start, end = onset / rate, min(onset + taken, samples) / rate
-            log(f"{file}: {samples / rate:.2f} s long, {start:.2f} to {end:.2f} s used")
+        cut = sound.cut(self.config)
+        if cut:
+            log(f"{file}: {cut}")
+        named = parse_file_name(file.stem)
         folder = file.parent.relative_to(root).as_posix()
         instrument = named.instrument if folder == "." else folder.replace("/", "_")
         velocity = DEFAULT_VELOCITY if named.velocity is None else named.velocity
@@ -168,27 +237,7 @@ class SamplesSource(FolderSource):
         return Note(format_note_str(instrument, pitch, velocity), pitch, velocity, instrument, family, source)
 
     def _to_note(self, audio: tf.Tensor, sample_rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        import tensorflow as tf
-
-        from nsynth_vae.data.decode import resample
-
-        mono = resample(tf.reduce_mean(audio, axis=1, keepdims=True), sample_rate, self.config.sample_rate)
-        return self._fit(mono[:, 0])
-
-    def _fit(self, mono: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns (audio from the onset on: float32 `[num_samples]`, problem); `mono` has the asked rate."""
-        import tensorflow as tf
-
-        size = self.config.num_samples
-        audio = mono[onset_of(mono, self.config) :]
-        fade = round(FADE_SECONDS * self.config.sample_rate)
-        ramp = tf.constant(np.r_[np.ones(size - fade), 0.5 + 0.5 * np.cos(np.pi * np.arange(1, fade + 1) / fade)])
-        audio = tf.cond(
-            tf.size(audio) > size,
-            lambda: audio[:size] * tf.cast(ramp, tf.float32),
-            lambda: tf.pad(audio, [[0, size - tf.size(audio)]]),
-        )
-        return check_audio(audio, self.config)
+        return make_note(audio, sample_rate, self.config)[:2]
 
 
 def onset_of(mono: tf.Tensor, config: AudioConfig) -> tf.Tensor:

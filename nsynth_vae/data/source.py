@@ -162,19 +162,20 @@ def shuffled(rows: np.ndarray, order: tuple[int, int] | None) -> np.ndarray:
     return np.random.default_rng(stable_hash("order", *order)).permutation(rows)
 
 
-def check_audio(audio: tf.Tensor, config: AudioConfig) -> tuple[tf.Tensor, tf.Tensor]:
+def check_audio(audio: tf.Tensor, config: AudioConfig, *, silence: float | None = None) -> tuple[tf.Tensor, tf.Tensor]:
     """Checks one note's audio in the graph.
 
     Args:
         audio: float32 `[samples]`.
         config: gives the expected number of samples.
+        silence: the peak below which a note is silent, and bad; 0 lets silence through.
 
     Returns:
         (audio `[num_samples]`, zeros if bad; problem: string [], empty if good).
     """
     import tensorflow as tf
 
-    found = tf.size(audio)
+    found, silence = tf.size(audio), SILENCE if silence is None else silence
     length = tf.strings.format(f"holds {{}} samples, expected {config.num_samples} (truncated?)", found)
     problem = tf.case(
         [
@@ -184,8 +185,8 @@ def check_audio(audio: tf.Tensor, config: AudioConfig) -> tuple[tf.Tensor, tf.Te
                 lambda: tf.constant("holds NaN or infinite samples, expected finite ones"),
             ),
             (
-                tf.reduce_max(tf.abs(audio)) < SILENCE,
-                lambda: tf.constant(f"is silent, expected a peak of at least {SILENCE}"),
+                tf.reduce_max(tf.abs(audio)) < silence,
+                lambda: tf.constant(f"is silent, expected a peak of at least {silence}"),
             ),
         ],
         default=lambda: tf.constant(""),
