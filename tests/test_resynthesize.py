@@ -1,0 +1,390 @@
+"""`python -m nsynth_vae.resynthesize`: what it writes and says, in tune, and every error it can end with."""
+
+import errno
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+import types
+import wave
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import read_audio, sine
+
+from nsynth_vae import figures, resynthesize, synthesis
+from nsynth_vae.config import AudioConfig, InputError
+from nsynth_vae.data.samples import SamplesSource, read_sounds
+from nsynth_vae.data.source import BadNotes
+from nsynth_vae.pitch import in_tune
+
+NOISE = 0.1 * np.random.default_rng(0).standard_normal(32000)
+
+
+def harmonic(pitch: float, sample_rate: int = 16000, seconds: float = 4.0) -> np.ndarray:
+    """Returns a decaying note of six partials, float64 `[samples]`."""
+    hertz = 440 * 2 ** ((pitch - 69) / 12)
+    return sum(sine(k * hertz, sample_rate, seconds, 0.3 / k).astype(np.float64) for k in range(1, 7))
+
+
+@pytest.fixture(scope="module")
+def notes(tmp_path_factory) -> list[pathlib.Path]:
+    """Two files: short, 44.1 kHz, stereo and named; long, late and not named."""
+    folder = tmp_path_factory.mktemp("notes")
+    left = harmonic(57, 44100, 2.0)
+    soundfile.write(folder / "Bell A3.flac", np.stack([left, 0.5 * left], 1), 44100)
+    soundfile.write(folder / "my.pad.ogg", np.append(np.zeros(8000), harmonic(64, seconds=6.0)), 16000)
+    return [folder / "Bell A3.flac", folder / "my.pad.ogg"]
+
+
+@pytest.fixture(scope="module")
+def griffin_lim(notes, tmp_path_factory):
+    """The two notes by Griffin-Lim: (files written, lines said)."""
+    said = []
+    output = tmp_path_factory.mktemp("run") / "new" / "folder"
+    written = resynthesize.resynthesize([str(note) for note in notes], output, method="griffin-lim", report=said.append)
+    return written, said
+
+
+class Fake(types.ModuleType):
+    """Stands for `synthesis.harmonic_noise`: it keeps what it is asked, and always gives the same note."""
+
+    def __init__(self) -> None:
+        """Begins with nothing asked."""
+        super().__init__("nsynth_vae.synthesis.harmonic_noise")
+        self.loaded, self.asked = [], []
+
+    def load(self, *arguments):
+        self.loaded.append(arguments)
+        return self
+
+    audio = AudioConfig()
+
+    def call(self, log_mel, pitch):
+        return self.transpose(log_mel, pitch, pitch)
+
+    def transpose(self, log_mel, pitch, to_pitch):
+        assert log_mel.shape == (1, 251, 128) and log_mel.dtype.name == "float32"
+        assert pitch.shape == to_pitch.shape == (1,) and pitch.dtype.name == to_pitch.dtype.name == "int32"
+
+        def note(own, asked):
+            self.asked.append((int(own[0]), int(asked[0])))
+            return 0.5 * sine(440)[None]
+
+        import tensorflow as tf
+
+        return tf.numpy_function(note, [pitch, to_pitch], tf.float32)
+
+
+@pytest.fixture
+def fake(monkeypatch) -> Fake:
+    module = Fake()
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(synthesis, "harmonic_noise", module, raising=False)
+    return module
+
+
+def write_note(path: pathlib.Path, audio: np.ndarray | None = None) -> pathlib.Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, sine(440) if audio is None else audio, 16000)
+    return path
+
+
+def contents(folder: pathlib.Path) -> dict[pathlib.Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def assert_note(path: pathlib.Path) -> np.ndarray:
+    """Checks what is promised of every file, by a reader that is not soundfile; returns its audio."""
+    with wave.open(str(path)) as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 16000)
+        assert file.getnframes() == 64000
+        audio = np.frombuffer(file.readframes(64000), "<i2") / 2**15
+    assert audio.size == 64000 and 0.01 < np.abs(audio).max() <= 1
+    return audio
+
+
+def log_mel_error(audio: np.ndarray, file: pathlib.Path) -> float:
+    """Returns the mean difference, in nats, of log-mels where the file's is within 40 dB of its loudest."""
+    from nsynth_vae import features
+
+    config = AudioConfig()
+    (sound,) = read_sounds([file], config)
+    found, asked = features.log_mel(np.stack([audio, sound.audio]).astype(np.float32), config).numpy()
+    loud = asked > asked.max() - np.log(100) / config.log_mel_scale
+    return float(np.mean(np.abs(found - asked)[loud])) * config.log_mel_scale
+
+
+def test_griffin_lim_gives_the_notes_back(notes, griffin_lim):
+    written, said = griffin_lim
+    assert [path.name for path in written] == ["Bell A3.wav", "my.pad.wav"]
+    assert sorted(written[0].parent.iterdir()) == sorted(written)
+    audio = [assert_note(path) for path in written]
+    for sound, file, pitch in zip(audio, notes, (57, 64), strict=True):
+        assert in_tune(sound, pitch) and not in_tune(sound, pitch + 1)
+        assert log_mel_error(sound, file) < 0.2
+    assert log_mel_error(audio[0], notes[1]) > 2 and log_mel_error(audio[1], notes[0]) > 2
+    # The short one ends at 2 s; the late one begins at once.
+    assert np.std(audio[0][33000:]) < 0.01 * np.std(audio[0][:32000])
+    assert np.abs(audio[1][:800]).max() > 0.3 * np.abs(audio[1]).max()
+
+
+def test_what_is_said(notes, griffin_lim):
+    written, said = griffin_lim
+    # Vorbis begins a little before what it encodes.
+    cut = re.fullmatch(r"(.+): 6\.50 s long, (0\.\d\d) to (4\.\d\d) s used", said[0])
+    assert cut[1] == str(notes[1]) and 0.45 <= float(cut[2]) <= 0.5 and cut[3][1:] == cut[2][1:]
+    assert said[1] == f"{notes[0]}: pitch 57 (A3, from its name) -> {written[0]}"
+    assert said[2].startswith(f"{notes[1]}: pitch 64 (E4, 3") and len(said) == 3
+    assert said[2].endswith(f" Hz, estimated from the sound) -> {written[1]}")
+
+
+def test_the_same_note_gives_the_same_bytes(notes, griffin_lim, tmp_path, capsys):
+    """Alone or with others, by the command or by the function."""
+    output = tmp_path / "again"
+    assert resynthesize.main([str(notes[1]), "-o", str(output), "--method", "griffin-lim"]) == 0
+    assert contents(output) == {output / "my.pad.wav": griffin_lim[0][1].read_bytes()}
+    assert capsys.readouterr().out.count("\n") == 2
+
+
+def test_a_file_is_read_as_in_a_folder_of_samples(notes):
+    config = AudioConfig()
+    source = SamplesSource(notes[0].parent, audio=config, bad_notes=BadNotes(), log=lambda line: None)
+    sounds = list(read_sounds(notes, config))
+    for row, audio, problem in read_audio(source):
+        file = pathlib.Path(source.location(row))
+        sound = sounds[notes.index(file)]
+        np.testing.assert_array_equal(sound.audio, audio)
+        assert sound.problem == problem == ""
+        assert sound.find_pitch(file.stem, config)[0] == source.table.pitch[row]
+
+
+def test_the_synthesizer_plays_each_note_at_its_own_pitch(notes, tmp_path):
+    said = []
+    written = resynthesize.resynthesize(notes, tmp_path / "a", report=said.append)
+    for path, file, pitch in zip(written, notes, (57, 64), strict=True):
+        audio = assert_note(path)
+        assert in_tune(audio, pitch) and not in_tune(audio, pitch + 1)
+        assert log_mel_error(audio, file) < 1.0
+    assert len(said) == 3
+    again = resynthesize.resynthesize(notes[1:], tmp_path / "b", report=said.append)
+    assert again[0].read_bytes() == written[1].read_bytes()
+
+
+def test_the_synthesizer_plays_another_pitch(notes, tmp_path):
+    said = []
+    (path,) = resynthesize.resynthesize(notes[:1], tmp_path, pitch=62, report=said.append)
+    audio = assert_note(path)
+    assert in_tune(audio, 62) and not in_tune(audio, 57)
+    assert said == [f"{notes[0]}: pitch 57 (A3, from its name), played at 62 (D4) -> {path}"]
+
+
+def test_the_synthesizer_is_told_the_pitch(fake, notes, tmp_path, capsys):
+    arguments = [*map(str, notes), "--output", str(tmp_path)]
+    assert resynthesize.main(arguments) == 0
+    assert fake.asked == [(57, 57), (64, 64)] and fake.loaded == [(None,)]
+    audio = assert_note(tmp_path / "Bell A3.wav")
+    np.testing.assert_allclose(audio, 0.5 * sine(440), atol=1e-4)
+    assert resynthesize.main([*arguments, "--pitch", "0", "--model", "some/folder"]) == 0
+    assert fake.asked[2:] == [(57, 0), (64, 0)] and fake.loaded[1:] == [(pathlib.Path("some/folder"),)]
+    assert capsys.readouterr().out.count(", played at 0 (C-1)") == 2
+
+
+def test_a_wrong_name_is_mended_by_the_pitch(fake, tmp_path, messages):
+    """A sound that already has the pitch asked for is not moved."""
+    path = write_note(tmp_path / "flute C3.wav", sine(440))
+    (written,) = resynthesize.resynthesize([path], tmp_path / "out", pitch=69, report=messages.append)
+    assert fake.asked == [(69, 69)]
+    assert messages == [f"{path}: pitch 69 (A4, heard; the name says 48) -> {written}"]
+
+
+def test_a_short_sound_stays_in_its_place_and_silence_stays_silent(notes, tmp_path):
+    late = np.concatenate([np.zeros(8000, np.float32), sine(440)[:40000]])
+    files = [write_note(tmp_path / "late A4.wav", late), write_note(tmp_path / "silence C4.wav", np.zeros(3000))]
+    written = resynthesize.resynthesize(files, tmp_path / "out", report=lambda line: None)
+    audio = assert_note(written[0])
+    assert np.abs(audio[:7000]).max() < 1e-3 < np.abs(audio[8000:9000]).max()
+    assert in_tune(audio[8000:48000], 69)
+    assert not soundfile.read(written[1])[0].any()
+
+
+def test_a_sound_without_a_pitch(fake, monkeypatch, tmp_path, messages):
+    """The synthesizer needs `--pitch` for it, Griffin-Lim does not."""
+    from nsynth_vae.synthesis import griffin_lim
+
+    def play(log_mel, config, iterations):
+        assert log_mel.shape == (1, 251, 128) and iterations == 60
+        import tensorflow as tf
+
+        return tf.fill([1, 64000], 0.5)
+
+    monkeypatch.setattr(griffin_lim, "log_mel_to_audio", play)
+    snare, output = write_note(tmp_path / "snare.wav", NOISE), tmp_path / "out"
+    with pytest.raises(InputError, match="snare.wav: has no pitch in its name and none in its sound.*or --pitch P$"):
+        resynthesize.resynthesize([snare], output, report=messages.append)
+    assert not output.exists() and not messages
+    (path,) = resynthesize.resynthesize([snare], output, pitch=60, report=messages.append)
+    assert fake.asked == [(60, 60)]
+    resynthesize.resynthesize([snare], output, method="griffin-lim", report=messages.append)
+    assert messages == [f"{snare}: pitch 60 (C4, --pitch) -> {path}", f"{snare}: no pitch -> {path}"]
+
+
+def bad_paths(folder: pathlib.Path) -> dict[str, tuple[list[pathlib.Path], pathlib.Path, str]]:
+    """Returns cases of (files, output, error) that are found before anything is read."""
+    good, same = write_note(folder / "good C4.wav"), write_note(folder / "more" / "good C4.flac")
+    case, file = write_note(folder / "more" / "GOOD C4.wav"), folder / "file"
+    file.write_text("x")
+    os.mkfifo(folder / "pipe.wav")
+    os.symlink(good, folder / "link.wav")
+    (folder / "full" / "good C4.wav").mkdir(parents=True)
+    output, gone, long = folder / "out", folder / "gone C4.wav", folder / ("x" * 300)
+    latin = folder / os.fsdecode(b"\xe9.wav")
+    kinds = "expected a WAV, FLAC, Ogg Vorbis or MP3 file"
+    names = "expected files of different names"
+    return {
+        "missing": ([good, gone], output, f"{gone}: cannot be read (No such file or directory), {kinds}"),
+        "unreadable": ([good, long], output, f"{long}: cannot be read (File name too long), {kinds}"),
+        "folder": ([folder], output, f"{folder}: is a folder, {kinds}"),
+        "pipe": ([folder / "pipe.wav"], output, f"{folder}/pipe.wav: is no regular file, {kinds}"),
+        "name": ([latin], output, f"{folder}/\\udce9.wav: is no UTF-8, expected a name that is"),
+        "stem": ([good, same], output, f"{same}: would be written to {output}/good C4.wav, as {good} is, {names}"),
+        "case": ([good, case], output, f"{case}: would be written to {output}/GOOD C4.wav, as {good} is, {names}"),
+        "twice": ([good, good], output, f"{good}: would be written to {output}/good C4.wav, as {good} is, {names}"),
+        "file": ([good], file, f"{file}: {file} is no folder, expected a folder to write to"),
+        "below": ([good], file / "a", f"{file}/a: {file} is no folder, expected a folder to write to"),
+        "taken": (
+            [good],
+            folder / "full",
+            f"{folder}/full/good C4.wav: found a folder, expected a place for the note of {good}",
+        ),
+        "input": (
+            [good],
+            folder,
+            f"{folder}/good C4.wav: is to be written, and read as {good}, expected another --output",
+        ),
+        "other input": (
+            [same, folder / "link.wav"],
+            folder,
+            f"{folder}/good C4.wav: is to be written, and read as {folder}/link.wav, expected another --output",
+        ),
+        "long output": ([good], folder / ("y" * 300), f"{folder}/{'y' * 300}: cannot be made (File name too long)"),
+    }
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        *("missing", "unreadable", "folder", "pipe", "name", "stem", "case", "twice", "file", "below", "taken"),
+        *("input", "other input", "long output"),
+    ],
+)
+def test_bad_paths(case, fake, tmp_path, capsys):
+    files, output, expected = bad_paths(tmp_path)[case]
+    before = sorted(tmp_path.rglob("*"))
+    assert resynthesize.main([*map(str, files), "-o", str(output)]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith(f"error: {expected}") and err.count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before and not fake.asked
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("text C4.wav", "begins with b'some', expected WAV or FLAC or Ogg or MP3"),
+        ("damaged C4.flac", "cannot be decoded"),
+        ("noise.wav", "has no pitch in its name and none in its sound"),
+    ],
+)
+def test_nothing_is_written_when_one_file_is_bad(name, expected, fake, tmp_path, capsys):
+    good, bad = write_note(tmp_path / "good C4.wav"), tmp_path / name
+    write_note(bad, NOISE if name == "noise.wav" else None)
+    if name.startswith("text"):
+        bad.write_text("some text")
+    if name.startswith("damaged"):
+        bad.write_bytes(bad.read_bytes()[:-30])
+    assert resynthesize.main([str(good), str(bad), "-o", str(tmp_path / "out")]) == 2
+    out, err = capsys.readouterr()
+    assert err.startswith(f"error: {bad}: {expected}") and err.count("\n") == 1 and out == ""
+    assert not (tmp_path / "out").exists() and not fake.asked
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--pitch", "128"], "error: --pitch: found 128, expected a MIDI pitch, 0 to 127\n"),
+        (["--pitch", "C4"], "error: argument --pitch: found 'C4', expected a MIDI pitch, 0 to 127 "),
+        (["--pitch", "60", "--method", "griffin-lim"], "error: --pitch: found 60 with --method griffin-lim, expected"),
+        (["--model", "m", "--method", "griffin-lim"], "error: --model: found m with --method griffin-lim, expected"),
+        (["--method", "wavenet"], "error: argument --method: invalid choice: 'wavenet'"),
+        (["--output"], "error: argument --output/-o: expected one argument"),
+    ],
+)
+def test_bad_options(options, expected, tmp_path, capsys):
+    note = write_note(tmp_path / "good C4.wav")
+    arguments = [str(note), "--output", str(tmp_path / "out"), *options]
+    try:
+        code = resynthesize.main(arguments)
+    except SystemExit as end:
+        code = end.code
+    err = capsys.readouterr().err
+    assert code == 2 and err.startswith(expected) and err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_and_output_are_required(tmp_path, capsys):
+    for arguments, missing in ((["-o", str(tmp_path)], "FILE"), ([str(tmp_path / "a.wav")], "--output/-o")):
+        with pytest.raises(SystemExit) as end:
+            resynthesize.main(arguments)
+        err = capsys.readouterr().err
+        assert end.value.code == 2 and err.count("\n") == 1
+        assert err.startswith(f"error: the following arguments are required: {missing} ")
+    with pytest.raises(InputError, match="^--method: found 'wavenet', expected synthesizer or griffin-lim$"):
+        resynthesize.resynthesize([], tmp_path, method="wavenet")
+
+
+def test_a_full_disk_leaves_nothing_half_written(fake, tmp_path, monkeypatch, capsys):
+    good, output = write_note(tmp_path / "good C4.wav"), tmp_path / "out"
+    assert resynthesize.main([str(good), "-o", str(output)]) == 0
+    before = contents(tmp_path)
+
+    def fill(path, audio, sample_rate):
+        path.write_bytes(b"RIFF")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(figures, "write_wav", fill)
+    assert resynthesize.main([str(good), "-o", str(output)]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {output}/good C4.wav: cannot be written (No space left on device), expected a folder to write to\n"
+    )
+    assert contents(tmp_path) == before
+
+
+def test_ctrl_c_keeps_what_is_whole(fake, tmp_path, monkeypatch, capsys):
+    files = [write_note(tmp_path / f"{name} C4.wav") for name in "ab"]
+    write_wav = figures.write_wav
+
+    def interrupt(path, audio, sample_rate):
+        write_wav(path, audio, sample_rate)
+        if len(fake.asked) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(figures, "write_wav", interrupt)
+    assert resynthesize.main([*map(str, files), "-o", str(tmp_path / "out")]) == 130
+    assert [path.name for path in contents(tmp_path / "out")] == ["a C4.wav"]
+    assert_note(tmp_path / "out" / "a C4.wav")
+
+
+def test_help_answers_in_two_seconds_without_tensorflow():
+    times = []
+    for _ in range(2):
+        started = time.perf_counter()
+        command = [sys.executable, "-m", "nsynth_vae.resynthesize", "--help"]
+        ran = subprocess.run(command, capture_output=True, text=True, check=True)
+        times.append(time.perf_counter() - started)
+    assert min(times) < 2.0
+    assert "--output DIR" in ran.stdout and ran.stderr == ""
+    check = "import sys, nsynth_vae.resynthesize as r; r.make_parser(); print('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], capture_output=True, text=True).stdout == "False\n"
