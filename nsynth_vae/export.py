@@ -24,6 +24,7 @@ from nsynth_vae.config import Config, InputError, write_text
 if TYPE_CHECKING:
     from nsynth_vae.model import VAE
     from nsynth_vae.signatures import Endpoint
+    from nsynth_vae.synthesis.harmonic_noise import Synthesizer
 
 FORMAT_VERSION = 1
 """Raised whenever a client written for the former exports would no longer work."""
@@ -65,23 +66,24 @@ def export_model(
     exports_dir: str | os.PathLike,
     *,
     version: int | None = None,
-    griffin_lim_iterations: int = 32,
     report: Callable[[str], None] | None = None,
 ) -> dict[str, pathlib.Path]:
-    """Writes the encoder and the decoder as SavedModels and the decoder as TFLite.
+    """Writes the encoder and the decoder as SavedModels, the decoder and the synthesizer as TFLite.
 
-    Nothing appears under its name before it is whole; a failed export leaves nothing behind.
+    The decoder's `audio` is the synthesizer's. A model of other features than the synthesizer's has Griffin-Lim's in
+    the SavedModel and none in TFLite. Nothing appears under its name before it is whole; a failed export leaves
+    nothing behind.
 
     Args:
         vae: the built model.
         config: the model's configuration.
         exports_dir: made if missing.
         version: of both SavedModels, above all that are there; by default the next one.
-        griffin_lim_iterations: of the decoder's `audio`, which costs about 3 ms an iteration and note.
         report: called with one line for every step.
 
     Returns:
-        The paths of `encoder`, `decoder`, `tflite_float32`, `tflite_float16` and `tflite_facts`.
+        The paths of `encoder`, `decoder`, `tflite_float32`, `tflite_float16`, `tflite_facts` and, if there is one for
+        these features, `synthesizer_float32` and `synthesizer_float16`.
 
     Raises:
         InputError: if the version is not above the ones there, or the folder cannot be written.
@@ -97,22 +99,46 @@ def export_model(
     }
     with _aside(exports_dir) as aside:
         from nsynth_vae import signatures
+        from nsynth_vae.synthesis import harmonic_noise
 
         encoder, decoder = signatures.float32_layers(vae, config)
+        synthesizer = harmonic_noise.shipped_for(config.audio)
+        sound = synthesizer or harmonic_noise.sound_for(config.audio)
+        if synthesizer is None:
+            report("these features are not the synthesizer's: audio is by Griffin-Lim, and not in the TFLite files")
         facts = json.dumps(model_facts(config), indent=2) + "\n"
         report("encoder: SavedModel")
         _write_saved_model(aside / "encoder", signatures.encoder_endpoint(encoder, config), facts)
         report("decoder: SavedModel")
-        endpoint = signatures.decoder_endpoint(decoder, config, iterations=griffin_lim_iterations)
-        _write_saved_model(aside / "decoder", endpoint, facts)
+        _write_saved_model(aside / "decoder", signatures.decoder_endpoint(decoder, config, sound), facts)
         report("decoder: TFLite")
-        _write_saved_model(aside / "lite", signatures.lite_decoder_endpoint(decoder, config), facts)
-        for name, half in (("tflite_float32", False), ("tflite_float16", True)):
-            (aside / name).write_bytes(_convert(aside / "lite", half=half))
+        endpoint = signatures.lite_decoder_endpoint(decoder, config, synthesizer)
+        _write_tflite(aside, endpoint, {"tflite_float32": False, "tflite_float16": True})
+        if synthesizer is not None:
+            report("synthesizer: TFLite")
+            endpoint = signatures.lite_synthesizer_endpoint(synthesizer)
+            _write_tflite(aside, endpoint, {"synthesizer_float32": False, "synthesizer_float16": True})
+            for name in ("synthesizer_float32", "synthesizer_float16"):
+                tflite[name] = exports_dir / "tflite" / f"{name}.tflite"
         write_text(aside / "tflite_facts", facts)
-        for name, path in (paths | tflite).items():
+        paths |= tflite
+        for name, path in paths.items():
             _publish(aside / name, path)
-    return paths | tflite
+    return paths
+
+
+def export_synthesizer(synthesizer: Synthesizer, path: str | os.PathLike) -> None:
+    """Writes a synthesizer as TFLite, weights in float16: `log_mel`, `pitch` -> `audio`, one note.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
+    from nsynth_vae import signatures
+
+    path = pathlib.Path(path)
+    with _aside(path.parent) as aside:
+        _write_tflite(aside, signatures.lite_synthesizer_endpoint(synthesizer), {"tflite": True})
+        _publish(aside / "tflite", path)
 
 
 def model_facts(config: Config) -> dict[str, object]:
@@ -191,6 +217,15 @@ def _write_saved_model(folder: pathlib.Path, endpoint: Endpoint, facts: str) -> 
     extra = folder / "assets.extra"
     extra.mkdir()
     write_text(extra / "model_facts.json", facts)
+
+
+def _write_tflite(aside: pathlib.Path, endpoint: Endpoint, names: dict[str, bool]) -> None:
+    """Writes an endpoint of one note as TFLite files: name -> whether its weights are float16."""
+    saved_model = aside / "lite"
+    _write_saved_model(saved_model, endpoint, "")
+    for name, half in names.items():
+        (aside / name).write_bytes(_convert(saved_model, half=half))
+    shutil.rmtree(saved_model)
 
 
 def _convert(saved_model: pathlib.Path, *, half: bool) -> bytes:

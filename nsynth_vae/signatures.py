@@ -13,9 +13,12 @@ import tensorflow as tf
 from nsynth_vae import features
 from nsynth_vae.config import Config
 from nsynth_vae.model import VAE, Decoder, Encoder
-from nsynth_vae.synthesis import griffin_lim
+from nsynth_vae.synthesis.harmonic_noise import Synthesizer
 
 Endpoint = tuple[Callable[..., dict[str, tf.Tensor]], list[tf.TensorSpec]]
+
+Sound = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+"""(log_mel, pitch) -> audio; see `harmonic_noise.sound_for`."""
 
 
 def encoder_endpoint(encoder: Encoder, config: Config) -> Endpoint:
@@ -28,33 +31,54 @@ def encoder_endpoint(encoder: Encoder, config: Config) -> Endpoint:
     return encode, [tf.TensorSpec([None, config.audio.num_samples], tf.float32, name="audio")]
 
 
-def decoder_endpoint(decoder: Decoder, config: Config, *, iterations: int) -> Endpoint:
-    """Returns `z`, `pitch`, `velocity` -> `log_mel` and, by Griffin-Lim, `audio` `[batch, num_samples]`.
+def decoder_endpoint(decoder: Decoder, config: Config, sound: Sound) -> Endpoint:
+    """Returns `z`, `pitch`, `velocity` -> `log_mel` and `audio` `[batch, num_samples]`.
 
     Args:
         decoder: the built decoder.
         config: the model's configuration.
-        iterations: of Griffin-Lim.
+        sound: from log-mel and pitch to audio.
     """
 
     def decode(z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor) -> dict[str, tf.Tensor]:
         log_mel = decoder(z, pitch, velocity)
-        audio = griffin_lim.log_mel_to_audio(log_mel, config.audio, iterations=iterations)
-        return {"log_mel": log_mel, "audio": audio}
+        return {"log_mel": log_mel, "audio": sound(log_mel, pitch)}
 
     return decode, _decoder_inputs(config, batch=None)
 
 
-def lite_decoder_endpoint(decoder: Decoder, config: Config) -> Endpoint:
-    """Returns `z`, `pitch`, `velocity` -> `log_mel` float32 `[1, num_frames, mel_bins]`, for one note.
+def lite_decoder_endpoint(decoder: Decoder, config: Config, synthesizer: Synthesizer | None) -> Endpoint:
+    """Returns `decoder_endpoint` for one note and TFLite; without a synthesizer there is no `audio`.
 
     Pitch and velocity are clamped to 0..127: TFLite does not check the index of a look-up.
     """
 
     def decode(z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"log_mel": decoder(z, tf.clip_by_value(pitch, 0, 127), tf.clip_by_value(velocity, 0, 127))}
+        pitch, velocity = _clamped(pitch), _clamped(velocity)
+        log_mel = decoder(z, pitch, velocity)
+        return {"log_mel": log_mel} | ({"audio": synthesizer(log_mel, pitch)} if synthesizer else {})
 
     return decode, _decoder_inputs(config, batch=1)
+
+
+def lite_synthesizer_endpoint(synthesizer: Synthesizer) -> Endpoint:
+    """Returns `log_mel` `[1, num_frames, mel_bins]`, `pitch` `[1]` -> `audio` `[1, num_samples]`, for TFLite.
+
+    Pitch is clamped to 0..127.
+    """
+    audio = synthesizer.audio
+
+    def synthesize(log_mel: tf.Tensor, pitch: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"audio": synthesizer(log_mel, _clamped(pitch))}
+
+    return synthesize, [
+        tf.TensorSpec([1, audio.num_frames, audio.num_mel_bins], tf.float32, name="log_mel"),
+        tf.TensorSpec([1], tf.int32, name="pitch"),
+    ]
+
+
+def _clamped(value: tf.Tensor) -> tf.Tensor:
+    return tf.clip_by_value(value, 0, 127)
 
 
 def float32_layers(vae: VAE, config: Config) -> tuple[Encoder, Decoder]:

@@ -202,7 +202,7 @@ def tiny(tmp_path_factory):
     model.mkdir(parents=True)
     config.save(model / "config.json")
     vae.save_weights(model / "model.weights.h5")
-    export_model(vae, config, folder / "exports", griffin_lim_iterations=1)
+    export_model(vae, config, folder / "exports")
     os.symlink(ROOT / "nsynth_vae", folder / "nsynth_vae")
     return folder
 

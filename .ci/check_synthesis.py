@@ -1,0 +1,52 @@
+"""Checks what `benchmarks/synthesis.py --json` measured of NSynth's test notes against what docs/synthesis.md promises.
+
+    python .ci/check_synthesis.py FILE
+
+Ends with 1 if something is not so.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import sys
+
+REAL, FAST, OURS = "real note", "non-negative, fast Griffin-Lim 60", "synthesizer"
+
+
+def main() -> int:
+    """Runs the checks; returns 0 if all pass."""
+    lines = pathlib.Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()
+    records = [json.loads(line) for line in lines]
+    failed = 0
+
+    def mean(part: str, system: str, name: str) -> float:
+        values = [r[name] for r in records if (r["part"], r["system"]) == (part, system) and r[name] is not None]
+        return sum(values) / len(values)
+
+    def check(passed: bool, text: str) -> None:
+        nonlocal failed
+        failed += not passed
+        print(f"  {'ok  ' if passed else 'FAIL'} {text}")
+
+    for name in ("lsd_db", "mss"):
+        ours, theirs = mean("true", OURS, name), mean("true", FAST, name)
+        check(ours < theirs, f"{name} {ours:.2f}, below Griffin-Lim's {theirs:.2f}")
+    real = {name: mean("true", REAL, name) for name in ("off_harmonic_db", "wobble_cents", "in_tune")}
+    wobble = mean("true", OURS, "wobble_cents")
+    check(abs(wobble - real["wobble_cents"]) < 1, f"wobble {wobble:.1f} cents, real notes' {real['wobble_cents']:.1f}")
+    # One of 66 notes is a point and a half: the docs' figures are of all 330 notes.
+    for part, slack in (("true", 0.016), ("own pitch", 0.02), ("between", 0.02)):
+        off, tuned = mean(part, OURS, "off_harmonic_db"), mean(part, OURS, "in_tune")
+        check(
+            off < real["off_harmonic_db"] + 3,
+            f"{part}: off_harmonic_db {off:.1f}, real notes' {real['off_harmonic_db']:.1f}",
+        )
+        check(tuned > real["in_tune"] - slack, f"{part}: in tune {tuned:.1%}, real notes {real['in_tune']:.1%}")
+    peaks = [r["peak"] for r in records if r["system"] == OURS and "peak" in r]
+    check(None not in peaks and max(peaks) <= 1, "nothing clips or is not finite")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
