@@ -250,7 +250,7 @@ def draw_morph(vae, notes: Encoded, path: pathlib.Path, sound: pathlib.Path) -> 
     import tensorflow as tf
 
     from nsynth_vae import features, figures, latent, showcase
-    from nsynth_vae.synthesis.griffin_lim import log_mel_to_audio
+    from nsynth_vae.synthesis.harmonic_noise import sound_for
 
     plt = _pyplot()
     config, rows = vae.config.audio, [notes.row(FLUTE), notes.row(GUITAR)]
@@ -272,7 +272,7 @@ def draw_morph(vae, notes: Encoded, path: pathlib.Path, sound: pathlib.Path) -> 
     axes[0, 0].set_ylabel("morph")
     axes[1, 0].set_ylabel("cross-fade")
     _save(figure, path)
-    audio = log_mel_to_audio(tf.constant(morph), config).numpy()
+    audio = sound_for(config)(tf.constant(morph), tf.fill([MORPH_STEPS], pitch)).numpy()
     figures.write_wav(sound, showcase.join_notes(audio, config), config.sample_rate)
     return sound
 

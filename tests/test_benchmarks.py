@@ -1,9 +1,13 @@
-"""The benchmark of the features: its three ways compute the same of the same notes, and it says what it found."""
+"""The benchmarks: what they compare is the same of the same notes, and they say what they found."""
 
 from __future__ import annotations
 
 import importlib.util
+import json
+import math
+import os
 import pathlib
+import subprocess
 import sys
 
 import numpy as np
@@ -13,17 +17,26 @@ from nsynth_vae import features
 from nsynth_vae.config import AudioConfig
 
 CONFIG = AudioConfig()
-PATH = pathlib.Path(__file__).parents[1] / "benchmarks" / "features.py"
+FOLDER = pathlib.Path(__file__).parents[1] / "benchmarks"
 
 
-@pytest.fixture(scope="module")
-def benchmark():
-    spec = importlib.util.spec_from_file_location("benchmark_features", PATH)
-    module = sys.modules["benchmark_features"] = importlib.util.module_from_spec(spec)
+def load_benchmark(name: str):
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", FOLDER / f"{name}.py")
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     kept = sys.path[:]
     spec.loader.exec_module(module)
     sys.path[:] = kept
     return module
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    return load_benchmark("features")
+
+
+@pytest.fixture(scope="module")
+def synthesis():
+    return load_benchmark("synthesis")
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +102,133 @@ def test_targets_and_table(benchmark):
     assert "| librosa | 70 | 50 to 100 | 1.50 | 0.25 s | 10.00 |" in table
     assert "| pipeline / librosa | 8.00 | 10.00 | pass |" in table
     assert "| pipeline / bare FFT | 0.33 | 0.25 | **FAIL** |" in table
+
+
+def save_untrained(folder: pathlib.Path, config, model) -> pathlib.Path:
+    folder.mkdir()
+    model.build()
+    config.save(folder / "config.json")
+    model.save_weights(folder / "model.weights.h5")
+    return folder
+
+
+def cells_of(output: str, part: int) -> dict[str, list[str]]:
+    """Returns the rows of a part's table by their first cell."""
+    text = output.split(f"\n{part}. ")[1].split("\n\n")[1]
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line[0] == "|"]
+    return {row[0]: row[1:] for row in rows}
+
+
+@pytest.mark.slow
+def test_the_synthesis_tables(tmp_path):
+    """The script, with an untrained synthesizer and VAE, on three notes: real ones are at distance 0 and in tune."""
+    from synthetic import write_split
+
+    from nsynth_vae.config import Config, ModelConfig, SynthesisConfig, SynthesizerConfig
+    from nsynth_vae.model import VAE
+    from nsynth_vae.synthesis.harmonic_noise import Synthesizer
+
+    write_split(
+        tmp_path / "data" / "nsynth-test",
+        {"guitar_acoustic_001": (1.0, 0.5), "reed_acoustic_002": (1.0, 0.0, 0.7)},
+        (52, 62, 64),
+    )
+    small = SynthesisConfig(synthesizer=SynthesizerConfig(channels=16, blocks=1, num_harmonics=20))
+    vae = Config(model=ModelConfig(channels=16, latent_dim=4))
+    folder = save_untrained(tmp_path / "synthesizer", small, Synthesizer(small))
+    model = save_untrained(tmp_path / "model", vae, VAE(vae))
+    found = subprocess.run(
+        [sys.executable, FOLDER / "synthesis.py", "--data", tmp_path / "data", "--max-notes", "4", "--jobs", "1"]
+        + ["--synthesizer", folder, "--model", model, "--pairs", "1", "--json", tmp_path / "all.jsonl"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": ""},
+    )
+    assert found.returncode == 0, found.stderr
+    # Every second of six.
+    assert "\n3 notes of the test split of " in found.stdout
+    true = cells_of(found.stdout, 1)
+    systems = ["real note", "pseudo-inverse, Griffin-Lim 32", "non-negative, fast Griffin-Lim 60", "synthesizer"]
+    assert list(true)[2:] == systems
+    assert true["real note"][:3] == ["0.00 / 0.00"] * 3 and true["real note"][5:] == ["100.0 %", "", "0, 0"]
+    assert all(0 < float(true[name][1].split(" / ")[0]) < 6 and float(true[name][6]) > 0 for name in systems[1:])
+    assert true["synthesizer"][5:] == ["100.0 %", true["synthesizer"][6], "0, 0"]
+    assert {name: row[0] for name, row in cells_of(found.stdout, 2).items()} == {
+        "family": "notes", "---": "---", "guitar": "2", "reed": "1", "all": "3"
+    }  # fmt: skip
+    onset = cells_of(found.stdout, 3)
+    assert onset["mallet"] == ["0", "none", "none", "none"] and onset["guitar"] == onset["bass + guitar + mallet"]
+    edges = cells_of(found.stdout, 6)
+    assert edges["silence"] == ["0", "0", "0", "0", "yes"]
+    assert all(float(row[0]) <= 0.99 and row[3:] == ["0", "yes"] for row in list(edges.values())[2:])
+
+    records = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text().splitlines()]
+    counts = {
+        part: sum(record["part"] == part for record in records) for part in ("time", "true", "own pitch", "between")
+    }
+    assert counts == {"time": 9, "true": 12, "own pitch": 6, "between": 18} and len(records) == 45
+    means = np.mean(
+        [record["mss"] for record in records if record["system"] == "synthesizer" and record["part"] == "true"]
+    )
+    assert true["synthesizer"][1].startswith(f"{means:.2f} / ")
+    steps = [record for record in records if record["part"] == "between" and record["system"] == "synthesizer"]
+    assert [record["step"] for record in steps] == list(range(9))
+    assert len({(record["note_str"], record["second"], record["pitch"]) for record in steps}) == 1
+    assert steps[0]["note_str"].split("_")[0] != steps[0]["second"].split("_")[0]
+
+
+def test_pairs_are_of_two_families_and_always_the_same(synthesis):
+    family = np.array(["reed"] * 50 + ["bass"] * 2 + ["organ"])
+    pairs = synthesis.choose_pairs(family, 60, seed=3)
+    assert len(pairs) == 60 and all(family[first] != family[second] for first, second in pairs)
+    assert pairs == synthesis.choose_pairs(family, 60, seed=3) != synthesis.choose_pairs(family, 60, seed=4)
+    # Families, not notes, are alike likely: the organ's one note is in two of three pairs.
+    assert 30 <= sum("organ" in family[list(pair)] for pair in pairs) <= 50
+    assert synthesis.choose_pairs(np.array(["reed"] * 3), 5, seed=0) == []
+
+
+def test_onset_shares_and_broken_sounds(synthesis):
+    def record(note: int, family: str, system: str, onset: float, error: float = 0.0) -> dict:
+        return {"note": note, "family": family, "system": system, "onset_seconds": onset, "onset_error_seconds": error}
+
+    real = [record(0, "bass", synthesis.REAL, 0.010), record(1, "mallet", synthesis.REAL, 0.002)]
+    # The third real note has no onset: it does not count. A sound without one has lost it.
+    real += [record(2, "bass", synthesis.REAL, math.nan), record(3, "bass", synthesis.REAL, 0.030)]
+    ours = [record(0, "bass", synthesis.OURS, 0.026, 0.026 - 0.010), record(1, "mallet", synthesis.OURS, 0.019, 0.017)]
+    ours += [record(2, "bass", synthesis.OURS, 0.0, math.nan), record(3, "bass", synthesis.OURS, math.nan, math.nan)]
+    rows = synthesis.onset_table(real + ours).splitlines()[2:]
+    assert rows[0] == "| bass | 2 | 20 | none | 50.0 % |"
+    assert rows[2:4] == ["| mallet | 1 | 2 | none | 0.0 % |", "| bass + guitar + mallet | 3 | 10 | none | 33.3 % |"]
+
+    audio = np.zeros(64000, np.float32)
+    audio[7] = math.nan
+    found = synthesis.judge(audio, audio, 60)
+    assert found["lsd_db"] == math.inf and found["in_tune"] == 0.0 and math.isnan(found["peak"])
+    cells = synthesis.true_table([found | {"system": synthesis.OURS}], []).splitlines()[-1].split(" | ")
+    assert cells[1] == "inf / inf" and cells[-1] == "0, 1 |"
+
+
+@pytest.mark.slow
+def test_the_table_of_litert_files(synthesis, tmp_path):
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.play = tf.function(
+        lambda log_mel, pitch: {
+            "audio": tf.tile(tf.reduce_mean(log_mel, 1)[:, :1] + tf.cast(pitch, tf.float32), [1, 9])
+        },
+        input_signature=[tf.TensorSpec([1, 4, 2], name="log_mel"), tf.TensorSpec([1], tf.int32, name="pitch")],
+    )
+    tf.saved_model.save(module, str(tmp_path / "saved"), signatures=module.play)
+    path = tmp_path / "small.tflite"
+    path.write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved")).convert())
+    log_mel, labels = np.ones([3, 4, 2], np.float32), np.array(["a"] * 3)
+    notes = synthesis.Notes(None, log_mel, np.array([1, 2, 3], np.int32), None, labels, labels)
+    table = synthesis.lite_table(
+        [path], notes, lambda log_mel, pitch: np.full([1, 9], pitch + (1.25 + 0.5 * (pitch == 3)))
+    )
+    header, _, row = (line.split(" | ") for line in table.splitlines())
+    assert header[3] == "largest difference, 3 notes"
+    assert row[0] == "| small.tflite" and row[1] == f"{path.stat().st_size / 1e6:.2f}" and float(row[2]) >= 0
+    assert row[3:5] == ["7.5e-01", "4.2e-01"]
+    assert "CAST 1" in row[5] and "TILE 1" in row[5] and "DELEGATE" not in row[5]
