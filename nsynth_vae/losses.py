@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import tensorflow as tf
+
+from nsynth_vae.config import AudioConfig
 
 
 def laplace_nll(target: tf.Tensor, prediction: tf.Tensor, log_scale: tf.Tensor) -> tf.Tensor:
@@ -97,3 +100,67 @@ def _magnitude(audio: tf.Tensor, length: int) -> tf.Tensor:
     """Returns |STFT|, Hann, step a quarter; its gradient is finite in silence too, and cheaper than that of tf.abs."""
     spectrum = tf.signal.stft(audio, length, length // 4, length)
     return tf.sqrt(tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum)) + 1e-14)
+
+
+DRIFT_HERTZ = (60.0, 1900.0)
+"""Hz: partials whose drift is measured. Below, a frame holds too few periods; above, 27 cents turn the phase over."""
+
+DRIFT_PARTIALS = 12
+
+
+def measured_drift(audio: tf.Tensor, frequency: tf.Tensor, config: AudioConfig) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns how far the pitch of sounds is from a nominal one, from frame to frame, by the phases of the partials.
+
+    A phase vocoder (Flanagan and Golden 1966): each partial is brought down to 0 Hz, and what its phase still turns by
+    from one frame to the next is its deviation; these are joined by least squares, weighted by the partials' power.
+
+    Args:
+        audio: float32 `[batch, samples]`.
+        frequency: float32 `[batch]`, of the nominal pitch, cycles a sample.
+        config: gives the frames' length and step, and the sample rate.
+
+    Returns:
+        (drift, `[batch, frames - 1]`: frequency over nominal, less 1; weight, the same shape, 0 to 1: the power of the
+        partials over their largest, 0 if there is no partial in `DRIFT_HERTZ`), where frames are those that lie
+        within the audio, the first centred on sample `frame_length // 2`.
+    """
+    frames = tf.signal.frame(audio, config.frame_length, config.frame_step) * tf.signal.hann_window(config.frame_length)
+    partials = frequency[:, None] * np.arange(1, DRIFT_PARTIALS + 1, dtype=np.float32)
+    low, high = (hertz / config.sample_rate for hertz in DRIFT_HERTZ)
+    used = tf.cast((partials <= high) & (frequency[:, None] >= low), tf.float32)
+    angle = 2.0 * np.pi * partials[:, None, :] * np.arange(config.frame_length, dtype=np.float32)[:, None]
+    real, imaginary = tf.matmul(frames, tf.cos(angle)), -tf.matmul(frames, tf.sin(angle))
+    # The phase of frame i + 1 less that of frame i, less what the nominal frequency turns by in a step.
+    turn = 2.0 * np.pi * partials * float(config.frame_step)
+    cos, sin = tf.cos(turn)[:, None], tf.sin(turn)[:, None]
+    re = real[:, 1:] * real[:, :-1] + imaginary[:, 1:] * imaginary[:, :-1]
+    im = imaginary[:, 1:] * real[:, :-1] - real[:, 1:] * imaginary[:, :-1]
+    power = tf.sqrt(re * re + im * im) * used[:, None]
+    deviation = tf.atan2(im * cos - re * sin, re * cos + im * sin) / (2.0 * np.pi * config.frame_step)
+    total = tf.reduce_sum(power * tf.square(partials)[:, None], axis=2)
+    drift = tf.reduce_sum(power * partials[:, None] * deviation, axis=2) / tf.maximum(total, 1e-12)
+    level = tf.reduce_sum(power, axis=2)
+    return drift, level / tf.maximum(tf.reduce_max(level, axis=1, keepdims=True), 1e-6)
+
+
+def drift_distance(target: tf.Tensor, drift: tf.Tensor, frequency: tf.Tensor, config: AudioConfig) -> tf.Tensor:
+    """Returns how far a drift is from that of the target's pitch, on average, weighted by the partials' loudness.
+
+    Where the target is more than 40 cents off, it is not heard as this pitch drifting, and does not count.
+
+    Args:
+        target: float32 `[batch, frames * frame_step]`, the first sample where the first frame is centred.
+        drift: float32 `[batch, frames]`, frequency over nominal, less 1.
+        frequency: float32 `[batch]`, nominal, cycles a sample.
+        config: the frames.
+
+    Returns:
+        float32 `[batch]`, cents; 0 for a sound without a pitch in `DRIFT_HERTZ`.
+    """
+    asked, weight = measured_drift(target, frequency, config)
+    cents = 1200.0 / math.log(2.0)
+    first, count = config.frame_length // config.frame_step // 2, asked.shape[1]
+    found = 0.5 * (drift[:, first : first + count] + drift[:, first + 1 : first + 1 + count])
+    weight = tf.sqrt(weight) * tf.cast(tf.abs(asked) < 40.0 / cents, tf.float32)
+    distance = tf.reduce_sum(weight * tf.abs(asked - found), axis=1) / (tf.reduce_sum(weight, axis=1) + 1e-3)
+    return distance * cents

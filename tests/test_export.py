@@ -216,7 +216,8 @@ def test_tflite_decoder(exported, kind: str, tolerance: float) -> None:
         assert made["log_mel"].shape == (1, 251, 128) and made["log_mel"].dtype == np.float32
         np.testing.assert_allclose(made["log_mel"], vae.decoder(**given), atol=tolerance)
         assert made["audio"].shape == (1, 64000) and made["audio"].dtype == np.float32
-        np.testing.assert_allclose(made["audio"], sound(made["log_mel"], given["pitch"]), atol=1e-3)
+        # This decoder's log-mels are like no note's, and loud: rounding is amplified. `.ci/check_exports.py` has notes.
+        np.testing.assert_allclose(made["audio"], sound(made["log_mel"], given["pitch"]), atol=1e-2)
         np.testing.assert_array_equal(made["audio"], run(**given)["audio"])
     # The converter drops checks, so what is out of range is clamped.
     given |= {"pitch": np.array([1000], np.int32), "velocity": np.array([-5], np.int32)}

@@ -47,6 +47,7 @@ def test_the_model_folder_is_whole(finished):
     assert {path.name for path in model.iterdir()} == {
         "config.json",
         "model.weights.h5",
+        "synthesizer_float16.tflite",
         "metrics.json",
         "README.md",
         "figures",
@@ -68,7 +69,7 @@ def test_metrics_have_definitions_and_the_card_says_how_to_use_it(finished):
     assert set(metrics["valid"]) == set(harmonic_noise.LOSS_NAMES) <= set(metrics["definitions"])
     history = metrics["training"]["history"]
     assert [record["step"] for record in history] == [4, 6]
-    assert metrics["valid"]["loss"] == pytest.approx(min(record["valid"]["loss"] for record in history), rel=1e-5)
+    assert metrics["valid"]["loss"] == pytest.approx(min(record["valid"]["loss"] for record in history), rel=1e-3)
     card = (model / "README.md").read_text()
     assert f"mss {metrics['valid']['mss']:.3f}" in card and "On 4 of the 4 validation notes" in card
     assert "python -m nsynth_vae.resynthesize NOTE.wav --model models/synthesizer-tiny-nsynth -o DIR" in card

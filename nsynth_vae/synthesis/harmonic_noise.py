@@ -28,15 +28,16 @@ from nsynth_vae.synthesis.tables import AUDIBLE_HERTZ, NOISE_SCALES, make_tables
 SHIPPED = pathlib.Path(__file__).resolve().parents[2] / "models" / "synthesizer"
 """The trained synthesizer that comes with the package."""
 
-LOSS_NAMES = ("loss", "mss", "lsd_db", "unmatched_mss", "unmatched_lsd_db")
+LOSS_NAMES = ("loss", "mss", "lsd_db", "unmatched_mss", "unmatched_lsd_db", "drift_cents")
 """What a step reports; see `DEFINITIONS`."""
 
 DEFINITIONS = {
-    "loss": "what training minimises: mss + 0.3 lsd_db, and 0.3 times the same of the sound before mel matching",
+    "loss": "what training minimises: mss + 0.3 lsd_db, 0.3 times the same before mel matching, and 0.1 drift_cents",
     "mss": "multi-scale spectral distance of a second of sound, frames of 2048 to 64 samples",
     "lsd_db": "log-spectral distance of a second of sound, 2048/512, floor 80 dB below the note's maximum, dB",
     "unmatched_mss": "mss before mel matching, at three of the six frame lengths",
     "unmatched_lsd_db": "lsd_db before mel matching",
+    "drift_cents": "mean |difference| of the drift of the pitch from that of the note, where it has one, cents",
 }
 
 PEAK = 507 / 512
@@ -138,7 +139,7 @@ class Synthesizer(keras.Model):
             full-scale audio can have is taken as that limit.
         """
         mel = self._mel(log_mel)
-        harmonic, noise, trust = self._parts(log_mel, mel, pitch, start=0)
+        harmonic, noise, trust, _ = self._parts(log_mel, mel, pitch, start=0)
         return self._finish(self._match(harmonic + noise, mel, trust))
 
     def transpose(self, log_mel, pitch, to_pitch):
@@ -155,7 +156,7 @@ class Synthesizer(keras.Model):
             float32 `[batch, num_samples]`, within -`PEAK`..`PEAK`.
         """
         mel = self._mel(log_mel)
-        harmonic, noise, _ = self._parts(log_mel, mel, pitch, start=0, to_pitch=to_pitch)
+        harmonic, noise, _, _ = self._parts(log_mel, mel, pitch, start=0, to_pitch=to_pitch)
         return self._finish(harmonic + noise)
 
     def _mel(self, log_mel):
@@ -163,7 +164,10 @@ class Synthesizer(keras.Model):
         return features.log_mel_to_mel(limited, self.audio)
 
     def _parts(self, log_mel, mel, pitch, *, start, to_pitch=None):
-        """Returns the harmonic part and the noise, `[batch, (frames - 1) * frame_step]`, and the trust in the mel.
+        """Returns the harmonic part, the noise, the trust in the mel, and the drift of the pitch.
+
+        The first two are float32 `[batch, (frames - 1) * frame_step]`, the trust is `[batch, frames, mel_bins]`, 0 to
+        1, the drift `[batch, frames]`: frequency over that of the pitch, less 1.
 
         Args:
             log_mel: float32 `[batch, frames, mel_bins]`.
@@ -190,12 +194,13 @@ class Synthesizer(keras.Model):
         gate = gate[:, :controls]
         amplitude = signal.upsample(amplitude, self.sub_frames) * gate[..., :1]
         band = signal.upsample(band, self.sub_frames) * gate[..., 1:]
-        cycles, frequency = self._phases(f0, outputs["bend"], mel, controls)
+        drift = tf.tanh(outputs["bend"][..., 0]) * 2.0**-6
+        cycles, frequency = self._phases(f0, drift, outputs["bend"][..., 1], mel, controls)
         amplitude *= tf.cast(frequency < 0.5 - 1 / 256, tf.float32)[:, None]
         samples = (frames - 1) * self.audio.frame_step + signal.NOISE_LENGTH
         noise = self.noise if samples == self.noise.shape[0] else self._noise_from(start, samples)
         harmonic = signal.harmonics(amplitude, cycles, tf.minimum(frequency, 0.5))
-        return harmonic, signal.filtered_noise(band, noise), tf.sigmoid(outputs["trust"])
+        return harmonic, signal.filtered_noise(band, noise), tf.sigmoid(outputs["trust"]), drift
 
     def _noise_from(self, start, samples):
         piece = tf.slice(self.noise, [start * self.audio.frame_step], [samples])
@@ -233,7 +238,7 @@ class Synthesizer(keras.Model):
         mel = tf.matmul(tf.reshape(lobe, [-1, lobe.shape[2]]), tables["mel_weights"])
         return tf.reshape(mel, [-1, count, self.audio.num_mel_bins])
 
-    def _phases(self, f0, bend, mel, controls):
+    def _phases(self, f0, drift, stiffness, mel, controls):
         """Returns each harmonic's phase at the control points, in periods, and its frequency, cycles a sample.
 
         Partial k is at k f0 sqrt(1 + B k^2), as on a stiff string (Fletcher and Rossing, The Physics of Musical
@@ -246,10 +251,10 @@ class Synthesizer(keras.Model):
         number, index = tables["number"], np.arange(controls, dtype=np.float32)
         loudness = tf.reduce_sum(mel, axis=-1)
         weight = loudness / (tf.reduce_sum(loudness, axis=1, keepdims=True) + QUIET)
-        stiffness = tf.nn.softplus(tf.reduce_sum(weight * bend[..., 1], axis=1) - 6.0) * 2.0**-11
+        stiffness = tf.nn.softplus(tf.reduce_sum(weight * stiffness, axis=1) - 6.0) * 2.0**-11
         stretch = tf.sqrt(1.0 + stiffness[:, None] * tf.square(number)) - 1.0
         step = f0 * float(signal.CONTROL_STEP)
-        drift = signal.upsample(tf.tanh(bend[..., :1]) * 2.0**-6, self.sub_frames)[..., 0]
+        drift = signal.upsample(drift[..., None], self.sub_frames)[..., 0]
         # Whole periods are dropped before the number of the harmonic multiplies what is left of rounding.
         fundamental = (step - tf.floor(step))[:, None] * index + step[:, None] * tf.cumsum(drift, 1, exclusive=True)
         fundamental -= tf.floor(fundamental)
@@ -330,7 +335,7 @@ class Synthesizer(keras.Model):
         first = start * self.audio.frame_step + offset
         target = _cut(audio, first, samples)
         mel = self._mel(log_mel)
-        harmonic, noise, trust = self._parts(log_mel, mel, pitch, start=start)
+        harmonic, noise, trust, drift = self._parts(log_mel, mel, pitch, start=start)
         unmatched = harmonic + noise
         matched = self._match(unmatched, mel, trust)
         matched, unmatched = (_cut(part, offset, samples) for part in (matched, unmatched))
@@ -338,8 +343,10 @@ class Synthesizer(keras.Model):
         loudest = tf.reduce_max(magnitude, axis=[1, 2]) * (2048 / self.audio.frame_length)
         mss, lsd = losses.spectral_losses(target, matched, loudest)
         mss_before, lsd_before = losses.spectral_losses(target, unmatched, loudest, frame_lengths=(2048, 512, 128))
-        total = mss + 0.3 * lsd + 0.3 * (mss_before + 0.3 * lsd_before)
-        return dict(zip(LOSS_NAMES, (total, mss, lsd, mss_before, lsd_before), strict=True))
+        drift = _cut(drift, offset // self.audio.frame_step, CROP_FRAMES)
+        cents = losses.drift_distance(target, drift, self._cycles(pitch), self.audio)
+        total = mss + 0.3 * lsd + 0.3 * (mss_before + 0.3 * lsd_before) + 0.1 * cents
+        return dict(zip(LOSS_NAMES, (total, mss, lsd, mss_before, lsd_before, cents), strict=True))
 
     def get_config(self) -> dict:
         """Returns the constructor's arguments."""
