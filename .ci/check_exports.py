@@ -263,8 +263,7 @@ def check_loading(
     }
     tflite = {
         f"{model}_{kind}": load_tflite(exports / "tflite" / f"{model}_{kind}.tflite", *takes[model])
-        for model in takes
-        for kind in ("float32", "float16")
+        for model, kind in (("decoder", "float32"), ("decoder", "float16"), ("synthesizer", "float16"))
     }
     for size in (1, 3):
         z = encode(audio=tf.zeros([size, 64000]))["z_mean"]
@@ -306,13 +305,10 @@ def check_parity(encode: Callable, decode: Callable, tflite: dict, audio, pitch,
             error.max() < limit,
             f"TFLite {kind} against the SavedModel's log_mel: error at most {error.max():.1e}, mean {error.mean():.1e}",
         )
-        run = tflite[f"synthesizer_{kind}"]
-        made = [run(log_mel=alone["log_mel"][i : i + 1], pitch=pitch[i : i + 1])["audio"] for i in range(14)]
-        error = np.abs(np.concatenate(made) - alone["audio"])
-        check(
-            error.max() < 1e-3,
-            f"TFLite {kind} synthesizer against the SavedModel's audio: error at most {error.max():.1e}",
-        )
+    run = tflite["synthesizer_float16"]
+    made = [run(log_mel=alone["log_mel"][i : i + 1], pitch=pitch[i : i + 1])["audio"] for i in range(14)]
+    error = np.abs(np.concatenate(made) - alone["audio"]).max()
+    check(error < 2e-3, f"TFLite float16 synthesizer against the SavedModel's audio: error at most {error:.1e}")
 
 
 def check_notes(encode: Callable, decode: Callable, tflite: dict, facts: dict, audio, pitch, velocity) -> None:

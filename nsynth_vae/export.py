@@ -82,8 +82,8 @@ def export_model(
         report: called with one line for every step.
 
     Returns:
-        The paths of `encoder`, `decoder`, `tflite_float32`, `tflite_float16`, `tflite_facts` and, if there is one for
-        these features, `synthesizer_float32` and `synthesizer_float16`.
+        The paths of `encoder`, `decoder`, `tflite_float32`, `tflite_float16`, `tflite_facts` and, if there is a
+        synthesizer of these features, `synthesizer_float16`.
 
     Raises:
         InputError: if the version is not above the ones there, or the folder cannot be written.
@@ -115,11 +115,9 @@ def export_model(
         endpoint = signatures.lite_decoder_endpoint(decoder, config, synthesizer)
         _write_tflite(aside, endpoint, {"tflite_float32": False, "tflite_float16": True})
         if synthesizer is not None:
-            report("synthesizer: TFLite")
-            endpoint = signatures.lite_synthesizer_endpoint(synthesizer)
-            _write_tflite(aside, endpoint, {"synthesizer_float32": False, "synthesizer_float16": True})
-            for name in ("synthesizer_float32", "synthesizer_float16"):
-                tflite[name] = exports_dir / "tflite" / f"{name}.tflite"
+            # It does not depend on the model: the file that comes with its weights is copied.
+            shutil.copyfile(harmonic_noise.SHIPPED / harmonic_noise.TFLITE, aside / "synthesizer_float16")
+            tflite["synthesizer_float16"] = exports_dir / "tflite" / harmonic_noise.TFLITE
         write_text(aside / "tflite_facts", facts)
         paths |= tflite
         for name, path in paths.items():

@@ -132,9 +132,10 @@ class _Run(TrainingRun):
         """Writes resyntheses beside the originals and Griffin-Lim, and the synthesizer as TFLite."""
         from nsynth_vae import showcase
         from nsynth_vae.export import export_synthesizer
+        from nsynth_vae.synthesis.harmonic_noise import TFLITE
 
         showcase.write_resyntheses(self.trainer.model, self.examples, self.folder)
-        export_synthesizer(self.trainer.model, self.folder / "synthesizer_float16.tflite")
+        export_synthesizer(self.trainer.model, self.folder / TFLITE)
 
     def definitions(self) -> dict[str, str]:
         """Returns the measures' units and what they are."""

@@ -28,6 +28,9 @@ from nsynth_vae.synthesis.tables import AUDIBLE_HERTZ, NOISE_SCALES, make_tables
 SHIPPED = pathlib.Path(__file__).resolve().parents[2] / "models" / "synthesizer"
 """The trained synthesizer that comes with the package."""
 
+TFLITE = "synthesizer_float16.tflite"
+"""The file in a synthesizer's folder that LiteRT runs: log_mel `[1, num_frames, mel_bins]`, pitch `[1]` to audio."""
+
 LOSS_NAMES = ("loss", "mss", "lsd_db", "unmatched_mss", "unmatched_lsd_db", "drift_cents")
 """What a step reports; see `DEFINITIONS`."""
 
@@ -181,7 +184,7 @@ class Synthesizer(keras.Model):
         template = self._template(f0)
         level = _levels(mel, template)
         heard = (tf.math.log(level + QUIET) + 6.0) * 0.25
-        x, outputs = self._network(tf.concat([log_mel, heard], axis=-1), pitch)
+        outputs = self._network(tf.concat([log_mel, heard], axis=-1), pitch)
         amplitude = level * tf.exp(_limited(outputs["harmonic"]))
         band = tf.matmul(mel * tables["noise_share"], tables["mel_to_band"])
         band *= tf.exp(tf.matmul(_limited(outputs["noise"]), tables["scale_to_band"]))
@@ -207,7 +210,7 @@ class Synthesizer(keras.Model):
         return tf.ensure_shape(piece, [samples])
 
     def _network(self, x, pitch):
-        """Returns the last hidden layer and the heads' outputs, all `[batch, frames, n]`."""
+        """Returns the heads' outputs by name, `[batch, frames, n]` each."""
         p = tf.cast(pitch, tf.float32)[:, None]
         angle = p * self.tables["octaves"]
         condition = self.condition(tf.concat([(p - 64.0) * 0.03125, tf.sin(angle), tf.cos(angle)], axis=-1))
@@ -215,7 +218,7 @@ class Synthesizer(keras.Model):
         for block in self.blocks:
             x = block((x, condition))
         x = tf.nn.silu(x)
-        return x, {name: head(x) for name, head in self.heads.items()}
+        return {name: head(x) for name, head in self.heads.items()}
 
     def _cycles(self, pitch):
         """Returns the pitches' frequencies in cycles a sample, `[batch]`, exact in a float16 file too.
@@ -254,7 +257,8 @@ class Synthesizer(keras.Model):
         stiffness = tf.nn.softplus(tf.reduce_sum(weight * stiffness, axis=1) - 6.0) * 2.0**-11
         stretch = tf.sqrt(1.0 + stiffness[:, None] * tf.square(number)) - 1.0
         step = f0 * float(signal.CONTROL_STEP)
-        drift = signal.upsample(drift[..., None], self.sub_frames)[..., 0]
+        # What the spectra say of a drift, through phases that add it up, is noise that drowns `drift_cents`.
+        drift = signal.upsample(tf.stop_gradient(drift)[..., None], self.sub_frames)[..., 0]
         # Whole periods are dropped before the number of the harmonic multiplies what is left of rounding.
         fundamental = (step - tf.floor(step))[:, None] * index + step[:, None] * tf.cumsum(drift, 1, exclusive=True)
         fundamental -= tf.floor(fundamental)
