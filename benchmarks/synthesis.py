@@ -40,6 +40,7 @@ from nsynth_vae.config import AudioConfig, DataConfig, InputError
 from nsynth_vae.data.source import SPLITS, BadNotes
 from nsynth_vae.latent import interpolate
 from nsynth_vae.notes import FAMILIES
+from nsynth_vae.train_synthesizer import every_kth
 
 REAL, OURS = "real note", "synthesizer"
 PLAIN, FAST = "pseudo-inverse, Griffin-Lim 32", "non-negative, fast Griffin-Lim 60"
@@ -88,7 +89,7 @@ def load_notes(data: Sequence[str], split: str, max_notes: int | None, audio: Au
     bad = BadNotes("skip")
     source = open_sources(data, audio=audio, bad_notes=bad, log=_say)
     table, rows = source.table, select(source.table, DataConfig(data=tuple(data)), log=_say)[split]
-    rows = rows[:: -(-len(rows) // (max_notes or len(rows) or 1)) or 1]
+    rows = every_kth(rows, max_notes or max(1, len(rows)))
     read = list(stream_notes(source, rows, lambda samples: samples, bad))
     for name, problem in bad.skipped.items():
         _say(f"left out: {name}: {problem}")

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from nsynth_vae import __version__
+from nsynth_vae import __version__, model_folder
 from nsynth_vae.config import Config, InputError, write_text
 
 if TYPE_CHECKING:
@@ -39,25 +39,9 @@ def load_model(folder: str | os.PathLike) -> tuple[VAE, Config]:
     Raises:
         InputError: if the folder or a file is missing or broken, or the weights are another model's.
     """
-    folder = pathlib.Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: not a folder, expected a model folder with config.json and model.weights.h5")
-    config = Config.load(folder / "config.json")
-    weights = folder / "model.weights.h5"
-    if not weights.is_file():
-        raise InputError(f"{weights}: not found, expected the weights of a trained model")
     from nsynth_vae.model import VAE
 
-    vae = VAE(config)
-    vae.build()
-    try:
-        vae.load_weights(weights)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise InputError(
-            f"{weights}: {reason}; expected the weights of the model that config.json describes"
-        ) from error
-    return vae, config
+    return model_folder.load(folder, Config.load, VAE)
 
 
 def export_model(

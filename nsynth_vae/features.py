@@ -128,6 +128,12 @@ def log_mel(audio: tf.Tensor, config: AudioConfig) -> tf.Tensor:
     return magnitude_to_log_mel(magnitude(audio, config), config)
 
 
+def loudest_log_mel(config: AudioConfig) -> np.ndarray:
+    """Returns `[mel_bins]`: the log-mel of |STFT| = the window's sum, which audio in -1..1 cannot exceed."""
+    mel = np.sum(mel_weight_matrix(config), axis=0) * config.frame_length / 2
+    return (np.log(mel + config.log_offset) - config.log_mel_center).astype(np.float32) / config.log_mel_scale
+
+
 def log_mel_to_mel(features: tf.Tensor, config: AudioConfig) -> tf.Tensor:
     """Returns the linear mel magnitude, 0 or more, that a normalised log-mel stands for (same shape)."""
     mel = tf.exp(features * config.log_mel_scale + config.log_mel_center) - config.log_offset

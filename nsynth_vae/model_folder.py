@@ -1,4 +1,4 @@
-"""The model folder `models/<name>/`: whether a run can use it, and what is written about the run."""
+"""The model folder `models/<name>/`: reading it, whether a run can use it, and what is written about the run."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ import pathlib
 import re
 import shutil
 import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from nsynth_vae import __version__
 from nsynth_vae.config import Budget, Config, InputError, SynthesisConfig
+
+if TYPE_CHECKING:
+    import keras
+
+_Config = TypeVar("_Config", Config, SynthesisConfig)
 
 
 def default_name(config: Config | SynthesisConfig) -> str:
@@ -70,6 +77,48 @@ def check(folder: pathlib.Path, config: Config | SynthesisConfig, *, resume: boo
             )
             return False
     return True
+
+
+def load(
+    folder: str | os.PathLike,
+    read_config: Callable[[pathlib.Path], _Config],
+    make_model: Callable[[_Config], keras.Model],
+    *,
+    kind: str = "model",
+    expected: str = "a model folder",
+) -> tuple[keras.Model, _Config]:
+    """Rebuilds what was trained from a folder's `config.json` and `model.weights.h5`.
+
+    Args:
+        folder: the model folder.
+        read_config: reads the configuration's file.
+        make_model: makes the model of a configuration, not yet built.
+        kind: what it is, in messages.
+        expected: what its folder is, in messages.
+
+    Returns:
+        (the built model with its weights, its configuration).
+
+    Raises:
+        InputError: if the folder or a file is missing or broken, or the weights are another model's.
+    """
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: not a folder, expected {expected} with config.json and model.weights.h5")
+    config = read_config(folder / "config.json")
+    weights = folder / "model.weights.h5"
+    if not weights.is_file():
+        raise InputError(f"{weights}: not found, expected the weights of a trained {kind}")
+    model = make_model(config)
+    model.build()
+    try:
+        model.load_weights(weights)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise InputError(
+            f"{weights}: {reason}; expected the weights of the {kind} that config.json describes"
+        ) from error
+    return model, config
 
 
 def clear(folder: pathlib.Path) -> None:

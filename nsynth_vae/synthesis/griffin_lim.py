@@ -150,7 +150,7 @@ def _synthesizer(
     config: AudioConfig, iterations: int, momentum: float, method: str
 ) -> tf.types.experimental.GenericFunction:
     """Returns `log_mel_to_audio` as a function of the log-mel alone, made and optimised once."""
-    loudest = _loudest_log_mel(config)
+    loudest = features.loudest_log_mel(config)
 
     def one_note(log_mel: tf.Tensor) -> tf.Tensor:
         mel = features.log_mel_to_mel(tf.minimum(log_mel, loudest), config)
@@ -216,12 +216,6 @@ def _synthesis_window(config: AudioConfig) -> tuple[np.ndarray, np.ndarray]:
 def _pseudo_inverse(config: AudioConfig) -> np.ndarray:
     """Returns the pseudo-inverse `[mel_bins, fft_length // 2 + 1]` of the mel matrix."""
     return np.linalg.pinv(features.mel_weight_matrix(config).astype(np.float64)).astype(np.float32)
-
-
-def _loudest_log_mel(config: AudioConfig) -> np.ndarray:
-    """Returns `[mel_bins]`: the log-mel of |STFT| = the window's sum, which audio in -1..1 cannot exceed."""
-    mel = np.sum(features.mel_weight_matrix(config), axis=0) * config.frame_length / 2
-    return (np.log(mel + config.log_offset) - config.log_mel_center).astype(np.float32) / config.log_mel_scale
 
 
 def _check_iterations(iterations: int) -> None:

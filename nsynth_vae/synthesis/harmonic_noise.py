@@ -19,8 +19,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nsynth_vae import features, losses
-from nsynth_vae.config import AudioConfig, InputError, SynthesisConfig
+from nsynth_vae import features, losses, model_folder
+from nsynth_vae.config import AudioConfig, SynthesisConfig
 from nsynth_vae.layers import ResidualBlock
 from nsynth_vae.synthesis import griffin_lim, signal
 from nsynth_vae.synthesis.tables import AUDIBLE_HERTZ, NOISE_SCALES, make_tables
@@ -363,22 +363,13 @@ def load(folder: str | os.PathLike | None = None) -> Synthesizer:
     Raises:
         InputError: if the folder or a file is missing or broken, or the weights are another synthesizer's.
     """
-    folder = SHIPPED if folder is None else pathlib.Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: not a folder, expected a synthesizer's with config.json and model.weights.h5")
-    config = SynthesisConfig.load(folder / "config.json")
-    weights = folder / "model.weights.h5"
-    if not weights.is_file():
-        raise InputError(f"{weights}: not found, expected the weights of a trained synthesizer")
-    synthesizer = Synthesizer(config, make_noise=False)
-    synthesizer.build()
-    try:
-        synthesizer.load_weights(weights)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise InputError(
-            f"{weights}: {reason}; expected the weights of the synthesizer that config.json describes"
-        ) from error
+    synthesizer, _ = model_folder.load(
+        SHIPPED if folder is None else folder,
+        SynthesisConfig.load,
+        lambda config: Synthesizer(config, make_noise=False),
+        kind="synthesizer",
+        expected="a synthesizer's",
+    )
     return synthesizer
 
 

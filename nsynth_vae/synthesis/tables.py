@@ -53,7 +53,7 @@ def make_tables(config: AudioConfig, num_harmonics: int) -> dict[str, np.ndarray
         "scale_to_band": _scale_to_band(config)[:, bands],
         "noise_share": 1.0 / (weights.sum(axis=0) * noise_magnitude),
         "phase": np.random.default_rng(0).uniform(size=num_harmonics),
-        "loudest": loudest_log_mel(config),
+        "loudest": features.loudest_log_mel(config),
         "fade": fade,
         "octaves": 2.0 * np.pi * 2.0 ** np.arange(5) / 128.0,
         "number": np.arange(1, num_harmonics + 1),
@@ -63,12 +63,6 @@ def make_tables(config: AudioConfig, num_harmonics: int) -> dict[str, np.ndarray
         "f0_low": np.round((f0 - np.floor(f0)) * 2**14).astype(np.int32),
     }
     return {name: value.astype(np.float16).astype(np.float32) for name, value in half.items()} | exact
-
-
-def loudest_log_mel(config: AudioConfig) -> np.ndarray:
-    """Returns `[mel_bins]`: the log-mel of |STFT| = the window's sum, which audio in -1..1 cannot exceed."""
-    mel = np.sum(features.mel_weight_matrix(config), axis=0) * config.frame_length / 2
-    return (np.log(mel + config.log_offset) - config.log_mel_center).astype(np.float32) / config.log_mel_scale
 
 
 def _mel_to_band(mel_to_bin: np.ndarray) -> np.ndarray:
