@@ -50,33 +50,3 @@ def test_losses_are_float32_whatever_the_input():
     half = tf.ones([2, 3], tf.bfloat16)
     assert losses.laplace_nll(half, half, tf.constant(0.0)).dtype == tf.float32
     assert losses.kl_loss(half, half).dtype == tf.float32
-
-
-@pytest.mark.parametrize("depth", [0.0, 15.0])
-def test_drift_is_measured_to_a_tenth_of_a_cent(depth):
-    """A note 5 cents sharp with a vibrato of `depth` cents, 5 times a second, and a little noise."""
-    config, hertz = AudioConfig(), 330.0
-    time = np.arange(32768) / 16000
-    cents = 5.0 + depth * np.sin(2 * np.pi * 5 * time)
-    phase = 2 * np.pi * np.cumsum(hertz * 2 ** (cents / 1200)) / 16000
-    noise = 1e-4 * np.random.default_rng(0).standard_normal(time.size)
-    audio = sum(0.3 * np.sin(k * phase + k) / k for k in range(1, 9)) + noise
-    frequency = tf.constant([hertz / 16000], tf.float32)
-    given = tf.constant(audio[None], tf.float32)
-    drift, weight = (value.numpy()[0] for value in losses.measured_drift(given, frequency, config))
-    middle = 512 + 128 + 256 * np.arange(drift.size)
-    # A frame of 64 ms hears the mean of a vibrato of 200 ms over itself: a few per cent less of it.
-    np.testing.assert_allclose(1200 * np.log2(1 + drift), cents[middle], atol=0.1 + 0.15 * depth)
-    assert weight.min() > 0.5 and weight.max() == 1.0
-    frames = cents[np.arange(128) * 256]
-    distance = losses.drift_distance(given, tf.constant(2 ** (frames[None] / 1200) - 1, tf.float32), frequency, config)
-    assert float(distance[0]) < 0.1 + 0.1 * depth
-    flat = losses.drift_distance(given, tf.zeros([1, 128]), frequency, config)
-    assert float(flat[0]) == pytest.approx(np.abs(cents).mean(), rel=0.15)
-
-
-def test_no_drift_where_there_is_no_pitch_to_measure():
-    config, silence = AudioConfig(), tf.zeros([1, 16384])
-    for hertz in (30.0, 440.0, 4000.0):
-        distance = losses.drift_distance(silence, tf.zeros([1, 64]), tf.constant([hertz / 16000]), config)
-        assert float(distance[0]) == 0.0

@@ -31,16 +31,15 @@ SHIPPED = pathlib.Path(__file__).resolve().parents[2] / "models" / "synthesizer"
 TFLITE = "synthesizer_float16.tflite"
 """The file in a synthesizer's folder that LiteRT runs: log_mel `[1, num_frames, mel_bins]`, pitch `[1]` to audio."""
 
-LOSS_NAMES = ("loss", "mss", "lsd_db", "unmatched_mss", "unmatched_lsd_db", "drift_cents")
+LOSS_NAMES = ("loss", "mss", "lsd_db", "unmatched_mss", "unmatched_lsd_db")
 """What a step reports; see `DEFINITIONS`."""
 
 DEFINITIONS = {
-    "loss": "what training minimises: mss + 0.3 lsd_db, 0.3 times the same before mel matching, and 0.1 drift_cents",
+    "loss": "what training minimises: mss + 0.3 lsd_db, and 0.3 times the same before mel matching",
     "mss": "multi-scale spectral distance of a second of sound, frames of 2048 to 64 samples",
     "lsd_db": "log-spectral distance of a second of sound, 2048/512, floor 80 dB below the note's maximum, dB",
     "unmatched_mss": "mss before mel matching, at three of the six frame lengths",
     "unmatched_lsd_db": "lsd_db before mel matching",
-    "drift_cents": "mean |difference| of the drift of the pitch from that of the note, where it has one, cents",
 }
 
 PEAK = 507 / 512
@@ -54,6 +53,12 @@ START_SHARE = 0.4
 
 BLURRED_SHARE = 0.5
 """Share of the training notes whose log-mel is blurred as a decoder's might be."""
+
+DRIFT_HARMONICS = 32
+"""The drift of the pitch is read off the mel of so many harmonics."""
+
+DRIFT_GAIN, DRIFT_LIMIT = 1.125, 3 / 128
+"""What is read there is 0.87 of the drift of real notes; more than 40 cents are not believed to be this pitch's."""
 
 QUIET = 2.0**-20
 """Below every amplitude that 16 bits can hold: keeps logarithms and quotients finite."""
@@ -95,7 +100,7 @@ class Synthesizer(keras.Model):
             "harmonic": (options.num_harmonics, 0.0),
             "noise": (NOISE_SCALES, -1.5),
             "gate": (2 * self.sub_frames, 0.0),
-            "bend": (2, 0.0),
+            "stiffness": (1, 0.0),
             "trust": (self.audio.num_mel_bins, 1.0),
         }
         self.heads = {
@@ -142,7 +147,7 @@ class Synthesizer(keras.Model):
             full-scale audio can have is taken as that limit.
         """
         mel = self._mel(log_mel)
-        harmonic, noise, trust, _ = self._parts(log_mel, mel, pitch, start=0)
+        harmonic, noise, trust = self._parts(log_mel, mel, pitch, start=0)
         return self._finish(self._match(harmonic + noise, mel, trust))
 
     def transpose(self, log_mel, pitch, to_pitch):
@@ -159,7 +164,7 @@ class Synthesizer(keras.Model):
             float32 `[batch, num_samples]`, within -`PEAK`..`PEAK`.
         """
         mel = self._mel(log_mel)
-        harmonic, noise, _, _ = self._parts(log_mel, mel, pitch, start=0, to_pitch=to_pitch)
+        harmonic, noise, _ = self._parts(log_mel, mel, pitch, start=0, to_pitch=to_pitch)
         return self._finish(harmonic + noise)
 
     def _mel(self, log_mel):
@@ -167,10 +172,9 @@ class Synthesizer(keras.Model):
         return features.log_mel_to_mel(limited, self.audio)
 
     def _parts(self, log_mel, mel, pitch, *, start, to_pitch=None):
-        """Returns the harmonic part, the noise, the trust in the mel, and the drift of the pitch.
+        """Returns the harmonic part, the noise, and the trust in the mel.
 
-        The first two are float32 `[batch, (frames - 1) * frame_step]`, the trust is `[batch, frames, mel_bins]`, 0 to
-        1, the drift `[batch, frames]`: frequency over that of the pitch, less 1.
+        The first two are float32 `[batch, (frames - 1) * frame_step]`, the trust is `[batch, frames, mel_bins]`, 0 to 1.
 
         Args:
             log_mel: float32 `[batch, frames, mel_bins]`.
@@ -181,8 +185,9 @@ class Synthesizer(keras.Model):
         """
         tables, frames = self.tables, log_mel.shape[1]
         f0 = self._cycles(pitch)
-        template = self._template(f0)
+        template, slope = self._template(f0)
         level = _levels(mel, template)
+        drift = _drift(mel, level, template, slope)
         heard = (tf.math.log(level + QUIET) + 6.0) * 0.25
         outputs = self._network(tf.concat([log_mel, heard], axis=-1), pitch)
         amplitude = level * tf.exp(_limited(outputs["harmonic"]))
@@ -197,13 +202,12 @@ class Synthesizer(keras.Model):
         gate = gate[:, :controls]
         amplitude = signal.upsample(amplitude, self.sub_frames) * gate[..., :1]
         band = signal.upsample(band, self.sub_frames) * gate[..., 1:]
-        drift = tf.tanh(outputs["bend"][..., 0]) * 2.0**-6
-        cycles, frequency = self._phases(f0, drift, outputs["bend"][..., 1], mel, controls)
+        cycles, frequency = self._phases(f0, drift, outputs["stiffness"][..., 0], mel, controls)
         amplitude *= tf.cast(frequency < 0.5 - 1 / 256, tf.float32)[:, None]
         samples = (frames - 1) * self.audio.frame_step + signal.NOISE_LENGTH
         noise = self.noise if samples == self.noise.shape[0] else self._noise_from(start, samples)
         harmonic = signal.harmonics(amplitude, cycles, tf.minimum(frequency, 0.5))
-        return harmonic, signal.filtered_noise(band, noise), tf.sigmoid(outputs["trust"]), drift
+        return harmonic, signal.filtered_noise(band, noise), tf.sigmoid(outputs["trust"])
 
     def _noise_from(self, start, samples):
         piece = tf.slice(self.noise, [start * self.audio.frame_step], [samples])
@@ -229,23 +233,34 @@ class Synthesizer(keras.Model):
         return (high + low * 2.0**-14) * 2.0**-14
 
     def _template(self, f0):
-        """Returns the mel of every harmonic at amplitude 1, `[batch, harmonics, mel_bins]`; 0 for inaudible ones.
+        """Returns the mel of every harmonic at amplitude 1, and how that changes with the logarithm of the pitch.
 
-        A Hann window's main lobe is taken as cos^2(pi x / 4), x in FFT bins: right to 0.025 of its peak.
+        A Hann window's main lobe is taken as cos^2(pi x / 4), x in FFT bins: right to 0.025 of its peak. Inaudible
+        harmonics have 0.
+
+        Returns:
+            float32 `[batch, harmonics, mel_bins]`, and `[batch, DRIFT_HARMONICS, mel_bins]` of the first harmonics.
         """
         tables, count = self.tables, self.config.synthesizer.num_harmonics
         frequency = f0[:, None] * tables["number"]
-        distance = tf.abs(frequency[:, :, None] * float(self.audio.fft_length) - tables["bins"])
-        lobe = tf.square(tf.cos(tf.minimum(distance, 2.0) * _QUARTER_PI)) * (self.audio.frame_length / 4)
-        lobe *= tf.cast(frequency < AUDIBLE_HERTZ / self.audio.sample_rate, tf.float32)[:, :, None]
-        mel = tf.matmul(tf.reshape(lobe, [-1, lobe.shape[2]]), tables["mel_weights"])
-        return tf.reshape(mel, [-1, count, self.audio.num_mel_bins])
+        place = frequency[:, :, None] * float(self.audio.fft_length)
+        distance = place - tables["bins"]
+        angle = tf.clip_by_value(distance, -2.0, 2.0) * _QUARTER_PI
+        audible = tf.cast(frequency < AUDIBLE_HERTZ / self.audio.sample_rate, tf.float32)[:, :, None]
+        lobe = tf.square(tf.cos(angle)) * audible * (self.audio.frame_length / 4)
+        low = slice(0, DRIFT_HARMONICS)
+        inside = tf.cast(tf.abs(distance[:, low]) < 2.0, tf.float32)
+        slope = tf.sin(angle[:, low] * 2.0) * place[:, low] * audible[:, low] * inside
+        slope *= -_QUARTER_PI * self.audio.frame_length / 4
+        mel = tf.matmul(tf.reshape(tf.concat([lobe, slope], axis=1), [-1, lobe.shape[2]]), tables["mel_weights"])
+        mel = tf.reshape(mel, [-1, count + DRIFT_HARMONICS, self.audio.num_mel_bins])
+        return mel[:, :count], mel[:, count:]
 
     def _phases(self, f0, drift, stiffness, mel, controls):
         """Returns each harmonic's phase at the control points, in periods, and its frequency, cycles a sample.
 
         Partial k is at k f0 sqrt(1 + B k^2), as on a stiff string (Fletcher and Rossing, The Physics of Musical
-        Instruments, equation 2.67), and all drift together by up to 27 cents.
+        Instruments, equation 2.67), and all drift together.
 
         Returns:
             float32 `[batch, controls, harmonics]` and `[batch, harmonics]`.
@@ -254,11 +269,13 @@ class Synthesizer(keras.Model):
         number, index = tables["number"], np.arange(controls, dtype=np.float32)
         loudness = tf.reduce_sum(mel, axis=-1)
         weight = loudness / (tf.reduce_sum(loudness, axis=1, keepdims=True) + QUIET)
-        stiffness = tf.nn.softplus(tf.reduce_sum(weight * stiffness, axis=1) - 6.0) * 2.0**-11
+        stiffness = tf.nn.softplus(tf.reduce_sum(weight * stiffness, axis=1) - 6.0)
+        # A high partial has turned thousands of times in the end: a last bit of B that differs between TensorFlow and
+        # LiteRT would be heard as another phase. Steps of 2^-20 are not: a cent at the 40th partial.
+        stiffness = tf.grad_pass_through(tf.round)(stiffness * 2.0**9) * 2.0**-20
         stretch = tf.sqrt(1.0 + stiffness[:, None] * tf.square(number)) - 1.0
         step = f0 * float(signal.CONTROL_STEP)
-        # What the spectra say of a drift, through phases that add it up, is noise that drowns `drift_cents`.
-        drift = signal.upsample(tf.stop_gradient(drift)[..., None], self.sub_frames)[..., 0]
+        drift = signal.upsample(drift[..., None], self.sub_frames)[..., 0]
         # Whole periods are dropped before the number of the harmonic multiplies what is left of rounding.
         fundamental = (step - tf.floor(step))[:, None] * index + step[:, None] * tf.cumsum(drift, 1, exclusive=True)
         fundamental -= tf.floor(fundamental)
@@ -339,7 +356,7 @@ class Synthesizer(keras.Model):
         first = start * self.audio.frame_step + offset
         target = _cut(audio, first, samples)
         mel = self._mel(log_mel)
-        harmonic, noise, trust, drift = self._parts(log_mel, mel, pitch, start=start)
+        harmonic, noise, trust = self._parts(log_mel, mel, pitch, start=start)
         unmatched = harmonic + noise
         matched = self._match(unmatched, mel, trust)
         matched, unmatched = (_cut(part, offset, samples) for part in (matched, unmatched))
@@ -347,10 +364,8 @@ class Synthesizer(keras.Model):
         loudest = tf.reduce_max(magnitude, axis=[1, 2]) * (2048 / self.audio.frame_length)
         mss, lsd = losses.spectral_losses(target, matched, loudest)
         mss_before, lsd_before = losses.spectral_losses(target, unmatched, loudest, frame_lengths=(2048, 512, 128))
-        drift = _cut(drift, offset // self.audio.frame_step, CROP_FRAMES)
-        cents = losses.drift_distance(target, drift, self._cycles(pitch), self.audio)
-        total = mss + 0.3 * lsd + 0.3 * (mss_before + 0.3 * lsd_before) + 0.1 * cents
-        return dict(zip(LOSS_NAMES, (total, mss, lsd, mss_before, lsd_before, cents), strict=True))
+        total = mss + 0.3 * lsd + 0.3 * (mss_before + 0.3 * lsd_before)
+        return dict(zip(LOSS_NAMES, (total, mss, lsd, mss_before, lsd_before), strict=True))
 
     def get_config(self) -> dict:
         """Returns the constructor's arguments."""
@@ -448,6 +463,30 @@ def _levels(mel, template):
     ratio = mel / (tf.reduce_sum(template, axis=1) + 2.0**-10)[:, None]
     share = template / (tf.reduce_sum(template, axis=2, keepdims=True) + QUIET)
     return tf.matmul(ratio, share, transpose_b=True)
+
+
+def _drift(mel, level, template, slope):
+    """Returns how far the mel shows the pitch to be from its nominal one: frequency over nominal, less 1.
+
+    One Gauss-Newton step from the nominal pitch: the drift d that leaves the least squares of
+    mel - level (template + d slope), frame by frame.
+
+    Args:
+        mel: float32 `[batch, frames, mel_bins]`.
+        level: float32 `[batch, frames, harmonics]`.
+        template: float32 `[batch, harmonics, mel_bins]`.
+        slope: float32 `[batch, DRIFT_HARMONICS, mel_bins]`, the template's derivative by the logarithm of the pitch.
+
+    Returns:
+        float32 `[batch, frames]`, within -`DRIFT_LIMIT`..`DRIFT_LIMIT`; 0 in silence.
+    """
+    rest = mel - tf.matmul(level, template)
+    change = tf.matmul(level[:, :, : slope.shape[1]], slope)
+    power = tf.reduce_sum(tf.square(change), axis=-1)
+    # Frames that are 60 dB below the loudest, and silence, stay where they are.
+    floor = 1e-6 * tf.reduce_max(power, axis=1, keepdims=True) + 1e-6
+    drift = tf.reduce_sum(rest * change, axis=-1) / (power + floor)
+    return tf.clip_by_value(drift * DRIFT_GAIN, -DRIFT_LIMIT, DRIFT_LIMIT)
 
 
 def _moved(amplitude, ratio):

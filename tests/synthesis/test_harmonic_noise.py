@@ -79,12 +79,51 @@ def test_a_single_partial_comes_back_at_its_level(untrained):
     assert spectrum.max() == pytest.approx(0.4, rel=0.03)
 
 
+@pytest.mark.parametrize(
+    ("pitch", "shift", "depth"), [(45, 0.0, 8.0), (57, -12.0, 15.0), (72, 6.0, 20.0), (84, 0.0, 0.0)]
+)
+def test_detuning_and_vibrato_are_read_off_the_mel_and_played(untrained, pitch, shift, depth):
+    """A note `shift` cents off, with a vibrato of `depth` cents, 5 times a second."""
+    time = np.arange(64000) / 16000
+    cents = shift + depth * np.sin(2 * np.pi * 5 * time)
+    phase = 2 * np.pi * np.cumsum(pitch_to_hertz(pitch) * 2 ** (cents / 1200)) / 16000
+    note = sum(0.3 * np.sin(k * phase + k) / k for k in range(1, 13) if pitch_to_hertz(pitch) * k < 7500)
+    log_mel = log_mel_of(note.astype(np.float32)[None])
+    template, slope = untrained._template(untrained._cycles(tf.constant([pitch])))
+    mel = untrained._mel(log_mel)
+    drift = harmonic_noise._drift(mel, harmonic_noise._levels(mel, template), template, slope).numpy()[0]
+    # A frame of 64 ms hears the mean of a vibrato of 200 ms over itself: a few per cent less of it.
+    np.testing.assert_allclose(1200 * np.log2(1 + drift[4:246]), cents[::256][4:246], atol=3.0 + 0.1 * depth)
+    sound = untrained(log_mel, tf.constant([pitch])).numpy()[0]
+    assert metrics.wobble_cents(sound, pitch) == pytest.approx(depth / np.sqrt(2), abs=1.0 + 0.1 * depth)
+    found = 1200 * np.log2(metrics.note_f0(sound, pitch) / pitch_to_hertz(pitch))
+    assert found == pytest.approx(shift, abs=3.0)
+
+
+def test_the_slope_of_the_template_is_its_derivative(untrained):
+    f0 = untrained._cycles(tf.constant([40, 63, 90]))
+    (above, _), (below, _) = (untrained._template(f0 * (1 + part)) for part in (1e-4, -1e-4))
+    slope = untrained._template(f0)[1].numpy()
+    expected = ((above - below) / 2e-4).numpy()[:, : slope.shape[1]]
+    np.testing.assert_allclose(slope, expected, atol=0.01 * np.abs(expected).max())
+
+
+def test_noise_and_silence_do_not_drift_far(untrained):
+    noise = np.random.default_rng(0).normal(size=[1, 64000]).astype(np.float32) * 0.1
+    for audio in (noise, 0 * noise):
+        mel = untrained._mel(log_mel_of(audio))
+        template, slope = untrained._template(untrained._cycles(tf.constant([60])))
+        drift = harmonic_noise._drift(mel, harmonic_noise._levels(mel, template), template, slope).numpy()
+        assert np.isfinite(drift).all() and np.abs(drift).max() <= harmonic_noise.DRIFT_LIMIT
+    np.testing.assert_array_equal(drift, 0.0)
+
+
 @pytest.mark.parametrize("pitch", [90, 100, 108])
 def test_nothing_is_aliased(untrained, pitch):
-    """White mels at a high pitch: the harmonic part has no power between its multiples, below or above Nyquist."""
-    log_mel = tf.ones([1, AUDIO.num_frames, AUDIO.num_mel_bins])
+    """High notes: the harmonic part has no power between its multiples, below or above Nyquist."""
+    log_mel = log_mel_of(make_notes([pitch]))
     mel = untrained._mel(log_mel)
-    harmonic, _, _, _ = untrained._parts(log_mel, mel, tf.constant([pitch]), start=0)
+    harmonic, _, _ = untrained._parts(log_mel, mel, tf.constant([pitch]), start=0)
     part = harmonic.numpy()[0, 8000:40768]
     power = np.abs(np.fft.rfft(part * scipy.signal.get_window("blackmanharris", part.size))) ** 2
     hertz = np.arange(power.size) * 16000 / part.size
