@@ -13,7 +13,6 @@ import tensorflow as tf
 from nsynth_vae import features
 from nsynth_vae.config import Config
 from nsynth_vae.model import VAE, Decoder, Encoder
-from nsynth_vae.synthesis.harmonic_noise import Synthesizer
 
 Endpoint = tuple[Callable[..., dict[str, tf.Tensor]], list[tf.TensorSpec]]
 
@@ -44,41 +43,11 @@ def decoder_endpoint(decoder: Decoder, config: Config, sound: Sound) -> Endpoint
         log_mel = decoder(z, pitch, velocity)
         return {"log_mel": log_mel, "audio": sound(log_mel, pitch)}
 
-    return decode, _decoder_inputs(config, batch=None)
-
-
-def lite_decoder_endpoint(decoder: Decoder, config: Config, synthesizer: Synthesizer | None) -> Endpoint:
-    """Returns `decoder_endpoint` for one note and TFLite; without a synthesizer there is no `audio`.
-
-    Pitch and velocity are clamped to 0..127: TFLite does not check the index of a look-up.
-    """
-
-    def decode(z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor) -> dict[str, tf.Tensor]:
-        pitch, velocity = _clamped(pitch), _clamped(velocity)
-        log_mel = decoder(z, pitch, velocity)
-        return {"log_mel": log_mel} | ({"audio": synthesizer(log_mel, pitch)} if synthesizer else {})
-
-    return decode, _decoder_inputs(config, batch=1)
-
-
-def lite_synthesizer_endpoint(synthesizer: Synthesizer) -> Endpoint:
-    """Returns `log_mel` `[1, num_frames, mel_bins]`, `pitch` `[1]` -> `audio` `[1, num_samples]`, for TFLite.
-
-    Pitch is clamped to 0..127.
-    """
-    audio = synthesizer.audio
-
-    def synthesize(log_mel: tf.Tensor, pitch: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"audio": synthesizer(log_mel, _clamped(pitch))}
-
-    return synthesize, [
-        tf.TensorSpec([1, audio.num_frames, audio.num_mel_bins], tf.float32, name="log_mel"),
-        tf.TensorSpec([1], tf.int32, name="pitch"),
+    return decode, [
+        tf.TensorSpec([None, config.model.latent_dim], tf.float32, name="z"),
+        tf.TensorSpec([None], tf.int32, name="pitch"),
+        tf.TensorSpec([None], tf.int32, name="velocity"),
     ]
-
-
-def _clamped(value: tf.Tensor) -> tf.Tensor:
-    return tf.clip_by_value(value, 0, 127)
 
 
 def float32_layers(vae: VAE, config: Config) -> tuple[Encoder, Decoder]:
@@ -92,12 +61,3 @@ def float32_layers(vae: VAE, config: Config) -> tuple[Encoder, Decoder]:
     copy.encoder.set_weights(vae.encoder.get_weights())
     copy.decoder.set_weights(vae.decoder.get_weights())
     return copy.encoder, copy.decoder
-
-
-def _decoder_inputs(config: Config, *, batch: int | None) -> list[tf.TensorSpec]:
-    """Returns `z` float32 `[batch, latent_dim]`, `pitch` and `velocity` int32 `[batch]`, MIDI numbers."""
-    return [
-        tf.TensorSpec([batch, config.model.latent_dim], tf.float32, name="z"),
-        tf.TensorSpec([batch], tf.int32, name="pitch"),
-        tf.TensorSpec([batch], tf.int32, name="velocity"),
-    ]

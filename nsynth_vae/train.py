@@ -172,7 +172,7 @@ Sounds are in `sounds/`, made by Griffin-Lim.""",
             f"  model    {folder}\n"
             f"  figures  {folder / 'figures'}\n"
             f"  sounds   {folder / 'sounds'}\n"
-            f"  exports  {exported['encoder']}, {exported['decoder']}, {exported['tflite_float32'].parent}\n"
+            f"  exports  {exported['encoder']}, {exported['decoder']}, {exported['decoder_float32'].parent}\n"
             f"Next: listen to {folder / 'sounds' / 'morph.wav'}, look at the training with\n"
             f"  {python()} -m tensorboard.main --logdir {folder / 'logs'}\n"
             f"or train on your own samples with\n"

@@ -131,8 +131,8 @@ class _Run(TrainingRun):
     def write_results(self) -> None:
         """Writes resyntheses beside the originals and Griffin-Lim, and the synthesizer as TFLite."""
         from nsynth_vae import showcase
-        from nsynth_vae.export import export_synthesizer
         from nsynth_vae.synthesis.harmonic_noise import TFLITE
+        from nsynth_vae.tflite import export_synthesizer
 
         showcase.write_resyntheses(self.trainer.model, self.examples, self.folder)
         export_synthesizer(self.trainer.model, self.folder / TFLITE)

@@ -11,16 +11,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from ai_edge_litert.interpreter import Interpreter
+from small_models import AUDIO, CONFIG, SMALL, make_inputs, make_vae, sound
 
-from nsynth_vae import export, features, signatures
+from nsynth_vae import export, features, publishing, signatures, tflite
 from nsynth_vae.config import AudioConfig, Config, InputError, ModelConfig
 from nsynth_vae.model import VAE
-from nsynth_vae.synthesis import griffin_lim, harmonic_noise
+from nsynth_vae.synthesis import griffin_lim
 
-CONFIG = Config(model=ModelConfig(latent_dim=6, channels=16))
-AUDIO = CONFIG.audio
-SMALL = Config(audio=AudioConfig(num_samples=4096), model=ModelConfig(latent_dim=3, channels=16))
 BATCHES = (1, 2, 7)
 
 # Runs in a process of its own, in which neither this package nor Keras can be imported.
@@ -42,38 +39,6 @@ for n in (1, 2, 7):
     found[f"again_{n}"] = decode(**given)["audio"].numpy()
 np.savez(outputs, **found)
 """
-
-
-def make_vae(config: Config) -> VAE:
-    """Returns a built model whose weights are always the same."""
-    keras.utils.set_random_seed(7)
-    vae = VAE(config)
-    vae.build()
-    # Away from the initial state, in which biases are 0; and loud enough to be heard.
-    rng = np.random.default_rng(7)
-    for layer in (vae.encoder, vae.decoder):
-        layer.set_weights([w + 0.05 * rng.normal(size=w.shape) for w in layer.get_weights()])
-    vae.decoder.to_envelopes.bias.assign_add(tf.ones_like(vae.decoder.to_envelopes.bias))
-    return vae
-
-
-def make_inputs() -> dict[str, np.ndarray]:
-    """Returns seven notes for the encoder and as many for the decoder."""
-    rng = np.random.default_rng(2)
-    time_axis = np.arange(AUDIO.num_samples) / AUDIO.sample_rate
-    pitch = np.array([60, 21, 108, 0, 127, 69, 45], np.int32)
-    sines = np.sin(2 * np.pi * 440.0 * 2.0 ** ((pitch[:, None] - 69) / 12) * time_axis)
-    return {
-        "audio": (0.5 * sines * np.exp(-2.0 * time_axis)).astype(np.float32),
-        "z": rng.normal(size=[7, CONFIG.model.latent_dim]).astype(np.float32),
-        "pitch": pitch,
-        "velocity": np.array([100, 25, 127, 0, 75, 50, 1], np.int32),
-    }
-
-
-def sound(log_mel: np.ndarray, pitch: np.ndarray) -> np.ndarray:
-    """Returns what the synthesizer that is shipped makes of log-mels."""
-    return harmonic_noise.load()(tf.constant(log_mel), tf.constant(pitch)).numpy()
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +70,14 @@ def stubs(monkeypatch: pytest.MonkeyPatch) -> None:
         (folder / "saved_model.pb").write_text(facts)
 
     monkeypatch.setattr(export, "_write_saved_model", write)
-    monkeypatch.setattr(export, "_convert", lambda saved_model, half: b"half" if half else b"full")
+
+    def write_models(folder: pathlib.Path, *_) -> dict[str, pathlib.Path]:
+        folder.mkdir()
+        for stem in tflite.FILES:
+            (folder / f"{stem}.tflite").write_text(stem)
+        return {stem: folder / f"{stem}.tflite" for stem in tflite.FILES}
+
+    monkeypatch.setattr(tflite, "write_models", write_models)
 
 
 def numbered(folder: pathlib.Path) -> list[str]:
@@ -174,7 +146,7 @@ def test_parity_of_the_audio_in_this_process(exported) -> None:
 
 
 def test_other_features_than_the_synthesizers(tmp_path: pathlib.Path) -> None:
-    """Griffin-Lim in the SavedModel, no audio in TFLite, and a word about it."""
+    """Griffin-Lim in the SavedModel, and a word about it."""
     vae, lines = make_vae(SMALL), []
     paths = export.export_model(vae, SMALL, tmp_path, report=lines.append)
     assert lines[0].startswith("these features are not the synthesizer's: audio is by Griffin-Lim")
@@ -183,68 +155,6 @@ def test_other_features_than_the_synthesizers(tmp_path: pathlib.Path) -> None:
     found = decode(z=tf.ones([1, 3]), pitch=tf.constant([60]), velocity=tf.constant([100]))
     expected = griffin_lim.log_mel_to_audio(found["log_mel"], SMALL.audio)
     np.testing.assert_allclose(found["audio"], expected, atol=1e-3)
-    assert list(Interpreter(str(paths["tflite_float32"])).get_signature_list()["serving_default"]["outputs"]) == [
-        "log_mel"
-    ]
-
-
-def runner(path: pathlib.Path):
-    """Returns a TFLite file's signature runner, after a look at its operators: built-in ones only."""
-    interpreter = Interpreter(str(path), num_threads=1)
-    operators = {item["op_name"] for item in interpreter._get_ops_details()}
-    assert "CONV_2D" in operators
-    assert not [name for name in operators if name.startswith("Flex") or not name.isupper()]
-    return interpreter.get_signature_runner("serving_default"), interpreter.get_signature_list()["serving_default"]
-
-
-def described(details: dict) -> dict:
-    return {name: (list(item["shape"]), item["dtype"]) for name, item in details.items()}
-
-
-@pytest.mark.parametrize(("kind", "tolerance"), [("float32", 1e-4), ("float16", 1e-2)])
-def test_tflite_decoder(exported, kind: str, tolerance: float) -> None:
-    """The Keras decoder's log-mel, and the synthesizer's audio of it."""
-    vae, paths, _, _ = exported
-    run, names = runner(paths[f"tflite_{kind}"])
-    assert names == {"inputs": ["pitch", "velocity", "z"], "outputs": ["audio", "log_mel"]}
-    shapes = described(run.get_input_details())
-    assert shapes == {"z": ([1, 6], np.float32), "pitch": ([1], np.int32), "velocity": ([1], np.int32)}
-    data = make_inputs()
-    for index in range(7):
-        given = {name: data[name][index : index + 1] for name in ("z", "pitch", "velocity")}
-        made = run(**given)
-        assert made["log_mel"].shape == (1, 251, 128) and made["log_mel"].dtype == np.float32
-        np.testing.assert_allclose(made["log_mel"], vae.decoder(**given), atol=tolerance)
-        assert made["audio"].shape == (1, 64000) and made["audio"].dtype == np.float32
-        # This decoder's log-mels are like no note's, and loud: rounding is amplified. `.ci/check_exports.py` has notes.
-        np.testing.assert_allclose(made["audio"], sound(made["log_mel"], given["pitch"]), atol=1e-2)
-        np.testing.assert_array_equal(made["audio"], run(**given)["audio"])
-    # The converter drops checks, so what is out of range is clamped.
-    given |= {"pitch": np.array([1000], np.int32), "velocity": np.array([-5], np.int32)}
-    clamped = given | {"pitch": np.array([127], np.int32), "velocity": np.array([0], np.int32)}
-    for name in ("log_mel", "audio"):
-        np.testing.assert_array_equal(run(**given)[name], run(**clamped)[name])
-
-
-def test_tflite_synthesizer(exported, tmp_path: pathlib.Path) -> None:
-    """TensorFlow's audio to 1e-3, though in float16, from a file of at most 5 MB; it can be made again."""
-    path = exported[1]["synthesizer_float16"]
-    assert path.stat().st_size <= 5e6
-    export.export_synthesizer(harmonic_noise.load(), tmp_path / "synthesizer.tflite")
-    assert [item.name for item in tmp_path.iterdir()] == ["synthesizer.tflite"]
-    data = make_inputs()
-    for file in (path, tmp_path / "synthesizer.tflite"):
-        run, names = runner(file)
-        assert names == {"inputs": ["log_mel", "pitch"], "outputs": ["audio"]}
-        assert described(run.get_input_details()) == {"log_mel": ([1, 251, 128], np.float32), "pitch": ([1], np.int32)}
-        for index in range(7):
-            log_mel = features.log_mel(tf.constant(data["audio"][index : index + 1]), AUDIO).numpy()
-            given = {"log_mel": log_mel, "pitch": data["pitch"][index : index + 1]}
-            made = run(**given)["audio"]
-            assert made.shape == (1, 64000) and made.dtype == np.float32
-            np.testing.assert_allclose(made, sound(**given), atol=1e-3)
-        silence = features.log_mel(tf.zeros([1, 64000]), AUDIO).numpy()
-        assert np.abs(run(log_mel=silence, pitch=np.array([60], np.int32))["audio"]).max() < 1e-6
 
 
 def test_facts_are_beside_every_export(exported) -> None:
@@ -267,9 +177,8 @@ def test_export_is_quiet_and_leaves_only_what_it_should(exported) -> None:
     """No word on the standard streams, no folder that is not in the contract."""
     _, paths, folder, log = exported
     assert log == ""
-    names = ["decoder_float16.tflite", "decoder_float32.tflite", "model_facts.json", "synthesizer_float16.tflite"]
-    tflite = [f"tflite/{name}" for name in names]
-    assert numbered(folder) == ["decoder/1", "encoder/1", *tflite]
+    names = [*(f"{stem}.tflite" for stem in tflite.FILES), "model_facts.json", "synthesizer_float16.tflite"]
+    assert numbered(folder) == ["decoder/1", "encoder/1", *sorted(f"tflite/{name}" for name in names)]
     assert sorted(path.name for path in folder.iterdir()) == ["decoder", "encoder", "tflite"]
     assert all(path.exists() for path in paths.values())
 
@@ -279,14 +188,14 @@ def test_the_next_version_is_above_both(tmp_path: pathlib.Path, stubs) -> None:
     lines = []
     vae = make_vae(SMALL)
     first = export.export_model(vae, SMALL, tmp_path, version=4, report=lines.append)
-    assert lines[1:] == ["encoder: SavedModel", "decoder: SavedModel", "decoder: TFLite"]
+    assert lines[1:] == ["encoder: SavedModel", "decoder: SavedModel"]
     (first["encoder"] / "saved_model.pb").write_text("the first")
     (tmp_path / "decoder" / "6").mkdir()
     (tmp_path / "encoder" / "notes").mkdir()
     second = export.export_model(vae, SMALL, tmp_path)
     assert second["encoder"] == tmp_path / "encoder" / "7" and second["decoder"] == tmp_path / "decoder" / "7"
     assert (first["encoder"] / "saved_model.pb").read_text() == "the first"
-    assert second["tflite_float16"].read_bytes() == b"half" and second["tflite_float32"].read_bytes() == b"full"
+    assert {stem: second[stem].read_text() for stem in tflite.FILES} == {stem: stem for stem in tflite.FILES}
 
 
 def test_versions_only_grow(tmp_path: pathlib.Path) -> None:
@@ -312,13 +221,13 @@ def test_a_version_that_appears_meanwhile_is_kept(tmp_path: pathlib.Path, stubs,
 def test_a_failure_leaves_nothing_and_tells_why(tmp_path: pathlib.Path, stubs, monkeypatch, capfd) -> None:
     """No numbered folder, nothing aside, and what was kept quiet is said."""
 
-    def fail(saved_model: pathlib.Path, *, half: bool) -> bytes:
-        assert (saved_model / "saved_model.pb").exists()
-        with export._quiet():
+    def fail(folder: pathlib.Path, *_) -> dict[str, pathlib.Path]:
+        assert (folder.parent / "encoder" / "saved_model.pb").exists()
+        with publishing.quiet():
             os.write(2, b"the converter's own words\n")
             raise RuntimeError("no conversion")
 
-    monkeypatch.setattr(export, "_convert", fail)
+    monkeypatch.setattr(tflite, "write_models", fail)
     with pytest.raises(RuntimeError, match="no conversion"):
         export.export_model(make_vae(SMALL), SMALL, tmp_path / "exports")
     assert list((tmp_path / "exports").iterdir()) == []
@@ -331,7 +240,7 @@ def test_what_a_killed_export_left_is_removed_later(tmp_path: pathlib.Path) -> N
     old.mkdir()
     young.mkdir()
     os.utime(old, (time.time() - 7200, time.time() - 7200))
-    with export._aside(tmp_path) as folder:
+    with publishing.aside(tmp_path) as folder:
         assert folder.is_dir() and not folder.name.isdecimal()
     assert sorted(tmp_path.iterdir()) == [young]
 

@@ -1,0 +1,47 @@
+"""What the tests of exports share: small models with weights that are always the same, and notes for them."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from nsynth_vae.config import AudioConfig, Config, ModelConfig
+from nsynth_vae.model import VAE
+from nsynth_vae.synthesis import harmonic_noise
+
+CONFIG = Config(model=ModelConfig(latent_dim=6, channels=16))
+AUDIO = CONFIG.audio
+SMALL = Config(audio=AudioConfig(num_samples=4096), model=ModelConfig(latent_dim=3, channels=16))
+
+
+def make_vae(config: Config) -> VAE:
+    """Returns a built model whose weights are always the same."""
+    keras.utils.set_random_seed(7)
+    vae = VAE(config)
+    vae.build()
+    # Away from the initial state, in which biases are 0; and loud enough to be heard.
+    rng = np.random.default_rng(7)
+    for layer in (vae.encoder, vae.decoder):
+        layer.set_weights([w + 0.05 * rng.normal(size=w.shape) for w in layer.get_weights()])
+    vae.decoder.to_envelopes.bias.assign_add(tf.ones_like(vae.decoder.to_envelopes.bias))
+    return vae
+
+
+def make_inputs() -> dict[str, np.ndarray]:
+    """Returns seven notes for the encoder and as many for the decoder."""
+    rng = np.random.default_rng(2)
+    time_axis = np.arange(AUDIO.num_samples) / AUDIO.sample_rate
+    pitch = np.array([60, 21, 108, 0, 127, 69, 45], np.int32)
+    sines = np.sin(2 * np.pi * 440.0 * 2.0 ** ((pitch[:, None] - 69) / 12) * time_axis)
+    return {
+        "audio": (0.5 * sines * np.exp(-2.0 * time_axis)).astype(np.float32),
+        "z": rng.normal(size=[7, CONFIG.model.latent_dim]).astype(np.float32),
+        "pitch": pitch,
+        "velocity": np.array([100, 25, 127, 0, 75, 50, 1], np.int32),
+    }
+
+
+def sound(log_mel: np.ndarray, pitch: np.ndarray) -> np.ndarray:
+    """Returns what the synthesizer that is shipped makes of log-mels."""
+    return harmonic_noise.load()(tf.constant(log_mel), tf.constant(pitch)).numpy()
