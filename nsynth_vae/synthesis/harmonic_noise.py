@@ -61,7 +61,9 @@ DRIFT_GAIN, DRIFT_LIMIT = 1.125, 3 / 128
 """What is read there is 0.87 of the drift of real notes; more than 40 cents are not believed to be this pitch's."""
 
 QUIET = 2.0**-20
-"""Below every amplitude that 16 bits can hold: keeps logarithms and quotients finite."""
+"""Below every amplitude that 16 bits can hold: keeps logarithms and quotients finite.
+
+Like every number here it is one that a float16 file keeps: 1e-6 there is 1.01e-6, and adds up to another phase."""
 
 _LIMIT = 8.0
 _QUARTER_PI = float(np.float16(np.pi / 4))  # As a float16 file has it.
@@ -294,7 +296,7 @@ class Synthesizer(keras.Model):
         magnitude = tf.sqrt(tf.square(real) + tf.square(imaginary) + QUIET**2)
         found = tf.matmul(magnitude, tables["mel_weights"])
         ratio = (mel + 16.0 * QUIET) / (found + 16.0 * QUIET)
-        gain = tf.exp(tf.matmul(trust * tf.math.log(tf.clip_by_value(ratio, 1e-3, 1e3)), tables["mel_to_bin"]))
+        gain = tf.exp(tf.matmul(trust * tf.math.log(tf.clip_by_value(ratio, 2.0**-10, 2.0**10)), tables["mel_to_bin"]))
         return signal.inverse_stft(real * gain, imaginary * gain, self.audio)
 
     def _finish(self, audio):
@@ -484,7 +486,7 @@ def _drift(mel, level, template, slope):
     change = tf.matmul(level[:, :, : slope.shape[1]], slope)
     power = tf.reduce_sum(tf.square(change), axis=-1)
     # Frames that are 60 dB below the loudest, and silence, stay where they are.
-    floor = 1e-6 * tf.reduce_max(power, axis=1, keepdims=True) + 1e-6
+    floor = QUIET * tf.reduce_max(power, axis=1, keepdims=True) + QUIET
     drift = tf.reduce_sum(rest * change, axis=-1) / (power + floor)
     return tf.clip_by_value(drift * DRIFT_GAIN, -DRIFT_LIMIT, DRIFT_LIMIT)
 
