@@ -153,6 +153,7 @@ def test_another_configuration_is_an_error_that_names_what_differs(finished, cap
     assert contents(folder) == before
 
 
+@pytest.mark.slow
 def test_a_larger_budget_trains_further_and_no_resume_starts_anew(finished, tmp_path, capsys):
     folder, arguments = finished
     shutil.copytree(folder / "models", tmp_path / "models")

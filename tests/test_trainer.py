@@ -47,6 +47,7 @@ def run(trainer, **budget):
     return losses
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_losses_and_another_seed_others(notes, tmp_path):
     first, again = (run(make(notes, tmp_path / name), steps=50) for name in ("a", "b"))
     assert len(first) == 50
@@ -57,6 +58,7 @@ def test_the_same_seed_gives_the_same_losses_and_another_seed_others(notes, tmp_
     assert first[-1]["log_mel_l1"] < 0.7 * first[0]["log_mel_l1"]
 
 
+@pytest.mark.slow
 def test_stopped_at_17_and_resumed_is_the_same_as_40_in_one_go(notes, tmp_path):
     whole = make(notes, tmp_path / "whole")
     losses = run(whole, steps=40)
@@ -141,6 +143,7 @@ def test_a_loss_that_is_not_finite_is_an_error(notes, tmp_path):
         run(make(notes, tmp_path, config), steps=5)
 
 
+@pytest.mark.slow
 def test_xla_gives_the_same_first_steps(notes, tmp_path):
     plain = run(make(notes, tmp_path / "plain", jit_compile=False), steps=3)
     compiled = run(make(notes, tmp_path / "xla", jit_compile=True), steps=3)
@@ -181,6 +184,7 @@ MIRRORED = """
 """
 
 
+@pytest.mark.slow
 def test_two_devices_give_the_same_losses_and_weights_as_one(tmp_path):
     folder = synthetic.write_nsynth(tmp_path / "nsynth")
     subprocess.run(
