@@ -27,7 +27,8 @@ from nsynth_vae.config import Config, DataConfig, ModelConfig
 from nsynth_vae.data.open import open_sources
 from nsynth_vae.data.pipeline import CachedFeatures, open_features
 from nsynth_vae.data.select import select
-from nsynth_vae.data.source import BadNotes
+from nsynth_vae.data.source import BadNotes, NoteTable
+from nsynth_vae.probes import family_accuracy, pitch_accuracy, pitch_r2
 
 DESIGNS: dict[str, dict] = {
     "plain reconstruction": {"adversary_weight": 0.0},
@@ -66,9 +67,8 @@ def main(arguments: list[str] | None = None) -> None:
     pooled = {name: read_all(part)["log_mel"].mean(axis=1) for name, part in test.items()}
     one_hot = {name: families[table.instrument_family] for name, table in labels.items()}
     for name, inputs in (("one-hot true family", one_hot), ("time-averaged log-mels", pooled)):
-        linear, mlp = pitch_probes(inputs["train"], inputs["test"], labels["train"], labels["test"])
-        family = nearest_family(inputs["train"], inputs["test"], labels["train"], labels["test"])
-        print(f"{name}: pitch, linear {linear:.3f}; pitch, MLP {mlp:.3f}; family {family:.3f}")
+        pitch, family = probe(inputs, labels)
+        print(f"{name}: pitch, linear {pitch['linear']:.3f}; pitch, MLP {pitch['mlp']:.3f}; family {family:.3f}")
 
 
 def load(data: tuple[str, ...]) -> dict[str, CachedFeatures]:
@@ -141,17 +141,24 @@ def compare(design: dict, train: CachedFeatures, test: dict[str, CachedFeatures]
         ]
         return float(np.concatenate(errors).mean()) * config.audio.log_mel_scale
 
-    linear, mlp = pitch_probes(z["train"], z["test"], tables["train"], tables["test"])
+    pitch, family = probe(z, tables)
     return {
         "steps": steps,
         "log_mel_l1": round(log_mel_l1(z["test"]), 3),
         "cross_l1": round(log_mel_l1(z["test"][partners(tables["test"].instrument_str)]), 3),
-        "pitch, linear": round(linear, 3),
-        "pitch, MLP": round(mlp, 3),
-        "R2": round(pitch_r2(z["train"], z["test"], tables["train"], tables["test"]), 2),
-        "family": round(nearest_family(z["train"], z["test"], tables["train"], tables["test"]), 3),
+        "pitch, linear": round(pitch["linear"], 3),
+        "pitch, MLP": round(pitch["mlp"], 3),
+        "R2": round(pitch_r2(z["train"], z["test"], tables["train"].pitch, tables["test"].pitch), 2),
+        "family": round(family, 3),
         "active": f"{int((z['test'].var(axis=0) > ACTIVE_VARIANCE).sum())} of {config.model.latent_dim}",
     }
+
+
+def probe(inputs: dict[str, np.ndarray], tables: dict[str, NoteTable]) -> tuple[dict, float]:
+    """Returns what classifiers read of pitch, and five nearest neighbours of family, of the test notes' inputs."""
+    train, test, learnt, asked = inputs["train"], inputs["test"], tables["train"], tables["test"]
+    family = family_accuracy(train, test, learnt.instrument_family, asked.instrument_family)
+    return pitch_accuracy(train, test, learnt.pitch, asked.pitch), family["nearest"]
 
 
 def read_all(part: CachedFeatures) -> dict[str, np.ndarray]:
@@ -169,49 +176,5 @@ def partners(instruments: np.ndarray) -> np.ndarray:
     return partner
 
 
-def pitch_probes(train: np.ndarray, test: np.ndarray, train_table, test_table) -> tuple[float, float]:
-    """Returns the accuracy, averaged over pitches, with which a linear and an MLP classifier read the pitch."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.neural_network import MLPClassifier
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    both = np.intersect1d(train_table.pitch, test_table.pitch)
-    seen, asked = np.isin(train_table.pitch, both), np.isin(test_table.pitch, both)
-    x, y, x_test, y_test = train[seen], train_table.pitch[seen], test[asked], test_table.pitch[asked]
-    generator = np.random.default_rng(0)
-    balanced = np.concatenate([generator.choice(np.flatnonzero(y == pitch), 20) for pitch in both])
-
-    def accuracy(model) -> float:
-        found = make_pipeline(StandardScaler(), model).fit(x[balanced], y[balanced]).predict(x_test)
-        return float(np.mean([(found[y_test == pitch] == pitch).mean() for pitch in both]))
-
-    linear = accuracy(LogisticRegression(max_iter=500, C=0.3))
-    return linear, accuracy(MLPClassifier((128,), max_iter=100, early_stopping=False, random_state=0))
-
-
-def pitch_r2(train: np.ndarray, test: np.ndarray, train_table, test_table) -> float:
-    """Returns R2 of the test notes' pitch by ridge regression."""
-    from sklearn.linear_model import RidgeCV
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-2, 4, 13)))
-    return float(model.fit(train, train_table.pitch).score(test, test_table.pitch))
-
-
-def nearest_family(train: np.ndarray, test: np.ndarray, train_table, test_table) -> float:
-    """Returns the share of test notes whose family the five nearest train notes vote for."""
-    from sklearn.neighbors import KNeighborsClassifier
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    model = make_pipeline(StandardScaler(), KNeighborsClassifier(5)).fit(train, train_table.instrument_family)
-    return float(np.mean(model.predict(test) == test_table.instrument_family))
-
-
 if __name__ == "__main__":
-    import warnings
-
-    warnings.filterwarnings("ignore", module="sklearn")  # MLPs that are not quite converged after 100 epochs
     main()

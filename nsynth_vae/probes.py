@@ -1,0 +1,122 @@
+"""What can be read from points of the latent space: classifiers that learn it from some notes and are asked of others.
+
+A probe says something only beside the same probe of other inputs: of pitch, from the one-hot true family (what knowing
+the instrument alone gives away) and from time-averaged log-mels; of the family, from the latter.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from sklearn.base import ClassifierMixin
+
+NOTES_A_PITCH = 20
+"""Training notes of each pitch, drawn with replacement: a probe must not gain by betting on common pitches."""
+
+NEIGHBOURS = 5
+"""Neighbours that vote for the family."""
+
+
+def pitch_accuracy(
+    train: np.ndarray, test: np.ndarray, train_pitch: np.ndarray, test_pitch: np.ndarray, *, seed: int = 0
+) -> dict[str, float]:
+    """Returns how well a linear and an MLP classifier read the pitch, class-balanced over the pitches in both splits.
+
+    Each pitch has `NOTES_A_PITCH` training notes, and accuracy is averaged over the pitches.
+
+    Args:
+        train: float `[notes, n]`, what they learn from.
+        test: float `[other notes, n]`, what they are asked of.
+        train_pitch: int `[notes]`.
+        test_pitch: int `[other notes]`.
+        seed: draws the notes, and starts the MLP.
+
+    Returns:
+        {`linear`, `mlp`: accuracy; `chance`: that of guessing; `pitches`: how many both splits have}.
+
+    Raises:
+        ValueError: if the splits have fewer than two pitches in common.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neural_network import MLPClassifier
+
+    both = np.intersect1d(train_pitch, test_pitch)
+    if both.size < 2:
+        raise ValueError(f"pitches: found {both.size} in both splits, expected at least 2")
+    generator = np.random.default_rng(seed)
+    balanced = np.concatenate([generator.choice(np.flatnonzero(train_pitch == pitch), NOTES_A_PITCH) for pitch in both])
+    asked = np.isin(test_pitch, both)
+
+    def accuracy(model: ClassifierMixin) -> float:
+        right = _predict(model, train[balanced], train_pitch[balanced], test[asked]) == test_pitch[asked]
+        return float(np.mean([right[test_pitch[asked] == pitch].mean() for pitch in both]))
+
+    return {
+        "linear": accuracy(LogisticRegression(max_iter=500, C=0.3)),
+        "mlp": accuracy(MLPClassifier((128,), max_iter=100, random_state=seed)),
+        "chance": 1.0 / both.size,
+        "pitches": int(both.size),
+    }
+
+
+def family_accuracy(
+    train: np.ndarray, test: np.ndarray, train_family: np.ndarray, test_family: np.ndarray, *, seed: int = 0
+) -> dict[str, float]:
+    """Returns the share of test notes whose family a vote of the nearest training notes, and an MLP, get right.
+
+    Args:
+        train: float `[notes, n]`.
+        test: float `[other notes, n]`.
+        train_family: int `[notes]`, known families only.
+        test_family: int `[other notes]`, likewise.
+        seed: starts the MLP.
+
+    Returns:
+        {`nearest`: by the `NEIGHBOURS` nearest training notes, `mlp`: by an MLP, `chance`: by always naming the
+        training notes' most common family}.
+
+    Raises:
+        ValueError: if there are fewer training notes than neighbours, or no note to be asked of.
+    """
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.neural_network import MLPClassifier
+
+    if len(train) < NEIGHBOURS or not len(test):
+        raise ValueError(f"families: found {len(train)} and {len(test)} notes, expected at least {NEIGHBOURS} and 1")
+
+    def accuracy(model: ClassifierMixin) -> float:
+        return float(np.mean(_predict(model, train, train_family, test) == test_family))
+
+    names, counts = np.unique(train_family, return_counts=True)
+    return {
+        "nearest": accuracy(KNeighborsClassifier(NEIGHBOURS)),
+        "mlp": accuracy(MLPClassifier((128,), max_iter=100, random_state=seed)),
+        "chance": float(np.mean(test_family == names[counts.argmax()])),
+    }
+
+
+def pitch_r2(train: np.ndarray, test: np.ndarray, train_pitch: np.ndarray, test_pitch: np.ndarray) -> float:
+    """Returns R2 of the test notes' pitch by ridge regression on the training notes; arguments as `pitch_accuracy`."""
+    from sklearn.linear_model import RidgeCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-2, 4, 13)))
+    return float(model.fit(train, train_pitch).score(test, test_pitch))
+
+
+def _predict(model: ClassifierMixin, train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Returns the labels that a classifier gives the test inputs; inputs are standardised by the training ones."""
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    with warnings.catch_warnings():
+        # 100 passes are the probe's definition, whether they are enough or not.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return make_pipeline(StandardScaler(), model).fit(train, labels).predict(test)
