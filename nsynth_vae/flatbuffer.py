@@ -1,0 +1,199 @@
+"""The inside of a TFLite file: a note in its metadata, and the format in which it keeps its constants.
+
+By the schema that comes with LiteRT. TensorFlow's converter has one format for all constants of a file; a network's
+weights bear 8 bits, which as a DFT's matrix would be a noise floor 50 dB below the note.
+"""
+
+from __future__ import annotations
+
+import collections
+import struct
+from collections.abc import Callable
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+IDENTIFIER = b"TFL3"
+"""The file's bytes 4 to 7."""
+
+ALIGNMENT = 16
+"""Bytes: where a constant begins, by the schema's `force_align`, which the generated code does not see to."""
+
+_INT8_RUNTIME = b"2.17.0"
+"""The oldest runtime with matrix products of int8 weights with a scale for each output."""
+
+_INT8_VERSIONS = {schema.BuiltinOperator.CONV_2D: 5, schema.BuiltinOperator.FULLY_CONNECTED: 12}
+"""The versions of the operators that take float inputs and int8 weights with a scale for each output."""
+
+Plan = Callable[[np.ndarray], str]
+"""A float32 constant -> `float32`, `float16` or `int8`."""
+
+
+def read_note(content: bytes, name: str) -> str | None:
+    """Returns the text of a metadata entry, or None if there is none of this name.
+
+    Raises:
+        ValueError: if the content is not a TFLite file, or the entry is not UTF-8.
+    """
+    model = _read(content)
+    for entry in model.metadata or []:
+        if entry.name == name.encode():
+            return bytes(model.buffers[entry.buffer].data).decode()
+    return None
+
+
+def operators(content: bytes) -> dict[str, int]:
+    """Returns how many of each operator a TFLite file has: name -> number; custom ones have names in lower case.
+
+    Raises:
+        ValueError: if the content is not a TFLite file.
+    """
+    model = _read(content)
+    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+    found = collections.Counter()
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            code = model.operatorCodes[operator.opcodeIndex]
+            # Files of before 2020 have the code in the narrower field only.
+            builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
+            custom = code.customCode
+            found[f"custom {custom.decode()}" if custom else names[builtin]] += 1
+    return dict(sorted(found.items()))
+
+
+def rewrite(content: bytes, *, notes: dict[str, str], plan: Plan | None = None) -> bytes:
+    """Returns a TFLite file with texts added to its metadata and its constants kept as planned.
+
+    Args:
+        content: a file of float32 constants, as TensorFlow's converter gives it.
+        notes: name -> text of metadata entries to add.
+        plan: asked for every constant; by default all stay what they are. `float16` ones are converted back when the
+            file is loaded. `int8` is for the weights of `CONV_2D` and `FULLY_CONNECTED`: dynamic range, symmetric, a
+            scale for each output; such a product also rounds its inputs to 8 bits, by their range in each call.
+
+    Raises:
+        ValueError: if the content is not a TFLite file, or a constant is to be int8 that is not such weights.
+    """
+    model = _read(content)
+    if plan is not None:
+        for graph in model.subgraphs:
+            _keep_as_planned(model, graph, plan)
+        _drop_unused(model)
+    for name, text in notes.items():
+        entry = schema.MetadataT()
+        entry.name, entry.buffer = name.encode(), len(model.buffers)
+        model.buffers.append(_Buffer(text.encode()))
+        model.metadata = [*(model.metadata or []), entry]
+    builder = flatbuffers.Builder(len(content) + 1024)
+    builder.Finish(model.Pack(builder), IDENTIFIER)
+    return bytes(builder.Output())
+
+
+class _Buffer(schema.BufferT):
+    """A buffer that begins at a multiple of `ALIGNMENT`."""
+
+    def __init__(self, data: bytes | np.ndarray | None = None) -> None:
+        """Takes the content; None is an empty buffer, that of a tensor that is computed."""
+        super().__init__()
+        self.data = None if data is None else np.frombuffer(bytes(data), np.uint8)
+
+    def Pack(self, builder: flatbuffers.Builder) -> int:  # noqa: N802
+        """Writes the buffer; returns its place."""
+        if self.data is None:
+            return super().Pack(builder)
+        builder.StartVector(1, self.data.size, ALIGNMENT)
+        builder.head -= self.data.size
+        builder.Bytes[builder.head : builder.head + self.data.size] = self.data.tobytes()
+        vector = builder.EndVector()
+        schema.BufferStart(builder)
+        schema.BufferAddData(builder, vector)
+        return schema.BufferEnd(builder)
+
+
+def _read(content: bytes) -> schema.ModelT:
+    try:
+        model = schema.ModelT.InitFromPackedBuf(content, 0) if content[4:8] == IDENTIFIER else None
+    except (ValueError, TypeError, IndexError, struct.error):
+        # A file that is cut off has places outside of it.
+        model = None
+    if model is None:
+        raise ValueError("found something else, expected a whole TFLite file")
+    model.buffers = [_Buffer(buffer.data) for buffer in model.buffers]
+    return model
+
+
+def _keep_as_planned(model: schema.ModelT, graph: schema.SubGraphT, plan: Plan) -> None:
+    """Changes the constants of a graph, and the operators that take them."""
+    back = []
+    for index in range(len(graph.tensors)):
+        tensor = graph.tensors[index]
+        data = model.buffers[tensor.buffer].data
+        if tensor.type != schema.TensorType.FLOAT32 or data is None:
+            continue
+        values = data.view(np.float32).reshape(tensor.shape)
+        kind = plan(values)
+        if kind == "int8":
+            _quantise(model, graph, index, values)
+        elif kind == "float16":
+            back.append(_halve(model, graph, index, values))
+    graph.operators = back + graph.operators
+
+
+def _halve(model: schema.ModelT, graph: schema.SubGraphT, index: int, values: np.ndarray) -> schema.OperatorT:
+    """Puts a float16 constant beside a float32 one, which is computed from it; returns the operator that does."""
+    tensor, half = graph.tensors[index], schema.TensorT()
+    half.shape, half.type, half.buffer = tensor.shape, schema.TensorType.FLOAT16, len(model.buffers)
+    half.name = tensor.name + b"_float16"
+    model.buffers += [_Buffer(values.astype(np.float16)), _Buffer()]
+    tensor.buffer = len(model.buffers) - 1
+    graph.tensors.append(half)
+    operator = schema.OperatorT()
+    operator.opcodeIndex = _code(model, schema.BuiltinOperator.DEQUANTIZE, 3)
+    operator.inputs, operator.outputs = np.array([len(graph.tensors) - 1], np.int32), np.array([index], np.int32)
+    operator.builtinOptionsType = schema.BuiltinOptions.DequantizeOptions
+    operator.builtinOptions = schema.DequantizeOptionsT()
+    return operator
+
+
+def _quantise(model: schema.ModelT, graph: schema.SubGraphT, index: int, values: np.ndarray) -> None:
+    """Makes a constant int8, and the operators that take it hybrid ones."""
+    tensor = graph.tensors[index]
+    for operator in graph.operators:
+        if index not in operator.inputs:
+            continue
+        code = model.operatorCodes[operator.opcodeIndex].builtinCode
+        if code not in _INT8_VERSIONS or operator.inputs[1] != index:
+            raise ValueError(f"{tensor.name.decode()}: found no convolution's or product's weights, expected to")
+        operator.opcodeIndex = _code(model, code, _INT8_VERSIONS[code])
+        if code == schema.BuiltinOperator.FULLY_CONNECTED:
+            operator.builtinOptions.asymmetricQuantizeInputs = True
+    largest = np.abs(values).reshape(len(values), -1).max(axis=1)
+    scale = np.maximum(largest / 127.0, np.finfo(np.float32).tiny).astype(np.float32)
+    whole = np.round(values / scale.reshape(-1, *[1] * (values.ndim - 1)))
+    tensor.type, tensor.buffer = schema.TensorType.INT8, len(model.buffers)
+    model.buffers.append(_Buffer(np.clip(whole, -127, 127).astype(np.int8)))
+    tensor.quantization = schema.QuantizationParametersT()
+    tensor.quantization.scale, tensor.quantization.zeroPoint = scale, np.zeros(len(scale), np.int64)
+    for entry in model.metadata or []:
+        if entry.name == b"min_runtime_version":
+            model.buffers[entry.buffer] = _Buffer(_INT8_RUNTIME.ljust(16, b"\0"))
+
+
+def _drop_unused(model: schema.ModelT) -> None:
+    """Empties the buffers of constants that were replaced; the others keep their numbers."""
+    used = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
+    used |= {entry.buffer for entry in model.metadata or []}
+    model.buffers = [buffer if index in used else _Buffer() for index, buffer in enumerate(model.buffers)]
+
+
+def _code(model: schema.ModelT, builtin: int, version: int) -> int:
+    """Returns the index of an operator's code in this version, added if need be."""
+    for index, code in enumerate(model.operatorCodes):
+        if (code.builtinCode, code.version) == (builtin, version):
+            return index
+    code = schema.OperatorCodeT()
+    code.builtinCode, code.version = builtin, version
+    code.deprecatedBuiltinCode = min(builtin, 127)
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1
