@@ -12,9 +12,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from nsynth_vae.config import Config, InputError, SynthesisConfig
+from nsynth_vae.config import ClassificationConfig, Config, InputError, SynthesisConfig
 
-_Config = TypeVar("_Config", Config, SynthesisConfig)
+_Config = TypeVar("_Config", Config, SynthesisConfig, ClassificationConfig)
 _Options = TypeVar("_Options")
 
 _UNSET = argparse.SUPPRESS
@@ -144,7 +144,7 @@ def add_data_options(parser: argparse.ArgumentParser, *, features: bool = True) 
     )
 
 
-def add_config_options(parser: argparse.ArgumentParser, kind: type[Config] | type[SynthesisConfig] = Config) -> None:
+def add_config_options(parser: argparse.ArgumentParser, kind: type[_Config] = Config) -> None:
     """Adds the options that set fields of the configuration, which is of the given kind."""
     default = kind()
     parser.add_argument("--config", metavar="FILE", help="JSON as in a model's config.json; options given here win")
@@ -155,8 +155,9 @@ def add_config_options(parser: argparse.ArgumentParser, kind: type[Config] | typ
         keywords = {"type": type(value)} | keywords
         group.add_argument(flag, default=_UNSET, help=f"{text} (default: {value})", **keywords)
 
-    for flag, text, keywords in _MODEL_OPTIONS if kind is Config else _SYNTHESIZER_OPTIONS:
-        add(flag, "model" if kind is Config else "synthesizer", text, **keywords)
+    section, options = _SECTION_OPTIONS[kind]
+    for flag, text, keywords in options:
+        add(flag, section, text, **keywords)
     add("--batch-size", "train", "notes in a step, over all devices", **_POSITIVE_INT)
     add("--learning-rate", "train", "step size of Adam", type=positive_float, metavar="X")
     add("--patience", "train", "epochs without a better validation loss before training stops", **_POSITIVE_INT)
@@ -186,6 +187,18 @@ _SYNTHESIZER_OPTIONS = (
     ("--blocks", "residual blocks", _POSITIVE_INT),
     ("--num-harmonics", "harmonics of a note at most", _POSITIVE_INT),
 )
+
+_CLASSIFIER_OPTIONS = (
+    ("--channels", "width of the first convolution over the log-mel", _POSITIVE_INT),
+    ("--feature-dim", "features of a note", _POSITIVE_INT),
+    ("--dropout", "share of the features that is left out in training, 0 to 1", {"metavar": "X"}),
+)
+
+_SECTION_OPTIONS = {
+    Config: ("model", _MODEL_OPTIONS),
+    SynthesisConfig: ("synthesizer", _SYNTHESIZER_OPTIONS),
+    ClassificationConfig: ("classifier", _CLASSIFIER_OPTIONS),
+}
 
 
 def config_from(options: argparse.Namespace, kind: type[_Config] = Config) -> _Config:

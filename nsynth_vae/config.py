@@ -1,7 +1,7 @@
 """Configuration: frozen dataclasses, checked on creation, that go to JSON and back.
 
-One `Config`, or `SynthesisConfig`, is saved beside a model's weights and everything that uses the model is rebuilt
-from it.
+One `Config`, `SynthesisConfig` or `ClassificationConfig` is saved beside a model's weights and everything that uses the
+model is rebuilt from it.
 """
 
 from __future__ import annotations
@@ -227,6 +227,23 @@ class SynthesizerConfig(_Section):
             _check(getattr(self, name) > 0, name, getattr(self, name), "a positive integer")
 
 
+@dataclasses.dataclass(frozen=True)
+class ClassifierConfig(_Section):
+    """The classifier of pitch, family and source that evaluations measure with."""
+
+    channels: int = 16
+    """Channels of the first convolution over the log-mel; the deeper ones have up to eight times as many."""
+    feature_dim: int = 64
+    """Features of a note: what family and source are told from, and Frechet distance and NDB measured on."""
+    dropout: float = 0.3
+    """Share of the features that is left out in training."""
+
+    def _check(self) -> None:
+        for name in ("channels", "feature_dim"):
+            _check(getattr(self, name) > 0, name, getattr(self, name), "a positive integer")
+        _check(0 <= self.dropout < 1, "dropout", self.dropout, "at least 0 and below 1")
+
+
 class _Document(_Section):
     """What configurations of a whole model share: sections, and a file."""
 
@@ -283,6 +300,25 @@ class SynthesisConfig(_Document):
     def _check(self) -> None:
         precision = self.train.precision
         _check(precision == "float32", "precision", precision, "float32, a synthesizer's only one")
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassificationConfig(_Document):
+    """All of a classifier's configuration: its folder's `config.json`."""
+
+    audio: AudioConfig = AudioConfig()
+    data: DataConfig = DataConfig()
+    classifier: ClassifierConfig = ClassifierConfig()
+    train: TrainConfig = dataclasses.replace(TrainConfig(), batch_size=32, weight_average=0.99)
+
+    def _check(self) -> None:
+        precision = self.train.precision
+        _check(precision == "float32", "precision", precision, "float32, a classifier's only one")
+        _check(self.audio.sample_rate == 16000, "sample_rate", self.audio.sample_rate, "16000 Hz, a classifier's only")
+
+
+AnyConfig = Config | SynthesisConfig | ClassificationConfig
+"""What a model folder's `config.json` can be."""
 
 
 @dataclasses.dataclass(frozen=True)

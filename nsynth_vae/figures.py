@@ -84,6 +84,29 @@ def plot_spectrograms(
     _save(figure, path)
 
 
+def plot_confusion(counts: np.ndarray, names: Sequence[str], path: pathlib.Path) -> None:
+    """Draws which classes are taken for which, in percent of each class's notes; classes without notes are left out.
+
+    Args:
+        counts: int `[classes, classes]`, of the notes of a class (row) that are told to be of another (column).
+        names: of the classes.
+        path: where the PNG goes.
+    """
+    there = np.flatnonzero(counts.sum(axis=1))
+    percent = 100.0 * counts[there] / np.maximum(counts[there].sum(axis=1, keepdims=True), 1)
+    figure, axis = plt.subplots(figsize=(2 + 0.5 * len(names), 1.5 + 0.4 * max(len(there), 1)), layout="constrained")
+    axis.imshow(percent, cmap="Blues", vmin=0.0, vmax=100.0, aspect="auto")
+    for (row, column), value in np.ndenumerate(percent):
+        if value:
+            axis.text(
+                column, row, f"{value:.0f}", ha="center", va="center", color="w" if value > 50 else "k", fontsize=8
+            )
+    axis.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=8)
+    axis.set_yticks(range(len(there)), [f"{names[i]} ({counts[i].sum()})" for i in there], fontsize=8)
+    axis.set(xlabel="told", ylabel="is (notes)", title="percent")
+    _save(figure, path)
+
+
 def write_wav(path: pathlib.Path, audio: np.ndarray, sample_rate: int) -> None:
     """Writes audio, float `[samples]`, -1..1, as a 16-bit mono WAV."""
     import soundfile

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from nsynth_vae import checkpoints
-from nsynth_vae.config import Budget, Config, InputError, SynthesisConfig, TrainConfig
+from nsynth_vae.config import AnyConfig, Budget, InputError, TrainConfig
 from nsynth_vae.data.batches import SplitNotes
 
 CHECKPOINT_SECONDS = 60.0
@@ -41,8 +41,8 @@ class Trainer:
 
     def __init__(
         self,
-        make_model: Callable[[Config | SynthesisConfig], keras.Model],
-        config: Config | SynthesisConfig,
+        make_model: Callable[[AnyConfig], keras.Model],
+        config: AnyConfig,
         train: SplitNotes,
         valid: SplitNotes,
         folder: pathlib.Path,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from nsynth_vae import model_folder
-from nsynth_vae.config import Budget, Config, InputError, SynthesisConfig, write_text
+from nsynth_vae.config import AnyConfig, Budget, InputError, write_text
 from nsynth_vae.training_options import Options
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class TrainingRun(abc.ABC):
     loss_panels: ClassVar[Sequence[tuple[str, str]]]
     """What `figures/losses.png` shows: (loss, title)."""
 
-    def __init__(self, config: Config | SynthesisConfig, options: Options) -> None:
+    def __init__(self, config: AnyConfig, options: Options) -> None:
         """Takes what is to be trained and how; nothing is read or written yet."""
         from nsynth_vae.data.source import BadNotes
 
@@ -57,7 +57,7 @@ class TrainingRun(abc.ABC):
         """Returns what opens a split's notes, called with their rows and `progress`; `count` of all will be opened."""
 
     @abc.abstractmethod
-    def make_model(self, config: Config | SynthesisConfig) -> keras.Model:
+    def make_model(self, config: AnyConfig) -> keras.Model:
         """Makes the model; see `Trainer`."""
 
     @abc.abstractmethod

@@ -1,4 +1,4 @@
-"""Any source's notes as batches of audio, for training a synthesizer: kept in memory, or read anew in every epoch.
+"""Any source's notes as batches of audio and labels: kept in memory, or read anew in every epoch.
 
 Audio is rounded to 16 bits either way: exact for 16-bit sources such as NSynth, -96 dB of full scale for others
 (Vorbis, MP3, resampled sounds, 24 bits). So both ways give the same numbers, and where the source can tell its order
@@ -8,7 +8,7 @@ Audio is rounded to 16 bits either way: exact for 16-bit sources such as NSynth,
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,23 +23,27 @@ if TYPE_CHECKING:
 
 BYTES_A_SAMPLE = 2
 
+LABELS = ("pitch",)
+"""The labels of a batch where no others are asked for: what a synthesizer is told."""
+
 
 class AudioNotes(SplitNotes):
-    """The audio of one split's notes, as batches: {`audio`: float32 `[batch, num_samples]`, `pitch`: int32 `[batch]`}.
+    """The audio and labels of one split's notes, as batches.
 
-    An epoch has every note once, in an order that is a pure function of (seed, epoch), but for what is left over a
-    whole number of batches; notes fewer than one batch are repeated to fill it.
+    A batch is {`audio`: float32 `[batch, num_samples]`, label: int32 `[batch]`, ...}. Labels are columns of a
+    `NoteTable`, by their names there; what is not known is `notes.UNKNOWN`. An epoch has every note once, in an order
+    that is a pure function of (seed, epoch), but for what is left over a whole number of batches; notes fewer than one
+    batch are repeated to fill it.
     """
 
     config: AudioConfig
+    labels: Sequence[str]
 
     def _signature(self, batch_size: int | None) -> dict[str, tf.TensorSpec]:
         import tensorflow as tf
 
-        return {
-            "audio": tf.TensorSpec([batch_size, self.config.num_samples], tf.float32),
-            "pitch": tf.TensorSpec([batch_size], tf.int32),
-        }
+        audio = {"audio": tf.TensorSpec([batch_size, self.config.num_samples], tf.float32)}
+        return audio | {name: tf.TensorSpec([batch_size], tf.int32) for name in self.labels}
 
 
 class MemoryAudio(AudioNotes):
@@ -52,6 +56,7 @@ class MemoryAudio(AudioNotes):
         config: AudioConfig,
         bad_notes: BadNotes,
         progress: Callable[[int], None] = lambda notes: None,
+        labels: Sequence[str] = LABELS,
     ) -> None:
         """Reads the good notes at `rows` of the source's table; `progress` is told of each as it is read.
 
@@ -69,11 +74,12 @@ class MemoryAudio(AudioNotes):
         if not good:
             raise InputError(f"{source.name}: no note can be used, expected at least one")
         super().__init__(source, np.array(good, np.int64))
-        self.config, self._source = config, source
+        self.config, self.labels, self._source = config, labels, source
 
     def read(self, index: np.ndarray) -> dict[str, np.ndarray]:
         """Returns a batch of the notes at these rows of `self.table`."""
-        return {"audio": dequantize(self._audio[index], self._step[index, None]), "pitch": self.table.pitch[index]}
+        audio = {"audio": dequantize(self._audio[index], self._step[index, None])}
+        return audio | {name: getattr(self.table, name)[index] for name in self.labels}
 
     def training(self, *, batch_size: int, seed: int, first_step: int = 0) -> tf.data.Dataset:
         """Returns endless batches; see the base classes."""
@@ -105,10 +111,17 @@ class MemoryAudio(AudioNotes):
 class StreamedAudio(StreamedNotes, AudioNotes):
     """Audio read anew each epoch; memory does not grow with the number of notes."""
 
-    def __init__(self, source: Source, rows: np.ndarray, config: AudioConfig, bad_notes: BadNotes) -> None:
+    def __init__(
+        self,
+        source: Source,
+        rows: np.ndarray,
+        config: AudioConfig,
+        bad_notes: BadNotes,
+        labels: Sequence[str] = LABELS,
+    ) -> None:
         """Takes the notes at `rows` of the source's table."""
         super().__init__(source, rows, bad_notes)
-        self.config = config
+        self.config, self.labels = config, labels
 
     def training(self, *, batch_size: int, seed: int, first_step: int = 0) -> tf.data.Dataset:
         """Returns endless batches; see the base classes."""
@@ -138,7 +151,7 @@ class StreamedAudio(StreamedNotes, AudioNotes):
 
     def _labelled(self, note: tuple[int, np.ndarray]) -> tuple:
         row, audio = note
-        return dequantize(*quantize(audio)), self._source.table.pitch[row]
+        return dequantize(*quantize(audio)), *(getattr(self._source.table, name)[row] for name in self.labels)
 
 
 def open_audio(
@@ -149,6 +162,7 @@ def open_audio(
     *,
     memory: bool,
     progress: Callable[[int], None] = lambda notes: None,
+    labels: Sequence[str] = LABELS,
 ) -> AudioNotes:
     """Returns the audio of some notes, from memory, or else streamed.
 
@@ -159,14 +173,15 @@ def open_audio(
         bad_notes: is told of every bad note.
         memory: whether all of it may be held in memory; see `audio_megabytes`.
         progress: is told how many notes were read since it was last told.
+        labels: columns of `NoteTable` that the batches are to have.
 
     Raises:
         BadNoteError: for a bad note, under the policy `error`.
         InputError: if no note is left.
     """
     if memory:
-        return MemoryAudio(source, rows, config, bad_notes, progress)
-    return StreamedAudio(source, rows, config, bad_notes)
+        return MemoryAudio(source, rows, config, bad_notes, progress, labels)
+    return StreamedAudio(source, rows, config, bad_notes, labels)
 
 
 def audio_megabytes(notes: int, config: AudioConfig) -> float:
