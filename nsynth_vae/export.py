@@ -1,4 +1,4 @@
-"""Export: a trained model as SavedModels and TFLite files that need neither this package nor Keras.
+"""`python -m nsynth_vae.export`: a trained model as SavedModels and TFLite files, which need neither package nor Keras.
 
 `exports/encoder/<version>/` and `exports/decoder/<version>/` are for TensorFlow and TF Serving,
 `exports/tflite/` is for devices. A model is written aside and renamed, so that a server that watches the
@@ -7,24 +7,67 @@ folder never sees half.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import os
 import pathlib
 import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from nsynth_vae import __version__, model_folder
+from nsynth_vae import __version__, cli, model_folder, publishing
 from nsynth_vae.config import Config, InputError, write_text
-from nsynth_vae.publishing import aside, publish, quiet
 
 if TYPE_CHECKING:
     from nsynth_vae.model import VAE
-    from nsynth_vae.signatures import Endpoint
 
 FORMAT_VERSION = 1
 """Raised whenever a client written for the former exports would no longer work."""
+
+
+def make_parser() -> cli.Parser:
+    """Returns the command's options."""
+    parser = cli.Parser(
+        "nsynth_vae.export",
+        "Writes a trained model's encoder and decoder as SavedModels, for TensorFlow and TF Serving, and as TFLite "
+        "files, for devices.",
+    )
+    parser.add_argument(
+        "--model",
+        metavar="PATH",
+        type=pathlib.Path,
+        default=model_folder.DEFAULT,
+        help="the model folder (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--exports",
+        metavar="DIR",
+        type=pathlib.Path,
+        default=pathlib.Path("exports"),
+        help="where SavedModels and TFLite files go (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--version",
+        metavar="N",
+        type=cli.positive_int,
+        help="of both SavedModels, above all that are there (default: the next one)",
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+
+    def export_from(parsed: argparse.Namespace) -> None:
+        vae, config = load_model(parsed.model)
+        paths = export_model(vae, config, parsed.exports, version=parsed.version, report=print)
+        for name in ("encoder", "decoder"):
+            print(f"{name:8} {paths[name]}")
+        print(f"{'tflite':8} {paths['tflite_facts'].parent}")
+
+    return cli.run(export_from, make_parser(), arguments)
 
 
 def load_model(folder: str | os.PathLike) -> tuple[VAE, Config]:
@@ -35,7 +78,8 @@ def load_model(folder: str | os.PathLike) -> tuple[VAE, Config]:
     """
     from nsynth_vae.model import VAE
 
-    return model_folder.load(folder, Config.load, VAE)
+    expected = "a model folder, such as `python -m nsynth_vae.train` makes,"
+    return model_folder.load(folder, Config.load, VAE, expected=expected)
 
 
 def export_model(
@@ -68,10 +112,9 @@ def export_model(
     """
     exports_dir = pathlib.Path(exports_dir)
     report = report or (lambda line: None)
-    version = _next_version(exports_dir, version)
-    paths = {kind: exports_dir / kind / str(version) for kind in ("encoder", "decoder")}
-    with aside(exports_dir) as folder:
-        from nsynth_vae import signatures, tflite
+    _next_version(exports_dir, version)
+    with publishing.aside(exports_dir) as folder:
+        from nsynth_vae import saved_model, signatures, tflite
         from nsynth_vae.synthesis import harmonic_noise
 
         encoder, decoder = signatures.float32_layers(vae, config)
@@ -80,21 +123,25 @@ def export_model(
         if synthesizer is None:
             report("these features are not the synthesizer's: audio is by Griffin-Lim, and not in the TFLite files")
         facts = model_facts(config)
-        facts_text = json.dumps(facts, indent=2) + "\n"
         report("encoder: SavedModel")
-        _write_saved_model(folder / "encoder", signatures.encoder_endpoint(encoder, config), facts_text)
+        saved_model.write(folder / "encoder", "encoder", signatures.encoder_endpoints(encoder, config), facts)
         report("decoder: SavedModel")
-        _write_saved_model(folder / "decoder", signatures.decoder_endpoint(decoder, config, sound), facts_text)
-        written = tflite.write_models(folder / "tflite", encoder, decoder, config, synthesizer, facts, report)
-        paths |= {stem: exports_dir / "tflite" / path.name for stem, path in written.items()}
+        endpoints = signatures.decoder_endpoints(decoder, config, sound)
+        saved_model.write(folder / "decoder", "decoder", endpoints, facts)
+        sources = {"encoder": folder / "encoder", "decoder": folder / "decoder"}
+        sources |= tflite.write_models(folder / "tflite", encoder, decoder, config, synthesizer, facts, report)
         if synthesizer is not None:
             # It does not depend on the model: the file that comes with its weights is copied.
-            paths["synthesizer_float16"] = exports_dir / "tflite" / harmonic_noise.TFLITE
-            shutil.copyfile(harmonic_noise.SHIPPED / harmonic_noise.TFLITE, folder / "synthesizer_float16")
-        paths["tflite_facts"] = exports_dir / "tflite" / "model_facts.json"
-        write_text(folder / "tflite_facts", facts_text)
-        for name, path in paths.items():
-            publish(written.get(name, folder / name), path)
+            sources["synthesizer_float16"] = folder / "tflite" / harmonic_noise.TFLITE
+            shutil.copyfile(harmonic_noise.SHIPPED / harmonic_noise.TFLITE, sources["synthesizer_float16"])
+        sources["tflite_facts"] = folder / "tflite" / saved_model.FACTS
+        write_text(sources["tflite_facts"], json.dumps(facts, indent=2) + "\n")
+        # Another export may have published its version while this one was written.
+        with publishing.alone(exports_dir):
+            number = str(_next_version(exports_dir, version))
+            paths = {name: exports_dir / "tflite" / path.name for name, path in sources.items()}
+            paths |= {kind: exports_dir / kind / number for kind in ("encoder", "decoder")}
+            publishing.publish_all({sources[name]: path for name, path in paths.items()})
     return paths
 
 
@@ -129,20 +176,5 @@ def _next_version(exports_dir: pathlib.Path, version: int | None) -> int:
     return version
 
 
-def _write_saved_model(folder: pathlib.Path, endpoint: Endpoint, facts: str) -> None:
-    """Writes the endpoint as the one signature `serving_default`, and the facts beside it.
-
-    By Keras's `ExportArchive`: a plain `tf.saved_model.save` of a module with Keras 3 layers gives a
-    SavedModel that TensorFlow 2.17's TFLite converter crashes on ("missing attribute 'value'"). It finds the
-    variables that the function uses; a layer that it is told to track as well would be written twice.
-    """
-    import keras
-
-    function, inputs = endpoint
-    with quiet():
-        archive = keras.export.ExportArchive()
-        archive.add_endpoint("serving_default", function, inputs)
-        archive.write_out(str(folder), verbose=False)
-    extra = folder / "assets.extra"
-    extra.mkdir()
-    write_text(extra / "model_facts.json", facts)
+if __name__ == "__main__":
+    sys.exit(main())

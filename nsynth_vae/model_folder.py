@@ -17,6 +17,9 @@ from nsynth_vae.config import Budget, Config, InputError, SynthesisConfig
 if TYPE_CHECKING:
     import keras
 
+DEFAULT = pathlib.Path("models/starter")
+"""The model that commands use where none is named: the one that `python -m nsynth_vae.train` makes."""
+
 _Config = TypeVar("_Config", Config, SynthesisConfig)
 
 

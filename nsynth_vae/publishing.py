@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import shutil
@@ -43,6 +44,33 @@ def publish(source: pathlib.Path, path: pathlib.Path) -> None:
         source.replace(path)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}, expected to write it new") from error
+
+
+def publish_all(places: dict[pathlib.Path, pathlib.Path]) -> None:
+    """Renames sources to their places in turn; if one fails, the folders before it are taken back."""
+    done = []
+    try:
+        for source, path in places.items():
+            publish(source, path)
+            done.append((source, path))
+    except InputError:
+        for source, path in reversed(done):
+            if path.is_dir():
+                path.replace(source)
+        raise
+
+
+@contextlib.contextmanager
+def alone(folder: pathlib.Path) -> Iterator[None]:
+    """Waits until no other process is in this block with the same folder."""
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        # Some network disks have no locks.
+        with contextlib.suppress(OSError):
+            fcntl.flock(place, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(place)
 
 
 @contextlib.contextmanager

@@ -1,10 +1,12 @@
 """Exports: signatures, parity with Keras in a process without this package, versions, failures."""
 
+import concurrent.futures
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import threading
 import time
 
 import keras
@@ -13,10 +15,10 @@ import pytest
 import tensorflow as tf
 from small_models import AUDIO, CONFIG, SMALL, make_inputs, make_vae, sound
 
-from nsynth_vae import export, features, publishing, signatures, tflite
+from nsynth_vae import export, features, publishing, saved_model, signatures, tflite
 from nsynth_vae.config import AudioConfig, Config, InputError, ModelConfig
 from nsynth_vae.model import VAE
-from nsynth_vae.synthesis import griffin_lim
+from nsynth_vae.synthesis import griffin_lim, harmonic_noise
 
 BATCHES = (1, 2, 7)
 
@@ -28,17 +30,38 @@ import numpy as np
 import tensorflow as tf
 exports, inputs, outputs = sys.argv[1:]
 data, found = np.load(inputs), {}
-encode = tf.saved_model.load(exports + "/encoder/1").signatures["serving_default"]
-decode = tf.saved_model.load(exports + "/decoder/1").signatures["serving_default"]
-for n in (1, 2, 7):
-    for name, value in encode(audio=tf.constant(data["audio"][:n])).items():
-        found[f"{name}_{n}"] = value.numpy()
-    given = {name: tf.constant(data[name][:n]) for name in ("z", "pitch", "velocity")}
-    for name, value in decode(**given).items():
-        found[f"{name}_{n}"] = value.numpy()
-    found[f"again_{n}"] = decode(**given)["audio"].numpy()
+for kind in ("encoder", "decoder"):
+    model = tf.saved_model.load(f"{exports}/{kind}/1")
+    for signature, run in model.signatures.items():
+        names = run.structured_input_signature[1]
+        if "wav_bytes" in names:
+            continue
+        for n in (1, 2, 7):
+            for attempt in ("first", "again"):
+                for name, value in run(**{name: tf.constant(data[name][:n]) for name in names}).items():
+                    if value.dtype != tf.string:
+                        found[f"{signature}/{name}/{n}/{attempt}"] = value.numpy()
 np.savez(outputs, **found)
 """
+
+Z, MIDI, AUDIO_SHAPE, LOG_MEL = [None, 6], [None], [None, 64000], [None, 251, 128]
+POSTERIOR = {"z_mean": (Z, tf.float32), "z_log_var": (Z, tf.float32)}
+NOTES = {"z": (Z, tf.float32), "pitch": (MIDI, tf.int32), "velocity": (MIDI, tf.int32)}
+SOUND, SPECTROGRAM = {"audio": (AUDIO_SHAPE, tf.float32)}, {"log_mel": (LOG_MEL, tf.float32)}
+FILES_OF_NOTES = {"wav_bytes": (MIDI, tf.string)}
+CONTRACT = {
+    "encoder": {
+        "serving_default": (SOUND, POSTERIOR),
+        "encode_log_mel": (SPECTROGRAM, POSTERIOR),
+        "encode_wav": (FILES_OF_NOTES, POSTERIOR),
+    },
+    "decoder": {
+        "serving_default": (NOTES, SPECTROGRAM | SOUND),
+        "decode_log_mel": (NOTES, SPECTROGRAM),
+        "decode_audio": (NOTES, SOUND),
+        "decode_wav": (NOTES, FILES_OF_NOTES),
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -65,11 +88,11 @@ def exported(
 def stubs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replaces the slow writing of SavedModels and TFLite, for tests of where and when."""
 
-    def write(folder: pathlib.Path, endpoint: object, facts: str) -> None:
+    def write(folder: pathlib.Path, name: str, endpoints: object, facts: dict) -> None:
         folder.mkdir()
-        (folder / "saved_model.pb").write_text(facts)
+        (folder / "saved_model.pb").write_text(json.dumps(facts))
 
-    monkeypatch.setattr(export, "_write_saved_model", write)
+    monkeypatch.setattr(saved_model, "write", write)
 
     def write_models(folder: pathlib.Path, *_) -> dict[str, pathlib.Path]:
         folder.mkdir()
@@ -89,48 +112,78 @@ def test_signatures_are_the_contracts(exported) -> None:
     """Names, dtypes and shapes, with any number of notes in a batch."""
     _, paths, folder, _ = exported
     assert paths["encoder"] == folder / "encoder" / "1" and paths["decoder"] == folder / "decoder" / "1"
-    expected = {
-        "encoder": (
-            {"audio": ([None, 64000], tf.float32)},
-            {"z_mean": ([None, 6], tf.float32), "z_log_var": ([None, 6], tf.float32)},
-        ),
-        "decoder": (
-            {"z": ([None, 6], tf.float32), "pitch": ([None], tf.int32), "velocity": ([None], tf.int32)},
-            {"log_mel": ([None, 251, 128], tf.float32), "audio": ([None, 64000], tf.float32)},
-        ),
-    }
-    for kind, (inputs, outputs) in expected.items():
+
+    def described(specs: dict) -> dict:
+        return {name: (spec.shape.as_list(), spec.dtype) for name, spec in specs.items()}
+
+    for kind, contract in CONTRACT.items():
         loaded = tf.saved_model.load(str(paths[kind]))
-        assert list(loaded.signatures) == ["serving_default"]
-        signature = loaded.signatures["serving_default"]
+        found = {
+            name: (described(signature.structured_input_signature[1]), described(signature.structured_outputs))
+            for name, signature in loaded.signatures.items()
+        }
+        assert found == contract
 
-        def described(specs: dict) -> dict:
-            return {name: (spec.shape.as_list(), spec.dtype) for name, spec in specs.items()}
 
-        assert described(signature.structured_input_signature[1]) == inputs
-        assert described(signature.structured_outputs) == outputs
+def test_signatures_share_weights_and_constants(exported) -> None:
+    """Each weight is written once, and so is what several signatures compute."""
+    vae, paths, _, _ = exported
+    layers = {"encoder": [vae.encoder], "decoder": [vae.decoder, harmonic_noise.load()]}
+    for kind, parts in layers.items():
+        weights = sum(weight.size * 4 for part in parts for weight in part.get_weights())
+        assert weights <= (paths[kind] / "variables/variables.data-00000-of-00001").stat().st_size < weights + 50_000
+    # The mel matrix and the synthesizer's tables: twice would be 9 MB.
+    assert (paths["decoder"] / "saved_model.pb").stat().st_size < 6e6
+    assert (paths["encoder"] / "saved_model.pb").stat().st_size < 5e5
+
+
+def operations(graph_def) -> set[str]:
+    """Returns the names of the operators of a graph and of all functions that it can call."""
+    library = {function.signature.name: function.node_def for function in graph_def.library.function}
+    nodes, names, seen = list(graph_def.node), set(), set()
+    while nodes:
+        node = nodes.pop()
+        names.add(node.op)
+        for value in node.attr.values():
+            for function in [value.func.name, *(item.name for item in value.list.func)]:
+                if function and function not in seen:
+                    seen.add(function)
+                    nodes += library[function]
+    return names
+
+
+def test_decode_log_mel_makes_no_sound(exported) -> None:
+    """Only the signatures that give audio have the synthesizer's running sum of phases."""
+    signatures_ = tf.saved_model.load(str(exported[1]["decoder"])).signatures
+    found = {name: "Cumsum" in operations(run.graph.as_graph_def()) for name, run in signatures_.items()}
+    assert found == {"serving_default": True, "decode_audio": True, "decode_wav": True, "decode_log_mel": False}
 
 
 def test_parity_in_a_process_without_this_package(exported, tmp_path: pathlib.Path) -> None:
-    """Nor with Keras; alone and in batches; twice the same audio."""
+    """Nor with Keras; alone and in batches; twice the same."""
     vae, _, folder, _ = exported
     data = make_inputs()
+    data["log_mel"] = features.log_mel(tf.constant(data["audio"]), AUDIO).numpy()
     np.savez(tmp_path / "inputs.npz", **data)
     command = [sys.executable, "-I", "-c", CLIENT, str(folder), "inputs.npz", "outputs.npz"]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    found = np.load(tmp_path / "outputs.npz")
-    for n in BATCHES:
-        z_mean, z_log_var = vae.encoder(features.log_mel(tf.constant(data["audio"][:n]), AUDIO))
-        log_mel = vae.decoder(*(tf.constant(data[name][:n]) for name in ("z", "pitch", "velocity")))
-        np.testing.assert_allclose(found[f"z_mean_{n}"], z_mean, atol=1e-4)
-        np.testing.assert_allclose(found[f"z_log_var_{n}"], z_log_var, atol=1e-4)
-        np.testing.assert_allclose(found[f"log_mel_{n}"], log_mel, atol=1e-4)
-        audio = sound(found[f"log_mel_{n}"], data["pitch"][:n])
-        assert np.max(np.abs(audio)) > 0.01
-        np.testing.assert_allclose(found[f"audio_{n}"], audio, atol=1e-3)
-        np.testing.assert_array_equal(found[f"again_{n}"], found[f"audio_{n}"])
+    found = dict(np.load(tmp_path / "outputs.npz"))
+    assert len(found) == 2 * len(BATCHES) * (2 + 2 + 2 + 1 + 1)
+    z_mean, z_log_var = vae.encoder(data["log_mel"])
+    log_mel = vae.decoder(*(tf.constant(data[name]) for name in ("z", "pitch", "velocity")))
+    expected = {"z_mean": z_mean, "z_log_var": z_log_var, "log_mel": log_mel}
+    for key, value in found.items():
+        signature, name, n, attempt = key.split("/")
+        if attempt == "again":
+            np.testing.assert_array_equal(value, found[f"{signature}/{name}/{n}/first"])
+        elif name == "audio":
+            audio = sound(found[f"serving_default/log_mel/{n}/first"], data["pitch"][: int(n)])
+            assert np.max(np.abs(audio)) > 0.01
+            np.testing.assert_allclose(value, audio, atol=1e-3)
+        else:
+            np.testing.assert_allclose(value, expected[name][: int(n)], atol=1e-4)
 
 
 def test_parity_of_the_audio_in_this_process(exported) -> None:
@@ -216,6 +269,37 @@ def test_a_version_that_appears_meanwhile_is_kept(tmp_path: pathlib.Path, stubs,
         export.export_model(make_vae(SMALL), SMALL, tmp_path)
     assert (tmp_path / "encoder" / "1" / "mine").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["encoder"]
+
+
+def test_a_failure_in_the_middle_takes_back_the_version(tmp_path: pathlib.Path, stubs) -> None:
+    """An encoder without its decoder is no use."""
+    (tmp_path / "tflite").write_text("a file where the folder should be")
+    with pytest.raises(InputError, match="tflite/encoder_float32.tflite: .*, expected to write it new"):
+        export.export_model(make_vae(SMALL), SMALL, tmp_path)
+    assert numbered(tmp_path) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["decoder", "encoder", "tflite"]
+
+
+def test_many_exports_at_once(tmp_path: pathlib.Path, stubs) -> None:
+    """Each has a version of its own, the same for encoder and decoder; what a reader sees is whole."""
+    vae, seen, done = make_vae(SMALL), {}, threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            for folder in tmp_path.glob("*coder/*"):
+                seen.setdefault(folder, (folder / "saved_model.pb").exists())
+
+    def write() -> list[pathlib.Path]:
+        return [export.export_model(vae, SMALL, tmp_path)["decoder"] for _ in range(2)]
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        reader = pool.submit(read)
+        writers = [pool.submit(write) for _ in range(2)]
+        versions = [path for writer in writers for path in writer.result()]
+        done.set()
+        reader.result()
+    assert sorted(versions) == [tmp_path / "decoder" / str(version) for version in range(1, 5)]
+    assert len(seen) == 8 and all(seen.values())
 
 
 def test_a_failure_leaves_nothing_and_tells_why(tmp_path: pathlib.Path, stubs, monkeypatch, capfd) -> None:

@@ -1,0 +1,117 @@
+"""Checks inside of exported graphs: who sends what would give silent nonsense gets one sentence that says so.
+
+Each function returns its arguments, which cannot be used before the checks have passed. The sentence reaches clients of
+TF Serving and of the C API as the text of an `InvalidArgumentError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from nsynth_vae.config import AudioConfig
+
+LOUDEST = 32.0
+"""Peak that audio in -1..1 does not have, whatever its resampler overshoots, and 16-bit integers cast to float do."""
+
+LARGEST_LOG_MEL = 16.0
+"""Normalised log-mels are within -1.3 to 2.5 or so; decibels or another model's are not within this."""
+
+LARGEST_Z = 100.0
+"""The prior is N(0, 1): no way between timbres, or beyond them, leads this far out."""
+
+
+def audio(samples: tf.Tensor, config: AudioConfig) -> tf.Tensor:
+    """Returns audio `[batch, num_samples]` after checking its shape, and that it is finite and not integers."""
+    samples = _shaped("audio", samples, [config.num_samples])
+    return _bounded("audio", samples, LOUDEST, "samples within -1 to 1")
+
+
+def log_mel(values: tf.Tensor, config: AudioConfig) -> tf.Tensor:
+    """Returns log-mels `[batch, num_frames, mel_bins]` after checking their shape and range."""
+    values = _shaped("log_mel", values, [config.num_frames, config.num_mel_bins])
+    return _bounded("log_mel", values, LARGEST_LOG_MEL, "normalised log-mels, about -1.3 to 2.5")
+
+
+def notes(
+    z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor, latent_dim: int
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns z `[batch, latent_dim]`, pitch and velocity `[batch]` after checking shapes, batch size and range."""
+    z = _shaped("z", z, [latent_dim])
+    pitch, velocity = _shaped("pitch", pitch, []), _shaped("velocity", velocity, [])
+    sizes = [tf.shape(tensor)[0] for tensor in (z, pitch, velocity)]
+    same = tf.logical_and(tf.equal(sizes[0], sizes[1]), tf.equal(sizes[0], sizes[2]))
+    z, pitch, velocity = _gated(
+        (z, pitch, velocity),
+        same,
+        lambda: tf.strings.format("z, pitch, velocity: expected the same batch size, found {}, {} and {}", sizes),
+    )
+    z = _bounded("z", z, LARGEST_Z, f"values within {-LARGEST_Z:g} to {LARGEST_Z:g}")
+    return z, _midi("pitch", pitch), _midi("velocity", velocity)
+
+
+def wav(samples: tf.Tensor, sample_rate: tf.Tensor, config: AudioConfig) -> tf.Tensor:
+    """Returns a decoded WAV file `[samples, 1]` after checking that it is mono and of the right sample rate."""
+    rate = config.sample_rate
+    (samples,) = _gated(
+        (samples,),
+        tf.equal(sample_rate, rate),
+        lambda: tf.strings.format(f"wav_bytes: expected a sample rate of {rate} Hz, found {{}}", sample_rate),
+    )
+    channels = tf.shape(samples)[1]
+    (samples,) = _gated(
+        (samples,),
+        tf.equal(channels, 1),
+        lambda: tf.strings.format("wav_bytes: expected 1 channel, found {}", channels),
+    )
+    return samples
+
+
+def _shaped(name: str, tensor: tf.Tensor, inner: list[int]) -> tf.Tensor:
+    """Returns the tensor, `[batch, *inner]`, after checking that this is its shape.
+
+    TF Serving and the C API feed what they are given, whatever the signature says. The whole shape is asked for: as the
+    batch is unknown, no optimizer of graphs can put the signature's answer in place of the question.
+    """
+    shape = tf.strings.regex_replace(tf.strings.format("{}", tf.shape(tensor), summarize=-1), " ", ", ")
+    expected = ", ".join(map(str, inner))
+    pattern = rf"\[\d+{', ' if inner else ''}{expected}\]"
+    text = f"{name}: expected shape [batch{', ' if inner else ''}{expected}], found "
+    return _gated((tensor,), tf.strings.regex_full_match(shape, pattern), lambda: text + shape)[0]
+
+
+def _bounded(name: str, tensor: tf.Tensor, limit: float, expected: str) -> tf.Tensor:
+    """Returns the tensor after checking that all its values are finite and within -limit..limit."""
+
+    def message() -> tf.Tensor:
+        low, high = tf.reduce_min(tensor), tf.reduce_max(tensor)
+        return tf.where(
+            tf.reduce_all(tf.math.is_finite(tensor)),
+            tf.strings.format(f"{name}: expected {expected}, found {{}}", tf.where(high > -low, high, low)),
+            f"{name}: expected {expected}, found NaN or infinity",
+        )
+
+    # False for NaN as well.
+    return _gated((tensor,), tf.reduce_all(tf.abs(tensor) <= limit), message)[0]
+
+
+def _midi(name: str, number: tf.Tensor) -> tf.Tensor:
+    """Returns the integers after checking that they are within 0..127."""
+    outside = tf.logical_or(number < 0, number > 127)
+    return _gated(
+        (number,),
+        tf.logical_not(tf.reduce_any(outside)),
+        lambda: tf.strings.format(f"{name}: expected 0 to 127, found {{}}", tf.boolean_mask(number, outside)[0]),
+    )[0]
+
+
+def _gated(tensors: tuple[tf.Tensor, ...], passed: tf.Tensor, message: Callable[[], tf.Tensor]) -> list[tf.Tensor]:
+    """Returns the tensors, which fail with the message unless passed."""
+
+    def fail() -> tf.Tensor:
+        with tf.control_dependencies([tf.debugging.Assert(False, [message()])]):
+            return tf.constant(False)
+
+    with tf.control_dependencies([tf.cond(passed, lambda: tf.constant(True), fail)]):
+        return [tf.identity(tensor) for tensor in tensors]
