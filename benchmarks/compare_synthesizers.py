@@ -31,13 +31,13 @@ from nsynth_vae.data.source import BadNotes
 
 DESIGNS: dict[str, dict] = {
     "as it is": {},
-    "the pitch does not drift": {"DRIFT_GAIN": 0.0},
+    "the pitch does not drift": {"drift_gain": 0.0},
     "Gaussian noise instead of flat noise": {"noise": "gaussian"},
     "192 harmonics instead of 128": {"num_harmonics": 192},
-    "log-mels never blurred in training": {"BLURRED_SHARE": 0.0},
+    "log-mels never blurred in training": {"blurred_share": 0.0},
     "128 channels, 3 blocks": {"channels": 128, "blocks": 3},
 }
-"""Name -> what is different: fields of `SynthesizerConfig`, constants of `harmonic_noise`, the noise."""
+"""Name -> what is different: fields of `SynthesizerConfig`, constants of the modules, the noise."""
 
 MEASURES = ("mss", "lsd_db", "off_harmonic_db", "wobble_cents")
 
@@ -102,13 +102,14 @@ def trained(design: dict, train: MemoryAudio, cpu_seconds: float) -> tuple[int, 
     import tensorflow as tf
 
     from nsynth_vae import features
-    from nsynth_vae.synthesis import harmonic_noise
+    from nsynth_vae.synthesis import harmonic_noise, mel_reading, objective
 
     fields = {name: value for name, value in design.items() if name in SynthesizerConfig.__dataclass_fields__}
-    constants = {name: value for name, value in design.items() if name.isupper()}
     config = SynthesisConfig(synthesizer=SynthesizerConfig(**fields))
     keras.utils.set_random_seed(config.train.seed)
-    with mock.patch.dict(vars(harmonic_noise), constants):
+    drift = {"DRIFT_GAIN": design.get("drift_gain", mel_reading.DRIFT_GAIN)}
+    blur = {"BLURRED_SHARE": design.get("blurred_share", objective.BLURRED_SHARE)}
+    with mock.patch.dict(vars(mel_reading), drift), mock.patch.dict(vars(objective), blur):
         model = harmonic_noise.Synthesizer(config)
         model.build()
         if design.get("noise") == "gaussian":

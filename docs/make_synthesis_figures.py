@@ -64,8 +64,8 @@ def make_figures(output: pathlib.Path, sounds: pathlib.Path) -> list[pathlib.Pat
         folder.mkdir(parents=True, exist_ok=True)
     written = [output / "synthesis.png", output / "parts.png"]
     draw_spectrograms(names, ways, written[0], config.sample_rate)
-    mel = synthesizer._mel(log_mel)
-    harmonic, noise, _ = synthesizer._parts(log_mel, mel, tf.constant(pitch), start=0)
+    mel = synthesizer.mel(log_mel)
+    harmonic, noise, _ = synthesizer.parts(log_mel, mel, tf.constant(pitch), start=0)
     parts = {"harmonics": harmonic.numpy(), "noise": noise.numpy(), "sum, matched to the mel": ways["synthesizer"]}
     draw_spectrograms(names, parts, written[1], config.sample_rate, loudest_of=audio)
     for way, notes in ways.items():

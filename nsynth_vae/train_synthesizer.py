@@ -139,7 +139,7 @@ class _Run(TrainingRun):
 
     def definitions(self) -> dict[str, str]:
         """Returns the measures' units and what they are."""
-        from nsynth_vae.synthesis.harmonic_noise import DEFINITIONS
+        from nsynth_vae.synthesis.objective import DEFINITIONS
 
         return DEFINITIONS | {"valid": f"means over every k-th validation note, at most {VALID_NOTES} of them"}
 

@@ -1,12 +1,10 @@
 """Losses against closed forms and Monte Carlo."""
 
 import numpy as np
-import pytest
 import scipy.stats
 import tensorflow as tf
 
 from nsynth_vae import losses
-from nsynth_vae.config import AudioConfig
 
 
 def test_laplace_nll_is_scipys():

@@ -8,11 +8,11 @@ import pytest
 import scipy.signal
 import tensorflow as tf
 
-from nsynth_vae import features, metrics
+from nsynth_vae import features, losses, metrics
 from nsynth_vae.config import AudioConfig, InputError, SynthesisConfig, SynthesizerConfig
 from nsynth_vae.notes import pitch_to_hertz
 from nsynth_vae.pitch import in_tune
-from nsynth_vae.synthesis import harmonic_noise
+from nsynth_vae.synthesis import harmonic_noise, mel_reading, objective
 from nsynth_vae.synthesis.tables import make_tables
 
 CONFIG = SynthesisConfig(synthesizer=SynthesizerConfig(channels=16, blocks=1, num_harmonics=60))
@@ -46,6 +46,12 @@ def make(config: SynthesisConfig = CONFIG, *, trained: bool = False) -> harmonic
         for head in synthesizer.heads.values():
             head.kernel.assign(0.2 * rng.standard_normal(head.kernel.shape))
     return synthesizer
+
+
+def drift_of(synthesizer: harmonic_noise.Synthesizer, log_mel: tf.Tensor, pitch: int) -> np.ndarray:
+    mel, f0 = synthesizer.mel(log_mel), synthesizer._cycles(tf.constant([pitch]))
+    template, slope = mel_reading.harmonic_templates(f0, synthesizer.tables, AUDIO)
+    return mel_reading.pitch_drift(mel, mel_reading.harmonic_levels(mel, template), template, slope).numpy()
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +95,7 @@ def test_detuning_and_vibrato_are_read_off_the_mel_and_played(untrained, pitch, 
     phase = 2 * np.pi * np.cumsum(pitch_to_hertz(pitch) * 2 ** (cents / 1200)) / 16000
     note = sum(0.3 * np.sin(k * phase + k) / k for k in range(1, 13) if pitch_to_hertz(pitch) * k < 7500)
     log_mel = log_mel_of(note.astype(np.float32)[None])
-    template, slope = untrained._template(untrained._cycles(tf.constant([pitch])))
-    mel = untrained._mel(log_mel)
-    drift = harmonic_noise._drift(mel, harmonic_noise._levels(mel, template), template, slope).numpy()[0]
+    drift = drift_of(untrained, log_mel, pitch)[0]
     # A frame of 64 ms hears the mean of a vibrato of 200 ms over itself: a few per cent less of it.
     np.testing.assert_allclose(1200 * np.log2(1 + drift[4:246]), cents[::256][4:246], atol=3.0 + 0.1 * depth)
     sound = untrained(log_mel, tf.constant([pitch])).numpy()[0]
@@ -102,8 +106,9 @@ def test_detuning_and_vibrato_are_read_off_the_mel_and_played(untrained, pitch, 
 
 def test_the_slope_of_the_template_is_its_derivative(untrained):
     f0 = untrained._cycles(tf.constant([40, 63, 90]))
-    (above, _), (below, _) = (untrained._template(f0 * (1 + part)) for part in (1e-4, -1e-4))
-    slope = untrained._template(f0)[1].numpy()
+    (below, _), (_, slope), (above, _) = (
+        mel_reading.harmonic_templates(f0 * (1 + part), untrained.tables, AUDIO) for part in (-1e-4, 0, 1e-4)
+    )
     expected = ((above - below) / 2e-4).numpy()[:, : slope.shape[1]]
     np.testing.assert_allclose(slope, expected, atol=0.01 * np.abs(expected).max())
 
@@ -111,10 +116,8 @@ def test_the_slope_of_the_template_is_its_derivative(untrained):
 def test_noise_and_silence_do_not_drift_far(untrained):
     noise = np.random.default_rng(0).normal(size=[1, 64000]).astype(np.float32) * 0.1
     for audio in (noise, 0 * noise):
-        mel = untrained._mel(log_mel_of(audio))
-        template, slope = untrained._template(untrained._cycles(tf.constant([60])))
-        drift = harmonic_noise._drift(mel, harmonic_noise._levels(mel, template), template, slope).numpy()
-        assert np.isfinite(drift).all() and np.abs(drift).max() <= harmonic_noise.DRIFT_LIMIT
+        drift = drift_of(untrained, log_mel_of(audio), 60)
+        assert np.isfinite(drift).all() and np.abs(drift).max() <= mel_reading.DRIFT_LIMIT
     np.testing.assert_array_equal(drift, 0.0)
 
 
@@ -122,8 +125,8 @@ def test_noise_and_silence_do_not_drift_far(untrained):
 def test_nothing_is_aliased(untrained, pitch):
     """High notes: the harmonic part has no power between its multiples, below or above Nyquist."""
     log_mel = log_mel_of(make_notes([pitch]))
-    mel = untrained._mel(log_mel)
-    harmonic, _, _ = untrained._parts(log_mel, mel, tf.constant([pitch]), start=0)
+    mel = untrained.mel(log_mel)
+    harmonic, _, _ = untrained.parts(log_mel, mel, tf.constant([pitch]), start=0)
     part = harmonic.numpy()[0, 8000:40768]
     power = np.abs(np.fft.rfft(part * scipy.signal.get_window("blackmanharris", part.size))) ** 2
     hertz = np.arange(power.size) * 16000 / part.size
@@ -211,7 +214,9 @@ def test_every_weight_is_trained():
     synthesizer = make(trained=True)
     notes = make_notes([45, 60], noise=0.01)
     with tf.GradientTape() as tape:
-        values = synthesizer._distances({"audio": tf.constant(notes), "pitch": tf.constant([45, 60])}, tf.constant(3))
+        values = objective.distances(
+            synthesizer, {"audio": tf.constant(notes), "pitch": tf.constant([45, 60])}, tf.constant(3)
+        )
         loss = tf.reduce_mean(values["loss"])
     gradients = tape.gradient(loss, synthesizer.trainable_variables)
     for variable, gradient in zip(synthesizer.trainable_variables, gradients, strict=True):
@@ -223,7 +228,7 @@ def test_silence_has_finite_gradients():
     synthesizer = make(trained=True)
     silent = {"audio": tf.zeros([1, 64000]), "pitch": tf.constant([60])}
     with tf.GradientTape() as tape:
-        loss = tf.reduce_mean(synthesizer._distances(silent, tf.constant(0))["loss"])
+        loss = tf.reduce_mean(objective.distances(synthesizer, silent, tf.constant(0))["loss"])
     for gradient in tape.gradient(loss, synthesizer.trainable_variables):
         assert gradient is None or np.isfinite(gradient).all()
 
@@ -239,7 +244,7 @@ def test_training_steps_bring_the_loss_down():
     synthesizer.reset_metrics()
     after = {name: float(value) for name, value in synthesizer.assess(data)[0].items()}
     assert np.isfinite(losses).all()
-    assert set(before) == set(harmonic_noise.LOSS_NAMES) == set(harmonic_noise.DEFINITIONS)
+    assert set(before) == set(objective.LOSS_NAMES) == set(objective.DEFINITIONS)
     assert after["loss"] < 0.9 * before["loss"]
 
 
@@ -280,10 +285,10 @@ def test_frames_it_cannot_be_built_for():
 def test_blurring():
     log_mel = log_mel_of(make_notes([45, 57, 69, 81]))
     seed = tf.constant([0, 3])
-    np.testing.assert_array_equal(harmonic_noise.blurred(log_mel, seed, share=0.0), log_mel)
-    blurred = harmonic_noise.blurred(log_mel, seed, share=1.0).numpy()
-    np.testing.assert_array_equal(blurred, harmonic_noise.blurred(log_mel, seed, share=1.0))
-    assert not np.allclose(blurred, harmonic_noise.blurred(log_mel, seed + [0, 1], share=1.0))
+    np.testing.assert_array_equal(objective.blurred(log_mel, seed, share=0.0), log_mel)
+    blurred = objective.blurred(log_mel, seed, share=1.0).numpy()
+    np.testing.assert_array_equal(blurred, objective.blurred(log_mel, seed, share=1.0))
+    assert not np.allclose(blurred, objective.blurred(log_mel, seed + [0, 1], share=1.0))
     error = np.abs(blurred - log_mel).mean(axis=(1, 2)) * AUDIO.log_mel_scale
     assert (error > 0.02).all() and (error < 1.0).all()
     # The mean level stays: what is added is random around 0, and a mean moves nothing.
@@ -293,8 +298,8 @@ def test_blurring():
 def test_losses_are_the_measures():
     a, b = (make_notes([57], noise)[:, :63488] for noise in (0.0, 0.01))
     loudest = np.abs(scipy.signal.stft(a[0], nperseg=2048, noverlap=1536, boundary=None, padded=False)[2]).max() * 1024
-    mss, lsd = harmonic_noise.losses.spectral_losses(*map(tf.constant, (a, b)), tf.constant([loudest], tf.float32))
+    mss, lsd = losses.spectral_losses(*map(tf.constant, (a, b)), tf.constant([loudest], tf.float32))
     assert float(mss[0]) == pytest.approx(metrics.mss(a[0], b[0]), rel=1e-4)
     assert float(lsd[0]) == pytest.approx(metrics.lsd_db(a[0], b[0]), rel=1e-3)
-    mss, lsd = harmonic_noise.losses.spectral_losses(*map(tf.constant, (a, a)), tf.constant([loudest], tf.float32))
+    mss, lsd = losses.spectral_losses(*map(tf.constant, (a, a)), tf.constant([loudest], tf.float32))
     assert float(mss[0]) == 0 and float(lsd[0]) < 0.04
