@@ -153,7 +153,8 @@ def _described(content: bytes) -> dict[str, dict]:
     """Returns `inputs` and `outputs` of a file's `serving_default`: name -> dtype, shape and meaning."""
     from ai_edge_litert.interpreter import Interpreter
 
-    run = Interpreter(model_content=content).get_signature_runner("serving_default")
+    with quiet():
+        run = Interpreter(model_content=content).get_signature_runner("serving_default")
     return {
         kind: {
             name: {"dtype": item["dtype"].__name__, "shape": item["shape"].tolist(), "meaning": _MEANINGS[name]}
