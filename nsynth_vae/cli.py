@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from nsynth_vae.config import ClassificationConfig, Config, InputError, SynthesisConfig
+from nsynth_vae.config import ClassificationConfig, Config, DataConfig, InputError, SynthesisConfig
 
 _Config = TypeVar("_Config", Config, SynthesisConfig, ClassificationConfig)
 _Options = TypeVar("_Options")
@@ -77,8 +77,14 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"error: {message} ({self.prog} --help lists the options)\n")
 
 
-def add_data_options(parser: argparse.ArgumentParser, *, features: bool = True) -> None:
-    """Adds where notes come from and which of them are taken; without `features`, the command reads notes' audio."""
+def add_data_options(parser: argparse.ArgumentParser, *, features: bool = True, cache: bool = True) -> None:
+    """Adds where notes come from and which of them are taken.
+
+    Args:
+        parser: gets the options.
+        features: the command keeps notes' features; else their audio.
+        cache: the command reads notes again and again, so that it can be told what to keep.
+    """
     group = parser.add_argument_group("notes")
     group.add_argument(
         "--data",
@@ -90,7 +96,7 @@ def add_data_options(parser: argparse.ArgumentParser, *, features: bool = True) 
         "(default: starter)",
     )
     group.add_argument("--data-dir", metavar="DIR", help="TensorFlow Datasets' folder, for --data tfds:...")
-    if features:
+    if features and cache:
         group.add_argument(
             "--cache-dir",
             metavar="DIR",
@@ -99,13 +105,14 @@ def add_data_options(parser: argparse.ArgumentParser, *, features: bool = True) 
         memory, text = 512.0, "without --cache-dir, features up to this many MB are kept in memory, more are computed"
     else:
         memory, text = 1024.0, "audio up to this many MB (0.13 a note) is kept in memory, more is read"
-    group.add_argument(
-        "--memory-cache-mb",
-        metavar="MB",
-        type=float,
-        default=memory,
-        help=f"{text} anew every epoch; 0: always anew (default: %(default)g)",
-    )
+    if cache:
+        group.add_argument(
+            "--memory-cache-mb",
+            metavar="MB",
+            type=float,
+            default=memory,
+            help=f"{text} anew every epoch; 0: always anew (default: %(default)g)",
+        )
     group.add_argument("--families", metavar="A,B", type=_names, default=_UNSET, help="only these instrument families")
     group.add_argument(
         "--sources", metavar="A,B", type=_names, default=_UNSET, help="only acoustic, electronic, synthetic"
@@ -218,6 +225,12 @@ def config_from(options: argparse.Namespace, kind: type[_Config] = Config) -> _C
         }
         sections[section.name] = dataclasses.replace(values, **given)
     return kind(**sections)
+
+
+def data_config_from(options: argparse.Namespace) -> DataConfig:
+    """Returns which notes the options of `add_data_options` name; raises as `config_from`."""
+    names = [field.name for field in dataclasses.fields(DataConfig)]
+    return DataConfig(**{name: getattr(options, name) for name in names if hasattr(options, name)})
 
 
 def options_from(options: argparse.Namespace, kind: type[_Options]) -> _Options:

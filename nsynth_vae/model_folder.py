@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from nsynth_vae import __version__
-from nsynth_vae.config import Budget, Config, InputError, SynthesisConfig
+from nsynth_vae.config import AnyConfig, Budget, ClassificationConfig, Config, InputError, SynthesisConfig
 
 if TYPE_CHECKING:
     import keras
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 DEFAULT = pathlib.Path("models/starter")
 """The model that commands use where none is named: the one that `python -m nsynth_vae.train` makes."""
 
-_Config = TypeVar("_Config", Config, SynthesisConfig)
+_Config = TypeVar("_Config", Config, SynthesisConfig, ClassificationConfig)
 
 
-def default_name(config: Config | SynthesisConfig) -> str:
+def default_name(config: AnyConfig) -> str:
     """Returns a folder name made from `--data`: `starter`, a folder's name, `nsynth-full`; several joined by `+`."""
     names = []
     for spec in config.data.data:
@@ -36,7 +36,7 @@ def default_name(config: Config | SynthesisConfig) -> str:
     return "+".join(names)
 
 
-def check(folder: pathlib.Path, config: Config | SynthesisConfig, *, resume: bool, budget: Budget) -> bool:
+def check(folder: pathlib.Path, config: AnyConfig, *, resume: bool, budget: Budget) -> bool:
     """Checks that a folder can take a run.
 
     Args:
@@ -159,7 +159,7 @@ def _asks_for_more(done: dict, budget: Budget) -> bool:
     return bool(given) and not done["converged"] and all(limit > used for limit, used in given)
 
 
-def _differences(found: Config | SynthesisConfig, asked: Config | SynthesisConfig) -> str:
+def _differences(found: AnyConfig, asked: AnyConfig) -> str:
     """Returns the fields in which two configurations differ, with both values."""
     parts = []
     for section, values in found.to_dict().items():
@@ -207,9 +207,7 @@ def run_metrics(
     }
 
 
-def model_card(
-    config: Config | SynthesisConfig, metrics: dict, *, kind: str, module: str, results: str, pictures: str
-) -> str:
+def model_card(config: AnyConfig, metrics: dict, *, kind: str, module: str, results: str, pictures: str) -> str:
     """Returns the model folder's README: what it was trained on, how, and how well it does.
 
     Args:

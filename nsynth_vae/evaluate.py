@@ -1,0 +1,260 @@
+"""`python -m nsynth_vae.evaluate`: real notes, round trips of their mel and a model's notes, measured side by side."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from nsynth_vae import cli, model_folder
+from nsynth_vae.config import AudioConfig, DataConfig, InputError, write_text
+
+REPORTS = pathlib.Path("reports")
+"""Where reports go: a folder for each model."""
+
+PACKAGES = ("nsynth-vae", "tensorflow", "keras", "numpy", "scipy", "scikit-learn", "swift-f0")
+"""What figures depend on; their versions are in `metrics.json`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What an evaluation is made of and where it goes."""
+
+    data: DataConfig = DataConfig()
+    split: str = "test"
+    model: pathlib.Path | None = None
+    """A model folder or an exports folder; None for the default one, or, with `audio_dir`, for none."""
+    audio_dir: pathlib.Path | None = None
+    classifier: pathlib.Path | None = None
+    """A classifier's folder; None for the shipped one, or none if there is none."""
+    output: pathlib.Path | None = None
+    data_dir: str | None = None
+    on_bad_note: str = "error"
+    seed: int = 0
+    jobs: int = 2
+
+
+def make_parser() -> cli.Parser:
+    """Returns the command's options."""
+    from nsynth_vae.data.source import SPLITS
+
+    parser = cli.Parser(
+        "nsynth_vae.evaluate",
+        "Measures real notes, their way through the true mel by Griffin-Lim and by the synthesizer, and what a model "
+        "makes of them, all by the same code; writes the figures, a report, and a page to look at and to listen to.",
+    )
+    cli.add_data_options(parser, features=False, cache=False)
+    group = parser.add_argument_group("this evaluation")
+    group.add_argument("--split", choices=SPLITS, default="test", help="notes that are judged (default: %(default)s)")
+    group.add_argument(
+        "--model",
+        metavar="PATH",
+        type=pathlib.Path,
+        help=f"a model folder, or an exports folder (default: {model_folder.DEFAULT}; with --audio-dir: none)",
+    )
+    group.add_argument(
+        "--audio-dir",
+        metavar="DIR",
+        type=pathlib.Path,
+        help="measure these sounds, of any system, too: WAV files named like notes, each beside the note of its name",
+    )
+    group.add_argument(
+        "--classifier", metavar="DIR", type=pathlib.Path, help="the classifier's folder (default: the shipped one)"
+    )
+    group.add_argument(
+        "--output",
+        "-o",
+        metavar="DIR",
+        type=pathlib.Path,
+        help=f"where the report goes (default: {REPORTS}/ and the model's name)",
+    )
+    group.add_argument("--seed", metavar="N", type=int, default=0, help="decides every choice (default: %(default)s)")
+    group.add_argument(
+        "--jobs",
+        metavar="N",
+        type=cli.positive_int,
+        default=os.cpu_count() or 1,
+        help="processes that measure (default: as many as cores, %(default)s here)",
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+
+    def evaluate_from(parsed: argparse.Namespace) -> None:
+        names = {field.name for field in dataclasses.fields(Options)} - {"data"}
+        evaluate(Options(data=cli.data_config_from(parsed), **{name: getattr(parsed, name) for name in names}))
+
+    return cli.run(evaluate_from, make_parser(), arguments)
+
+
+def evaluate(options: Options, *, log: Callable[[str], None] = print) -> dict:
+    """Measures everything and writes `metrics.json`, `report.md` and `report.html`.
+
+    Returns:
+        What `metrics.json` holds.
+
+    Raises:
+        InputError: for bad input; nothing is written then.
+    """
+    started = time.monotonic()
+    _check(options)
+    from nsynth_vae.data.source import BadNotes
+    from nsynth_vae.evaluation import examples, latent_space, measure, page, summary, systems, tables
+    from nsynth_vae.evaluation.notes import open_notes, read_folder
+    from nsynth_vae.progress import Progress
+
+    config = AudioConfig()
+    model = _load_model(options)
+    classifier = _load_classifier(options)
+    sounds = read_folder(options.audio_dir, config, log=log) if options.audio_dir else None
+    bar = Progress("Reading notes")
+    notes = open_notes(
+        options.data,
+        options.split,
+        audio=config,
+        bad_notes=BadNotes(options.on_bad_note),
+        data_dir=options.data_dir,
+        names=None if sounds is None else set(sounds),
+        progress=bar.to,
+        log=log,
+    )
+    bar.close()
+    table = notes.judged.table
+    log(f"{len(table):,} notes of {len(set(table.instrument_str))} instruments are judged")
+    asked = systems.true_mel_systems(notes)
+    z = None
+    if model:
+        z = latent_space.encode(notes, model)
+        asked += systems.model_systems(notes, model, z, seed=options.seed)
+    if sounds is not None:
+        asked.append(systems.folder_system(notes, sounds))
+    judged, done, total = {}, 0, sum(len(system.asked) for system in asked)
+    bar = Progress("Measuring")
+    with measure.make_pool(options.jobs) as pool:
+        for system in asked:
+
+            def advance(count: int, title: str = system.title) -> None:
+                nonlocal done
+                done += count
+                bar.to(done / total, f"{done:,} of {total:,} sounds: {title}")
+
+            try:
+                judged[system.name] = measure.measure(system, notes, pool, classifier, advance)
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+    bar.close()
+    latent = None
+    if model:
+        bar = Progress("Probing")
+        latent = latent_space.measure(notes, model, z, seed=options.seed, progress=bar.to)
+        bar.close()
+    name = model.name if model else options.audio_dir.resolve().name
+    result = summary.rounded(
+        {
+            "format_version": 1,
+            "about": _about(options, name, notes, classifier is not None),
+            "definitions": {
+                "measures": summary.DEFINITIONS,
+                "systems": summary.SYSTEM_DEFINITIONS,
+                "timbre_space": latent_space.DEFINITIONS,
+            },
+            "systems": summary.summarize(judged, seed=options.seed),
+            "latent": latent,
+            "skipped_notes": notes.bad_notes.skipped,
+            "versions": _versions(),
+            "cpu_cores": os.cpu_count(),
+        }
+    )
+    log("Writing the report")
+    report = tables.report(result)
+    sections = examples.make_sections(asked, judged, table)
+    output = options.output or REPORTS / name
+    _write(
+        output,
+        {
+            "report.html": page.page(report, sections, config),
+            "report.md": report,
+            "metrics.json": json.dumps(result, indent=2) + "\n",
+        },
+    )
+    headline = report.split("\n## By family")[0]
+    log(f"\n{headline}\nDone in {(time.monotonic() - started) / 60:.1f} minutes: {output / 'report.html'}")
+    return result
+
+
+def _check(options: Options) -> None:
+    """Checks what can be checked before anything is loaded."""
+    if not 0 <= options.seed < 2**31:
+        raise InputError(f"--seed: found {options.seed}, expected an integer from 0 to 2147483647")
+    if options.audio_dir and options.data.max_notes:
+        raise InputError("--max-notes: found it with --audio-dir, whose files say which notes are judged")
+    if options.output and options.output.exists() and not options.output.is_dir():
+        raise InputError(f"{options.output}: found a file, expected a folder for the report")
+
+
+def _load_model(options: Options):
+    from nsynth_vae.evaluation import models
+
+    if options.model is None and options.audio_dir is not None:
+        return None
+    path = options.model or model_folder.DEFAULT
+    if options.model is None and not path.exists():
+        raise InputError(f"{path}: no model there; train one with `python -m nsynth_vae.train`, or name one by --model")
+    return models.load(path)
+
+
+def _load_classifier(options: Options):
+    from nsynth_vae import classifier
+
+    if options.classifier is None and not classifier.SHIPPED.exists():
+        return None
+    return classifier.load(options.classifier)
+
+
+def _about(options: Options, name: str, notes, classified: bool) -> dict:
+    """Returns what was judged, as it was named by the user."""
+    table = notes.judged.table
+    filters = {k: v for k, v in options.data.to_dict().items() if k not in ("data", "split_by") and v is not None}
+    return {
+        "name": name,
+        "model": None if options.model is None and options.audio_dir else str(options.model or model_folder.DEFAULT),
+        "audio_dir": None if options.audio_dir is None else str(options.audio_dir),
+        "classifier": (str(options.classifier) if options.classifier else "the shipped one") if classified else None,
+        "data": list(options.data.data),
+        "split": options.split,
+        "filters": filters,
+        "seed": options.seed,
+        "notes": len(table),
+        "instruments": len(set(table.instrument_str)),
+    }
+
+
+def _versions() -> dict[str, str]:
+    import importlib.metadata
+
+    from nsynth_vae import __version__
+
+    versions = {"nsynth_vae": __version__, "python": sys.version.split()[0]}
+    return versions | {name: importlib.metadata.version(name) for name in PACKAGES if name != "nsynth-vae"}
+
+
+def _write(folder: pathlib.Path, files: dict[str, str]) -> None:
+    """Writes text files, each aside and then renamed."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            write_text(folder / name, text)
+    except OSError as error:
+        raise InputError(f"{folder}: {error.strerror}, expected a folder that can be written") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

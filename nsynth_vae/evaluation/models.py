@@ -1,0 +1,105 @@
+"""The timbre model that is judged, be it a model folder or its exports: audio to z_mean, and z to log-mel and audio."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from nsynth_vae import features
+from nsynth_vae.config import AudioConfig, InputError
+
+BATCH = 8
+"""Notes at a time, always: sound is made of them as fast as of more, and memory stays small."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TimbreModel:
+    """What an evaluation needs of a model."""
+
+    name: str
+    config: AudioConfig
+    """Of its log-mels."""
+    encode: Callable[[np.ndarray], np.ndarray]
+    """audio float32 `[n, num_samples]` -> z_mean float32 `[n, latent_dim]`."""
+    decode: Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+    """(z `[n, latent_dim]`, pitch int32 `[n]`, velocity int32 `[n]`) -> (log_mel `[n, frames, mel_bins]`, audio)."""
+
+
+def load(path: str | os.PathLike) -> TimbreModel:
+    """Loads a model folder, or the newest versions in an exports folder.
+
+    Raises:
+        InputError: for what is neither, and for a model of other audio than is measured.
+    """
+    path = pathlib.Path(path)
+    if (path / "encoder").is_dir() and not (path / "config.json").exists():
+        return _load_exports(path)
+    from nsynth_vae.export import load_model
+    from nsynth_vae.synthesis.harmonic_noise import sound_for
+
+    vae, config = load_model(path)
+    audio = config.audio
+    measured = AudioConfig()
+    for name in ("sample_rate", "num_samples"):
+        if getattr(audio, name) != getattr(measured, name):
+            found, expected = getattr(audio, name), getattr(measured, name)
+            raise InputError(f"{path}: found a model with {name} {found}, expected {expected}, which measures are for")
+    sound = sound_for(audio)
+    encode = tf.function(lambda sounds: vae.encoder(features.log_mel(sounds, audio))[0], reduce_retracing=True)
+    decode = tf.function(vae.decoder, reduce_retracing=True)
+
+    def play(z: np.ndarray, pitch: np.ndarray, velocity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        log_mel = decode(z, pitch, velocity)
+        return log_mel.numpy(), sound(log_mel, tf.constant(pitch)).numpy()
+
+    name = path.resolve().name
+    return TimbreModel(name, audio, lambda sounds: encode(tf.constant(sounds)).numpy(), play)
+
+
+def _load_exports(path: pathlib.Path) -> TimbreModel:
+    """Loads SavedModels, whose log-mels must be the default ones: exports do not say which theirs are."""
+    config = AudioConfig()
+    signatures = {}
+    for part in ("encoder", "decoder"):
+        folder = path / part
+        versions = [entry for entry in folder.iterdir() if entry.name.isdigit()] if folder.is_dir() else []
+        if not versions:
+            raise InputError(f"{folder}: found no version of a SavedModel, expected an exports folder's")
+        newest = max(versions, key=lambda entry: int(entry.name))
+        try:
+            loaded = tf.saved_model.load(str(newest))
+        except (OSError, ValueError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise InputError(f"{newest}: cannot be loaded ({reason}), expected a SavedModel") from error
+        # The signature does not keep its model alive.
+        signatures[part] = (loaded, loaded.signatures["serving_default"])
+    shape = signatures["decoder"][1].structured_outputs["log_mel"].shape.as_list()[1:]
+    expected = [config.num_frames, config.num_mel_bins]
+    if shape != expected:
+        raise InputError(f"{path}: found log-mels of shape {shape}, expected {expected}, those of the default features")
+
+    def encode(sounds: np.ndarray) -> np.ndarray:
+        return signatures["encoder"][1](audio=tf.constant(sounds))["z_mean"].numpy()
+
+    def decode(z: np.ndarray, pitch: np.ndarray, velocity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        given = {"z": tf.constant(z), "pitch": tf.constant(pitch), "velocity": tf.constant(velocity)}
+        played = signatures["decoder"][1](**given)
+        return played["log_mel"].numpy(), played["audio"].numpy()
+
+    return TimbreModel(path.resolve().name, config, encode, decode)
+
+
+def in_batches(function: Callable, *arrays: np.ndarray) -> list:
+    """Returns what a function gives for every `BATCH` rows of the arrays, as a list."""
+    count = len(arrays[0])
+    return [function(*(array[start : start + BATCH] for array in arrays)) for start in range(0, count, BATCH)]
+
+
+def log_mels(audio: np.ndarray, config: AudioConfig) -> np.ndarray:
+    """Returns the log-mels, float32 `[n, frames, mel_bins]`, of audio, float32 `[n, num_samples]`."""
+    return features.log_mel(tf.constant(audio), config).numpy()
