@@ -65,7 +65,7 @@ def described(specs: dict[str, tf.TensorSpec]) -> dict[str, tuple]:
 
 
 def check_signature(kind: str, signature: Callable, inputs: dict[str, tuple], outputs: dict[str, tuple]) -> None:
-    """Checks a SavedModel's `serving_default` against name -> (shape, dtype)."""
+    """Checks a SavedModel's signature against name -> (shape, dtype)."""
     found = described(signature.structured_input_signature[1])
     check(found == inputs, f"{kind} takes {found}")
     found = described(signature.structured_outputs)
@@ -253,9 +253,25 @@ def check_loading(
     check(latent_dim in (None, dim), f"latent_dim is {dim}")
     batch = {"pitch": ([None], "int32"), "velocity": ([None], "int32")}
     vector, audio = ([None, dim], "float32"), ([None, 64000], "float32")
-    check_signature("encoder", encode, {"audio": audio}, {"z_mean": vector, "z_log_var": vector})
-    log_mel = ([None, frames, bins], "float32")
-    check_signature("decoder", decode, {"z": vector} | batch, {"log_mel": log_mel, "audio": audio})
+    log_mel, wav = ([None, frames, bins], "float32"), ([None], "string")
+    posterior, notes = {"z_mean": vector, "z_log_var": vector}, {"z": vector} | batch
+    contract = {
+        "encoder": {
+            "serving_default": ({"audio": audio}, posterior),
+            "encode_log_mel": ({"log_mel": log_mel}, posterior),
+            "encode_wav": ({"wav_bytes": wav}, posterior),
+        },
+        "decoder": {
+            "serving_default": (notes, {"log_mel": log_mel, "audio": audio}),
+            "decode_log_mel": (notes, {"log_mel": log_mel}),
+            "decode_audio": (notes, {"audio": audio}),
+            "decode_wav": (notes, {"wav_bytes": wav}),
+        },
+    }
+    for kind, loaded in (("encoder", encoder), ("decoder", decoder)):
+        check(set(loaded.signatures) == set(contract[kind]), f"{kind} has signatures {', '.join(loaded.signatures)}")
+        for name in contract[kind].keys() & loaded.signatures.keys():
+            check_signature(f"{kind}'s {name}", loaded.signatures[name], *contract[kind][name])
     one, mel, sound = ([1], np.int32), ([1, frames, bins], np.float32), {"audio": [1, 64000]}
     takes = {
         "decoder": ({"z": ([1, dim], np.float32), "pitch": one, "velocity": one}, sound | {"log_mel": mel[0]}),
@@ -270,6 +286,12 @@ def check_loading(
         made = decode(z=z, pitch=tf.fill([size], 60), velocity=tf.fill([size], 100))
         whole = all(np.isfinite(value.numpy()).all() and len(value) == size for value in made.values())
         check(whole, f"{size} silent notes are encoded and decoded to finite numbers")
+    try:
+        decode(z=z[:1], pitch=tf.constant([200]), velocity=tf.constant([100]))
+        words = "no error"
+    except tf.errors.InvalidArgumentError as error:
+        words = str(error)
+    check("pitch: expected 0 to 127, found 200" in words, "a pitch of 200 gets a sentence")
     return encode, decode, tflite, facts
 
 

@@ -57,7 +57,10 @@ def decoder_endpoint(decoder: Decoder, config: Config, synthesizer: Synthesizer 
     def decode(z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor) -> dict[str, tf.Tensor]:
         pitch, velocity = _clamped(pitch), _clamped(velocity)
         made = decoder(z, pitch, velocity)
-        return {"log_mel": made} | ({"audio": synthesizer(made, pitch)} if synthesizer else {})
+        outputs = {"log_mel": made} | ({"audio": synthesizer(made, pitch)} if synthesizer else {})
+        # 0, or NaN for a z that is not finite: a product with 8-bit inputs would make some number of it.
+        nothing = 0.0 * tf.reduce_sum(z)
+        return {name: value + nothing for name, value in outputs.items()}
 
     return decode, [
         tf.TensorSpec([1, config.model.latent_dim], tf.float32, name="z"),

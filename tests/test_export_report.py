@@ -101,6 +101,7 @@ def test_a_silent_note_has_no_off_harmonic_db() -> None:
     assert export_report._judged(notes, half)["off_harmonic_db"] == metrics.off_harmonic_db(half[0], f0)
 
 
+@pytest.mark.slow
 def test_other_features(tmp_path: pathlib.Path) -> None:
     """Without a synthesizer there is no sound to judge."""
     vae = make_vae(SMALL)
