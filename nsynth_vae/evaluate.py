@@ -36,6 +36,8 @@ class Options:
     data_dir: str | None = None
     on_bad_note: str = "error"
     seed: int = 0
+    pairs: int = 24
+    """Ways between notes of different families."""
     jobs: int = 2
 
 
@@ -74,6 +76,13 @@ def make_parser() -> cli.Parser:
         help=f"where the report goes (default: {REPORTS}/ and the model's name)",
     )
     group.add_argument("--seed", metavar="N", type=int, default=0, help="decides every choice (default: %(default)s)")
+    group.add_argument(
+        "--pairs",
+        metavar="N",
+        type=cli.positive_int,
+        default=Options.pairs,
+        help="ways between notes of different families (default: %(default)s)",
+    )
     group.add_argument(
         "--jobs",
         metavar="N",
@@ -132,7 +141,7 @@ def evaluate(options: Options, *, log: Callable[[str], None] = print) -> dict:
     z = None
     if model:
         z = latent_space.encode(notes, model)
-        asked += systems.model_systems(notes, model, z, seed=options.seed)
+        asked += systems.model_systems(notes, model, z, seed=options.seed, pairs=options.pairs)
     if sounds is not None:
         asked.append(systems.folder_system(notes, sounds))
     judged, done, total = {}, 0, sum(len(system.asked) for system in asked)
@@ -232,6 +241,7 @@ def _about(options: Options, name: str, notes, classified: bool) -> dict:
         "split": options.split,
         "filters": filters,
         "seed": options.seed,
+        "pairs": options.pairs if options.model or not options.audio_dir else 0,
         "notes": len(table),
         "instruments": len(set(table.instrument_str)),
     }

@@ -86,8 +86,8 @@ def _side_by_side(
     config = AudioConfig()
     sounds: list[list[ExampleSound]] = [[] for _ in notes]
     for system in systems:
-        if not np.array_equal(system.asked.note, np.arange(len(table))):
-            continue  # Made from the notes, but not to sound like them.
+        if not np.array_equal(system.asked.reference, np.arange(len(table))):
+            continue  # Made from the notes, but to sound like others.
         for start in range(0, len(notes), 8):
             rows = notes[start : start + 8]
             played = system.play(system.asked.take(rows))

@@ -9,7 +9,7 @@ import numpy as np
 
 from nsynth_vae import distributions, metrics
 from nsynth_vae.evaluation.measure import Judged, Record
-from nsynth_vae.evaluation.systems import GRIFFIN_LIM_ITERATIONS, PAIRS, REAL, STEPS, TITLES
+from nsynth_vae.evaluation.systems import GRIFFIN_LIM_ITERATIONS, REAL, STEPS, TITLES
 
 HALVES = 5
 """Times that the notes are split in two; the distances of sets are means over these."""
@@ -30,7 +30,7 @@ DEFINITIONS: dict[str, str] = {
     "themselves is the floor",
     "ndb_50": f"{_OWN}: share of {distributions.NDB_BINS} clusters of the same features that are significantly fuller "
     "or emptier (NDB/K, Richardson and Weiss 2018; level 0.05), of the same halves. That of the real notes is the "
-    "floor",
+    "floor; with fewer than a thousand notes the counts of a cluster are so small that few differences are significant",
 }
 """What each figure of a system is."""
 
@@ -46,7 +46,7 @@ SYSTEM_DEFINITIONS = {
     "other_pitch": "the notes' z_mean, decoded at the pitch and velocity of another note of the instrument, and "
     "compared with that note",
     "interpolation": f"{STEPS} points from the z_mean of one note to that of a note of another family at the same "
-    f"pitch, ends included, decoded there; {PAIRS} pairs",
+    f"pitch, ends included, decoded there; about.pairs such ways",
     "interpolation_middle": "the middle points of these ways",
     "audio_dir": "the sounds of --audio-dir, each beside the note of its name",
 }

@@ -32,7 +32,7 @@ STEPS = 9
 """Points of a way between two notes, their own included; the fifth is the middle."""
 
 PAIRS = 24
-"""Ways between notes of different families."""
+"""Ways between notes of different families, where no other number is asked for."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +117,7 @@ def true_mel_systems(notes: Notes) -> list[System]:
     ]
 
 
-def model_systems(notes: Notes, model: TimbreModel, z: np.ndarray, *, seed: int) -> list[System]:
+def model_systems(notes: Notes, model: TimbreModel, z: np.ndarray, *, seed: int, pairs: int = PAIRS) -> list[System]:
     """Returns what a model makes of the notes' z_mean: at their own pitch, at others, and between them.
 
     Args:
@@ -125,6 +125,7 @@ def model_systems(notes: Notes, model: TimbreModel, z: np.ndarray, *, seed: int)
         model: what is judged.
         z: float32 `[notes, latent_dim]`, z_mean of the judged notes.
         seed: chooses the other pitches and the pairs.
+        pairs: ways between families.
     """
     table = notes.judged.table
 
@@ -142,7 +143,7 @@ def model_systems(notes: Notes, model: TimbreModel, z: np.ndarray, *, seed: int)
     asked = {
         RECONSTRUCTION: ask_for_own(table),
         OTHER_PITCH: ask_for_other_pitches(table, seed),
-        INTERPOLATION: ask_for_ways(table, seed),
+        INTERPOLATION: ask_for_ways(table, seed, pairs),
     }
     return [System(name, sounds, play) for name, sounds in asked.items() if len(sounds)]
 
@@ -178,7 +179,7 @@ def ask_for_other_pitches(table: NoteTable, seed: int) -> Asked:
     return Asked(note, table.pitch[other], table.velocity[other], other)
 
 
-def ask_for_ways(table: NoteTable, seed: int, count: int = PAIRS) -> Asked:
+def ask_for_ways(table: NoteTable, seed: int, count: int) -> Asked:
     """Returns the points of ways between two notes of different families at one pitch, all by chance.
 
     A pitch that two families have, two of these, and a note of each are drawn, each alike likely. Both notes' mean
