@@ -18,9 +18,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from nsynth_vae import __version__, cli, model_folder, publishing
-from nsynth_vae.config import Config, InputError, write_text
+from nsynth_vae.config import AudioConfig, Config, DataConfig, InputError, write_text
+from nsynth_vae.data.source import SPLITS, BadNotes
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from nsynth_vae.model import VAE
 
 FORMAT_VERSION = 1
@@ -54,20 +57,85 @@ def make_parser() -> cli.Parser:
         type=cli.positive_int,
         help="of both SavedModels, above all that are there (default: the next one)",
     )
+    group = parser.add_argument_group("notes of the report")
+    group.add_argument(
+        "--data",
+        metavar="SRC",
+        action="append",
+        help="where they come from, as for nsynth_vae.train; can be given more than once (default: starter)",
+    )
+    group.add_argument("--data-dir", metavar="DIR", help="TensorFlow Datasets' folder, for --data tfds:...")
+    group.add_argument(
+        "--split", choices=SPLITS, default="valid", help="which of them are heard (default: %(default)s)"
+    )
+    group.add_argument(
+        "--max-notes",
+        metavar="N",
+        type=cli.positive_int,
+        default=48,
+        help="at most N notes, of all instruments in turn (default: %(default)s)",
+    )
+    group.add_argument(
+        "--on-bad-note",
+        choices=("error", "skip"),
+        default="error",
+        help="a note that cannot be used ends the run, or is left out (default: %(default)s)",
+    )
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
+    return cli.run(_export_from, make_parser(), arguments)
 
-    def export_from(parsed: argparse.Namespace) -> None:
-        vae, config = load_model(parsed.model)
-        paths = export_model(vae, config, parsed.exports, version=parsed.version, report=print)
-        for name in ("encoder", "decoder"):
-            print(f"{name:8} {paths[name]}")
-        print(f"{'tflite':8} {paths['tflite_facts'].parent}")
 
-    return cli.run(export_from, make_parser(), arguments)
+def _export_from(parsed: argparse.Namespace) -> None:
+    from nsynth_vae import export_report, tflite
+
+    vae, config = load_model(parsed.model)
+    # Before anything is written: what is wrong with the notes is to be said now.
+    data = DataConfig(data=tuple(parsed.data or ("starter",)), max_notes=parsed.max_notes)
+    bad_notes = BadNotes(parsed.on_bad_note)
+    notes = read_notes(data, config.audio, split=parsed.split, bad_notes=bad_notes, data_dir=parsed.data_dir)
+    paths = export_model(vae, config, parsed.exports, version=parsed.version, report=print)
+    print(f"Measuring the TFLite files on {len(notes['pitch'])} notes")
+    report = export_report.measure(vae, config, {stem: paths[stem] for stem in tflite.FILES}, notes)
+    try:
+        files = export_report.write(report, parsed.exports)
+    except OSError as error:
+        raise InputError(f"{parsed.exports}: {error.strerror}, expected a folder that can be written") from error
+    print(f"\n{export_report.to_markdown(report)}")
+    print(f"encoder  {paths['encoder']}\ndecoder  {paths['decoder']}\ntflite   {paths['tflite_facts'].parent}")
+    print(f"report   {', '.join(map(str, files))}")
+
+
+def read_notes(
+    data: DataConfig,
+    audio: AudioConfig,
+    *,
+    split: str,
+    bad_notes: BadNotes,
+    data_dir: str | os.PathLike | None = None,
+) -> dict[str, np.ndarray]:
+    """Returns a split's notes: `audio` float32 `[notes, num_samples]`, `pitch` and `velocity` int32 `[notes]`.
+
+    Raises:
+        InputError: if there are none, or one is bad.
+    """
+    import numpy as np
+
+    from nsynth_vae.data.audio_batches import open_audio
+    from nsynth_vae.data.open import open_sources
+    from nsynth_vae.data.select import select
+
+    source = open_sources(data.data, audio=audio, bad_notes=bad_notes, data_dir=data_dir)
+    rows = select(source.table, data)[split]
+    if not len(rows):
+        raise InputError(f"{', '.join(data.data)}: no note in its {split} split, expected at least one")
+    labels = ("pitch", "velocity")
+    opened = open_audio(source, rows, audio, bad_notes, memory=True, labels=labels)
+    batches = [{name: batch[name].numpy() for name in ("audio", *labels)} for batch in opened.batches(32)]
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 
 def load_model(folder: str | os.PathLike) -> tuple[VAE, Config]:

@@ -208,7 +208,8 @@ def tiny(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)], ids=name)
+# docs/serving.md's example needs a server: tests/test_serving_docs.py runs it.
+@pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page) and page.stem != "serving"], ids=name)
 def test_examples_run(page, tiny, monkeypatch):
     monkeypatch.chdir(tiny)
     for code in python_blocks(page):

@@ -295,7 +295,7 @@ for kind in ("encoder", "decoder"):
     model = tf.saved_model.load(f"{folder}/{kind}")
     for name, run in model.signatures.items():
         signatures[kind, name] = model, run
-DTYPES = ("float32", "float32", "float32", "float64", "float16", "int32", "int32", "int64", "uint8", "bool", "complex64")
+DTYPES = ("float32", "float32", "float64", "float16", "int32", "int32", "int64", "uint8", "bool", "complex64")
 SPOILT = (np.nan, np.inf, -np.inf, 1e30, -1e-40, 33.0, 127.5, -1.0, 2.0**31, 0.0)
 
 def value(spec, batch):
