@@ -175,6 +175,8 @@ class ModelConfig(_Section):
     kl_warmup_steps: int = 500
     cross_note_share: float = 0.0
     """Share of a batch that is decoded to another note of the encoded note's instrument."""
+    recolored_share: float = 0.75
+    """Share of a training batch that gets a random timbre: an equaliser and a decay; see `augmentation`."""
     adversary_weight: float = 1000.0
     """Weight, against the KL's nats, of what a classifier can tell of the pitch from z; 0 for no such classifier."""
 
@@ -184,7 +186,8 @@ class ModelConfig(_Section):
         _check(self.channels % 16 == 0, "channels", self.channels, "a multiple of 16")
         for name in ("beta", "free_nats", "kl_warmup_steps", "adversary_weight"):
             _check(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
-        _check(0 <= self.cross_note_share <= 1, "cross_note_share", self.cross_note_share, "a number from 0 to 1")
+        for name in ("cross_note_share", "recolored_share"):
+            _check(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a number from 0 to 1")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from nsynth_vae import losses
+from nsynth_vae.augmentation import recolored
 from nsynth_vae.config import AudioConfig, Config, ModelConfig
 from nsynth_vae.features import mel_weight_matrix
 from nsynth_vae.layers import ResidualBlock
@@ -299,6 +300,7 @@ class VAE(keras.Model):
         step = tf.cast(self.optimizer.iterations, tf.int32)
         warmup = max(1, self.config.model.kl_warmup_steps)
         kl_weight = self.config.model.beta * tf.minimum(1.0, tf.cast(step + 1, tf.float32) / warmup)
+        data = self._recolored(data, step)
         noise = self.noise(tf.shape(data["log_mel"])[0], step)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         with tf.GradientTape() as tape:
@@ -308,6 +310,18 @@ class VAE(keras.Model):
         variables = self.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
         return {name: tf.reduce_mean(value) for name, value in values.items()}
+
+    def _recolored(self, data: dict, step: tf.Tensor) -> dict:
+        """Returns a batch of which `recolored_share` has a timbre of its own."""
+        if not self.config.model.recolored_share:
+            return data
+        log_mel = data["log_mel"]
+        # Without cross-note reconstruction every note is its own target.
+        target = data.get("target_log_mel", log_mel) if self.config.model.cross_note_share else log_mel
+        seed = tf.stack([tf.constant(self.config.train.seed, tf.int32), step])
+        share = self.config.model.recolored_share
+        log_mel, target = recolored(log_mel, target, seed, self.config.audio, share=share)
+        return {**data, "log_mel": log_mel, "target_log_mel": target}
 
     def test_step(self, data: dict) -> dict:
         """Adds a batch, reconstructed from z_mean, to the running means of `LOSS_NAMES`, and returns these."""

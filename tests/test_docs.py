@@ -139,6 +139,7 @@ def test_options_of_the_readme_exist_with_their_defaults():
         "--beta": default.model.beta,
         "--adversary-weight": default.model.adversary_weight,
         "--cross-note-share": default.model.cross_note_share,
+        "--recolored-share": default.model.recolored_share,
     }
     together = f"| {default.train.batch_size}, {default.train.learning_rate}, {default.train.seed} |"
     assert f"| `--batch-size`, `--learning-rate`, `--seed` {together}" in readme

@@ -179,6 +179,7 @@ def fresh(tmp_path: pathlib.Path) -> list[str]:
         (["--beta", "nan"], "beta: found nan, expected a finite number"),
         (["--beta", "-1"], "beta: found -1.0, expected 0 or more"),
         (["--cross-note-share", "1.5"], "cross_note_share: found 1.5, expected a number from 0 to 1"),
+        (["--recolored-share", "-0.5"], "recolored_share: found -0.5, expected a number from 0 to 1"),
         (["--channels", "20"], "channels: found 20, expected a multiple of 16"),
         (["--pitches", "84-24"], "pitches: found (84, 24), expected two MIDI pitches"),
         (["--pitches", "low"], "found 'low', expected MIDI pitches such as 24-84"),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING
 
-import numpy as np
 import tensorflow as tf
 
 from nsynth_vae import features, losses
+from nsynth_vae.augmentation import blurred
 
 if TYPE_CHECKING:
     from nsynth_vae.synthesis.harmonic_noise import Synthesizer
@@ -70,40 +69,6 @@ def distances(synthesizer: Synthesizer, data: dict, step: tf.Tensor | None) -> d
     mss_before, lsd_before = losses.spectral_losses(target, unmatched, loudest, frame_lengths=(2048, 512, 128))
     total = mss + 0.3 * lsd + 0.3 * (mss_before + 0.3 * lsd_before)
     return dict(zip(LOSS_NAMES, (total, mss, lsd, mss_before, lsd_before), strict=True))
-
-
-def blurred(log_mel: tf.Tensor, seed: tf.Tensor, *, share: float) -> tf.Tensor:
-    """Returns log-mels of which a share is smoothed over time and frequency and bent, as a decoder's are.
-
-    A smoothed note is a random mix of itself, its mean over 7 frames and over 3 bins, plus a random surface that is
-    smooth over 16 frames and 8 bins, of a standard deviation of up to 0.1 (0.4 nats).
-
-    Args:
-        log_mel: float32 `[batch, frames, mel_bins]`.
-        seed: int32 `[2]`; the same seed blurs the same way.
-        share: of the notes, 0 to 1.
-    """
-    batch, frames, bins = tf.shape(log_mel)[0], log_mel.shape[1], log_mel.shape[2]
-    # This replica's rows of the global batch's draws.
-    replica = tf.distribute.get_replica_context()
-    total = batch * replica.num_replicas_in_sync
-    first = batch * tf.cast(replica.replica_id_in_sync_group, tf.int32)
-    draw = tf.random.stateless_uniform([4, total, 1, 1], seed + [0, 1 << 28])[:, first : first + batch]
-    over_time = tf.nn.avg_pool1d(log_mel, 7, 1, "SAME")
-    over_bins = tf.transpose(tf.nn.avg_pool1d(tf.transpose(log_mel, [0, 2, 1]), 3, 1, "SAME"), [0, 2, 1])
-    smooth = draw[0] * over_time + (1.0 - draw[0]) * over_bins
-    surface = tf.random.stateless_normal([total, frames // 16 + 1, bins // 8], seed + [1, 1 << 28])
-    surface = tf.matmul(_bicubic(frames // 16 + 1, frames), surface[first : first + batch])
-    surface = tf.matmul(surface, _bicubic(bins // 8, bins), transpose_b=True)
-    changed = log_mel + draw[1] * (smooth - log_mel) + draw[2] * 0.1 * surface
-    return tf.where(draw[3] < share, changed, log_mel)
-
-
-@functools.lru_cache(maxsize=8)
-def _bicubic(points: int, size: int) -> np.ndarray:
-    """Returns the matrix `[size, points]` of `tf.image.resize`'s bicubic interpolation, which XLA cannot compile."""
-    with tf.init_scope():
-        return tf.image.resize(tf.eye(points)[None, :, :, None], [size, points], "bicubic")[0, :, :, 0].numpy()
 
 
 def _cut(x, start, length):

@@ -282,19 +282,6 @@ def test_frames_it_cannot_be_built_for():
         harmonic_noise.Synthesizer(config)
 
 
-def test_blurring():
-    log_mel = log_mel_of(make_notes([45, 57, 69, 81]))
-    seed = tf.constant([0, 3])
-    np.testing.assert_array_equal(objective.blurred(log_mel, seed, share=0.0), log_mel)
-    blurred = objective.blurred(log_mel, seed, share=1.0).numpy()
-    np.testing.assert_array_equal(blurred, objective.blurred(log_mel, seed, share=1.0))
-    assert not np.allclose(blurred, objective.blurred(log_mel, seed + [0, 1], share=1.0))
-    error = np.abs(blurred - log_mel).mean(axis=(1, 2)) * AUDIO.log_mel_scale
-    assert (error > 0.02).all() and (error < 1.0).all()
-    # The mean level stays: what is added is random around 0, and a mean moves nothing.
-    assert np.abs(np.mean(blurred - log_mel)) < 0.05
-
-
 def test_losses_are_the_measures():
     a, b = (make_notes([57], noise)[:, :63488] for noise in (0.0, 0.01))
     loudest = np.abs(scipy.signal.stft(a[0], nperseg=2048, noverlap=1536, boundary=None, padded=False)[2]).max() * 1024
