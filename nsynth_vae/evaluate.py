@@ -17,9 +17,6 @@ from nsynth_vae.config import AudioConfig, DataConfig, InputError, write_text
 REPORTS = pathlib.Path("reports")
 """Where reports go: a folder for each model."""
 
-PACKAGES = ("nsynth-vae", "tensorflow", "keras", "numpy", "scipy", "scikit-learn", "swift-f0")
-"""What figures depend on; their versions are in `metrics.json`."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -120,9 +117,9 @@ def evaluate(options: Options, *, log: Callable[[str], None] = print) -> dict:
     from nsynth_vae.progress import Progress
 
     config = AudioConfig()
+    sounds = read_folder(options.audio_dir, config, log=log) if options.audio_dir else None
     model = _load_model(options)
     classifier = _load_classifier(options)
-    sounds = read_folder(options.audio_dir, config, log=log) if options.audio_dir else None
     bar = Progress("Reading notes")
     notes = open_notes(
         options.data,
@@ -144,22 +141,7 @@ def evaluate(options: Options, *, log: Callable[[str], None] = print) -> dict:
         asked += systems.model_systems(notes, model, z, seed=options.seed, pairs=options.pairs)
     if sounds is not None:
         asked.append(systems.folder_system(notes, sounds))
-    judged, done, total = {}, 0, sum(len(system.asked) for system in asked)
-    bar = Progress("Measuring")
-    with measure.make_pool(options.jobs) as pool:
-        for system in asked:
-
-            def advance(count: int, title: str = system.title) -> None:
-                nonlocal done
-                done += count
-                bar.to(done / total, f"{done:,} of {total:,} sounds: {title}")
-
-            try:
-                judged[system.name] = measure.measure(system, notes, pool, classifier, advance)
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
-    bar.close()
+    judged = measure.measure_all(asked, notes, options.jobs, classifier)
     latent = None
     if model:
         bar = Progress("Probing")
@@ -178,7 +160,7 @@ def evaluate(options: Options, *, log: Callable[[str], None] = print) -> dict:
             "systems": summary.summarize(judged, seed=options.seed),
             "latent": latent,
             "skipped_notes": notes.bad_notes.skipped,
-            "versions": _versions(),
+            "versions": summary.versions(),
             "cpu_cores": os.cpu_count(),
         }
     )
@@ -245,15 +227,6 @@ def _about(options: Options, name: str, notes, classified: bool) -> dict:
         "notes": len(table),
         "instruments": len(set(table.instrument_str)),
     }
-
-
-def _versions() -> dict[str, str]:
-    import importlib.metadata
-
-    from nsynth_vae import __version__
-
-    versions = {"nsynth_vae": __version__, "python": sys.version.split()[0]}
-    return versions | {name: importlib.metadata.version(name) for name in PACKAGES if name != "nsynth-vae"}
 
 
 def _write(folder: pathlib.Path, files: dict[str, str]) -> None:

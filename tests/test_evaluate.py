@@ -277,7 +277,7 @@ def error_of(arguments: list[str], capsys) -> str:
         (["--seed", "-1"], "--seed: found -1, expected an integer from 0 to 2147483647"),
         (["--pairs", "0"], "--pairs: found '0', expected a positive integer"),
         (["--split", "dev"], "invalid choice: 'dev'"),
-        (["--families", "reed", "--split", "train"], "no note is left"),
+        (["--families", "bass"], "no note is left"),
         (["--instruments", "guitar_acoustic_001"], "no note of these is in the split test"),
         (["--output", "{file}"], "found a file, expected a folder for the report"),
         (["--audio-dir", "no/sounds"], "no/sounds: no such folder, expected one of WAV files named like notes"),
@@ -292,9 +292,10 @@ def test_bad_input_is_one_line_and_leaves_nothing(options, message, data, model,
     for name in ("other", "exports", "empty"):
         places[f"{{{name}}}"].mkdir()
     (tmp_path / "exports" / "encoder").mkdir()
-    other = Config(audio=AudioConfig(num_samples=32000), model=small_models.CONFIG.model)
-    other.save(tmp_path / "other" / "config.json")
-    small_models.make_vae(other).save_weights(tmp_path / "other" / "model.weights.h5")
+    if "{other}" in options:
+        other = Config(audio=AudioConfig(num_samples=32000), model=small_models.CONFIG.model)
+        other.save(tmp_path / "other" / "config.json")
+        small_models.make_vae(other).save_weights(tmp_path / "other" / "model.weights.h5")
     places["{file}"].write_text("a file")
     folder_of(data, places["{stranger}"], {NOTES[0]: NOTES[0], "nobody-060-100": NOTES[0]})
     places["{broken}"].mkdir()

@@ -6,7 +6,7 @@ import collections
 import dataclasses
 import math
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from nsynth_vae import metrics
 from nsynth_vae.evaluation.models import BATCH
 from nsynth_vae.evaluation.notes import Notes, family_names
 from nsynth_vae.evaluation.systems import System
+from nsynth_vae.progress import Progress
 
 if TYPE_CHECKING:
     from nsynth_vae.classifier import Classifier
@@ -69,6 +70,35 @@ def _start() -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threadpoolctl.threadpool_limits(1)
+
+
+def measure_all(systems: Sequence[System], notes: Notes, jobs: int, classifier: Classifier | None) -> dict[str, Judged]:
+    """Returns what `measure` gives of each system, by name, and shows how far it is.
+
+    Args:
+        systems: what is judged.
+        notes: with the references.
+        jobs: processes that measure.
+        classifier: for the own-classifier figures; None for none.
+    """
+    judged, done, total = {}, 0, sum(len(system.asked) for system in systems)
+    bar = Progress("Measuring")
+    with make_pool(jobs) as pool:
+        for system in systems:
+
+            def advance(count: int, title: str = system.title) -> None:
+                nonlocal done
+                done += count
+                bar.to(done / total, f"{done:,} of {total:,} sounds: {title}")
+
+            try:
+                judged[system.name] = measure(system, notes, pool, classifier, advance)
+            except BaseException:
+                # Ctrl-C is not to wait for what would be measured next.
+                pool.shutdown(cancel_futures=True)
+                raise
+    bar.close()
+    return judged
 
 
 def measure(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import math
+import sys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nsynth_vae import distributions, metrics
+from nsynth_vae import __version__, distributions, metrics
 from nsynth_vae.evaluation.measure import Judged, Record
 from nsynth_vae.evaluation.systems import GRIFFIN_LIM_ITERATIONS, REAL, STEPS, TITLES
 
@@ -33,6 +35,9 @@ DEFINITIONS: dict[str, str] = {
     "floor; with fewer than a thousand notes the counts of a cluster are so small that few differences are significant",
 }
 """What each figure of a system is."""
+
+PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "swift-f0")
+"""What figures depend on beside this package."""
 
 SHARES = ("in_tune", "real_in_tune", "classifier_pitch", "classifier_pitch_within_1", "classifier_family")
 """Measures that are 0 or 1 of a sound: they have a mean, and no median."""
@@ -135,6 +140,12 @@ def _set_distances(pairs: list[tuple[np.ndarray, np.ndarray]], seed: int) -> tup
     many = enough and all(len(one) >= distributions.NDB_BINS for one, _ in pairs)
     frechet = [distributions.frechet_distance(one, two) for one, two in pairs] if enough else []
     return frechet, [distributions.ndb(one, two, seed=seed) for one, two in pairs] if many else []
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of all that figures depend on."""
+    found = {"nsynth_vae": __version__, "python": sys.version.split()[0]}
+    return found | {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
 def rounded(value):
