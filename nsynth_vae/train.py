@@ -159,7 +159,7 @@ KL {valid["kl_loss"]:.1f} nats, {active} latent dimensions active.""",
 ![A morph](figures/interpolation.png)
 ![Losses](figures/losses.png)
 
-Sounds are in `sounds/`, made by Griffin-Lim.""",
+Sounds are in `sounds/`.""",
         )
 
     def summary(self, metrics: dict) -> str:

@@ -118,10 +118,6 @@ class _Run(TrainingRun):
 
         return Synthesizer(config)
 
-    def complete(self, model: Synthesizer) -> None:
-        """Rounds the weights, so that the float16 file plays the same."""
-        model.round_weights()
-
     def show(self, model: Synthesizer, examples: Examples) -> Media:
         """Returns resyntheses."""
         from nsynth_vae import showcase

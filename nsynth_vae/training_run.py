@@ -88,9 +88,6 @@ class TrainingRun(abc.ABC):
         """Returns what training's batches depend on beside batch size, seed and step."""
         return {}
 
-    def complete(self, model: keras.Model) -> None:  # noqa: B027 - not every model needs it.
-        """Does what is left to be done to a model that has its best weights."""
-
     def run(self) -> pathlib.Path:
         """Does all of it.
 
@@ -230,10 +227,11 @@ class TrainingRun(abc.ABC):
     def finish(self, started: float) -> None:
         """Writes the model folder, `metrics.json` last, and prints the summary."""
         from nsynth_vae import figures
+        from nsynth_vae.layers import round_weights
 
         trainer, folder = self.trainer, self.folder
         trainer.use_best()
-        self.complete(trainer.model)
+        round_weights(trainer.model)
         print("Writing figures and sounds")
         figures.plot_losses(trainer.state["history"], self.loss_panels, folder / "figures" / "losses.png")
         # A copy without the optimizer, whose state would make the file three times as large.

@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from nsynth_vae import features, model_folder
 from nsynth_vae.config import AudioConfig, SynthesisConfig
-from nsynth_vae.layers import ResidualBlock
+from nsynth_vae.layers import ResidualBlock, round_to_half
 from nsynth_vae.synthesis import griffin_lim, mel_reading, objective, signal
 from nsynth_vae.synthesis.mel_reading import QUIET
 from nsynth_vae.synthesis.objective import LOSS_NAMES
@@ -96,16 +96,8 @@ class Synthesizer(keras.Model):
         samples = (self.audio.num_frames - 1) * self.audio.frame_step + signal.NOISE_LENGTH
         self.noise = self.add_weight(shape=(samples,), initializer="zeros", trainable=False, name="noise")
         if self.make_noise:
-            self.noise.assign(_half(signal.flat_noise(samples)))
+            self.noise.assign(round_to_half(signal.flat_noise(samples)))
         self.built = True
-
-    def round_weights(self) -> None:
-        """Rounds all weights to float16, so that a float16 file plays what this model plays.
-
-        Phases add up over a note: a drift that is off by float16's half a thousandth is off by radians in the end.
-        """
-        for weight in self.weights:
-            weight.assign(_half(weight))
 
     def call(self, log_mel, pitch):
         """Returns the sound of a log-mel at its pitch, each note by itself, always the same.
@@ -329,11 +321,6 @@ def sound_for(config: AudioConfig) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor
     shape = [None, config.num_frames, config.num_mel_bins]
     signature = [tf.TensorSpec(shape, tf.float32), tf.TensorSpec([None], tf.int32)]
     return tf.function(sound, input_signature=signature, autograph=False)
-
-
-def _half(values) -> np.ndarray:
-    """Returns values rounded to float16, as float32."""
-    return np.asarray(values).astype(np.float16).astype(np.float32)
 
 
 def _limited(x):

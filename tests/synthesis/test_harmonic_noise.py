@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from nsynth_vae import features, losses, metrics
 from nsynth_vae.config import AudioConfig, InputError, SynthesisConfig, SynthesizerConfig
+from nsynth_vae.layers import round_weights
 from nsynth_vae.notes import pitch_to_hertz
 from nsynth_vae.pitch import in_tune
 from nsynth_vae.synthesis import harmonic_noise, mel_reading, objective
@@ -201,7 +202,7 @@ def test_constants_survive_float16():
 
 def test_rounding_the_weights_leaves_the_sound(trained):
     synthesizer = make(trained=True)
-    synthesizer.round_weights()
+    round_weights(synthesizer)
     for weight in synthesizer.weights:
         values = np.array(weight)
         np.testing.assert_array_equal(values, values.astype(np.float16))
