@@ -243,8 +243,6 @@ def check_loading(
     """Checks signatures, and that every model computes; returns (encode, decode, TFLite runners, facts)."""
     print("Signatures")
     encoder, decoder = (tf.saved_model.load(str(newest(exports / kind))) for kind in ("encoder", "decoder"))
-    for kind, loaded in (("encoder", encoder), ("decoder", decoder)):
-        check(list(loaded.signatures) == ["serving_default"], f"{kind} has the one signature serving_default")
     encode, decode = encoder.signatures["serving_default"], decoder.signatures["serving_default"]
     # A signature holds its model's variables only as long as the loaded object lives.
     encode.owner, decode.owner = encoder, decoder
@@ -270,7 +268,7 @@ def check_loading(
     }
     for kind, loaded in (("encoder", encoder), ("decoder", decoder)):
         check(set(loaded.signatures) == set(contract[kind]), f"{kind} has signatures {', '.join(loaded.signatures)}")
-        for name in contract[kind].keys() & loaded.signatures.keys():
+        for name in sorted(contract[kind].keys() & loaded.signatures.keys()):
             check_signature(f"{kind}'s {name}", loaded.signatures[name], *contract[kind][name])
     one, mel, sound = ([1], np.int32), ([1, frames, bins], np.float32), {"audio": [1, 64000]}
     takes = {
