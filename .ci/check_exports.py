@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import itertools
 import json
 import math
 import os
@@ -32,6 +33,11 @@ IN_TUNE = 0.7
 """Share of decoded notes in tune. Three minutes of training give 0.99, half a minute 0.85; a wrong pitch 0.0 to 0.3."""
 AT_PITCH = 0.9
 """Share of decoded log-mels with the asked pitch's partials. Half a minute gives 1.0; a pitch that is ignored 0.5."""
+KINDS = {"float32": 1e-4, "float16": 1e-2, "int8": 0.5}
+"""Weights of the TFLite files, and how far their log-mel may be from the SavedModel's."""
+Z_ERROR = {"float32": 3e-4, "float16": 5e-3, "int8": 0.3}
+"""How far z_mean may be. TensorFlow's own float32 FFT is worth 1e-4 in a note of a hundred."""
+MEGABYTES = {"decoder_float32": 20, "decoder_float16": 10, "decoder_int8": 6}
 TRITONE = 6
 """Semitones to the wrong pitch: no low partials in common, and no octave error leads there."""
 TRACKER_HERTZ = (46.9, 2093.0)
@@ -272,13 +278,17 @@ def check_loading(
             check_signature(f"{kind}'s {name}", loaded.signatures[name], *contract[kind][name])
     one, mel, sound = ([1], np.int32), ([1, frames, bins], np.float32), {"audio": [1, 64000]}
     takes = {
+        "encoder": ({"audio": ([1, 64000], np.float32)}, {"z_mean": [1, dim], "z_log_var": [1, dim]}),
         "decoder": ({"z": ([1, dim], np.float32), "pitch": one, "velocity": one}, sound | {"log_mel": mel[0]}),
         "synthesizer": ({"log_mel": mel, "pitch": one}, sound),
     }
     tflite = {
         f"{model}_{kind}": load_tflite(exports / "tflite" / f"{model}_{kind}.tflite", *takes[model])
-        for model, kind in (("decoder", "float32"), ("decoder", "float16"), ("synthesizer", "float16"))
+        for model, kind in (*itertools.product(("encoder", "decoder"), KINDS), ("synthesizer", "float16"))
     }
+    for name, limit in MEGABYTES.items():
+        size = (exports / "tflite" / f"{name}.tflite").stat().st_size / 1e6
+        check(size <= limit, f"{name}.tflite has {size:.2f} MB, at most {limit}")
     for size in (1, 3):
         z = encode(audio=tf.zeros([size, 64000]))["z_mean"]
         made = decode(z=z, pitch=tf.fill([size], 60), velocity=tf.fill([size], 100))
@@ -310,13 +320,20 @@ def check_parity(encode: Callable, decode: Callable, tflite: dict, audio, pitch,
     for name in alone:
         error = np.abs(alone[name] - seven[name]).max()
         check(error < 1e-4, f"{name}: alone against 7 notes a batch, error at most {error:.1e}")
+    for kind, limit in Z_ERROR.items():
+        made = [tflite[f"encoder_{kind}"](audio=audio[i : i + 1])["z_mean"] for i in range(14)]
+        error = np.abs(np.concatenate(made) - alone["z_mean"])
+        check(
+            error.max() < limit,
+            f"TFLite {kind} against the SavedModel's z_mean: error at most {error.max():.1e}, mean {error.mean():.1e}",
+        )
     given["z"] = alone["z_mean"]
     alone, seven = (in_batches(decode, size, **given) for size in (1, 7))
     error = np.abs(alone["log_mel"] - seven["log_mel"]).max()
     check(error < 1e-4, f"log_mel: alone against 7 notes a batch, error at most {error:.1e}")
     error = np.abs(alone["audio"] - seven["audio"]).max()
     check(error < 1e-3, f"audio: alone against 7 notes a batch, error at most {error:.1e}")
-    for kind, limit in (("float32", 1e-4), ("float16", 2e-2)):
+    for kind, limit in KINDS.items():
         made = [
             tflite[f"decoder_{kind}"](**{name: value[i : i + 1] for name, value in given.items()}) for i in range(14)
         ]
@@ -325,6 +342,11 @@ def check_parity(encode: Callable, decode: Callable, tflite: dict, audio, pitch,
             error.max() < limit,
             f"TFLite {kind} against the SavedModel's log_mel: error at most {error.max():.1e}, mean {error.mean():.1e}",
         )
+        error = np.abs(np.concatenate([one["audio"] for one in made]) - alone["audio"]).max()
+        # int8 gives other phases: it is judged by its tuning, below.
+        if kind != "int8":
+            limit = {"float32": 2e-3, "float16": 1e-2}[kind]
+            check(error < limit, f"TFLite {kind} against the SavedModel's audio: error at most {error:.1e}")
     run = tflite["synthesizer_float16"]
     made = [run(log_mel=alone["log_mel"][i : i + 1], pitch=pitch[i : i + 1])["audio"] for i in range(14)]
     error = np.abs(np.concatenate(made) - alone["audio"]).max()
@@ -383,12 +405,13 @@ def check_notes(encode: Callable, decode: Callable, tflite: dict, facts: dict, a
             f"{name}: partials are at the asked pitch in {shares[name]:.0%} of notes, at least 75 %",
         )
 
-    started = time.perf_counter()
-    lite = [
-        tflite["decoder_float16"](z=z[i : i + 1], pitch=pitch[i : i + 1], velocity=velocity[i : i + 1])["audio"][0]
-        for i in range(NOTES // 4)
-    ]
-    print(f"TFLite, float16, one thread: {1000 * (time.perf_counter() - started) / len(lite):.0f} ms a note")
+    lite = {}
+    for kind in KINDS:
+        run, some = tflite[f"decoder_{kind}"], range(NOTES // 4)
+        started = time.perf_counter()
+        made = [run(z=z[i : i + 1], pitch=pitch[i : i + 1], velocity=velocity[i : i + 1])["audio"][0] for i in some]
+        print(f"TFLite, {kind}, one thread: {1000 * (time.perf_counter() - started) / len(some):.0f} ms a note")
+        lite[kind] = np.stack(made), pitch[: len(some)], wrong[: len(some)]
 
     print("Pitch of the sound: swift-f0's median within 50 cents")
     tracker = Tracker()
@@ -398,8 +421,7 @@ def check_notes(encode: Callable, decode: Callable, tflite: dict, facts: dict, a
         "Griffin-Lim of the true log-mel": (inverted, pitch[: len(inverted)], wrong[: len(inverted)]),
         "decoded": (own["audio"], pitch, wrong),
         "decoded a tritone away": (moved["audio"], wrong, pitch),
-        "decoded on TFLite, float16": (np.stack(lite), pitch[: len(lite)], wrong[: len(lite)]),
-    }
+    } | {f"decoded on TFLite, {kind}": sound for kind, sound in lite.items()}
     tuned = {}
     for name, (sound, asked, unasked) in sounds.items():
         found = tracker.pitches(sound)

@@ -19,7 +19,10 @@ import dataclasses
 import json
 import os
 import pathlib
+import sys
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import numpy as np
 

@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _export_from(parsed: argparse.Namespace) -> None:
-    from nsynth_vae import export_report, tflite
+    from nsynth_vae import export_report
 
     vae, config = load_model(parsed.model)
     # Before anything is written: what is wrong with the notes is to be said now.
@@ -99,7 +99,7 @@ def _export_from(parsed: argparse.Namespace) -> None:
     notes = read_notes(data, config.audio, split=parsed.split, bad_notes=bad_notes, data_dir=parsed.data_dir)
     paths = export_model(vae, config, parsed.exports, version=parsed.version, report=print)
     print(f"Measuring the TFLite files on {len(notes['pitch'])} notes")
-    report = export_report.measure(vae, config, {stem: paths[stem] for stem in tflite.FILES}, notes)
+    report = export_report.measure(vae, config, paths, notes)
     try:
         files = export_report.write(report, parsed.exports)
     except OSError as error:

@@ -64,6 +64,8 @@ def measure(
     Raises:
         ValueError: if there are no notes, or their arrays do not fit together.
     """
+    from nsynth_vae.tflite import FILES
+
     _check(notes, config)
     expected = _by_keras(vae, config, notes)
     given = {"encoder": ["audio"], "decoder": ["z", "pitch", "velocity"]}
@@ -73,8 +75,9 @@ def measure(
         sound = {"the notes": _judged(notes, notes["audio"]), "Keras": _judged(notes, expected["audio"])}
     files = {}
     for stem, path in paths.items():
-        if (names := given.get(stem.split("_")[0])) is None:
+        if stem not in FILES:
             continue
+        names = given[stem.split("_")[0]]
         requests = [{name: inputs[name][i : i + 1] for name in names} for i in range(len(notes["pitch"]))]
         files[stem] = _measured_file(path, requests, expected, notes, runs)
     packages = ("tensorflow", "keras", "ai-edge-litert", "numpy")
