@@ -70,10 +70,12 @@ def summarize(judged: Mapping[str, Judged], *, seed: int) -> dict[str, dict]:
         {`sounds`, measure: mean}, `steps` (of ways): in_tune of each step}.
     """
     real = {record["note"]: record["in_tune"] for record in judged[REAL].records}
-    parts = dict(judged)
-    if "interpolation" in parts:
-        middle = [record for record in judged["interpolation"].records if record["step"] == STEPS // 2]
-        parts["interpolation_middle"] = Judged(middle, None)
+    parts = {}
+    for name, part in judged.items():
+        parts[name] = part
+        if name == "interpolation":
+            middle = [record for record in part.records if record["step"] == STEPS // 2]
+            parts["interpolation_middle"] = Judged(middle, None)
     result = {}
     for name, part in parts.items():
         records = [_completed(record, real) for record in part.records]
