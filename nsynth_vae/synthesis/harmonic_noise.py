@@ -24,6 +24,7 @@ from nsynth_vae.config import AudioConfig, SynthesisConfig
 from nsynth_vae.layers import ResidualBlock, round_to_half
 from nsynth_vae.synthesis import griffin_lim, mel_reading, objective, signal
 from nsynth_vae.synthesis.mel_reading import QUIET
+from nsynth_vae.synthesis.noise import NOISE_LENGTH, filtered_noise, flat_noise
 from nsynth_vae.synthesis.objective import LOSS_NAMES
 from nsynth_vae.synthesis.tables import NOISE_SCALES, make_tables
 
@@ -93,10 +94,10 @@ class Synthesizer(keras.Model):
             block.build((shape, (None, options.channels)))
         for head in self.heads.values():
             head.build(shape)
-        samples = (self.audio.num_frames - 1) * self.audio.frame_step + signal.NOISE_LENGTH
+        samples = (self.audio.num_frames - 1) * self.audio.frame_step + NOISE_LENGTH
         self.noise = self.add_weight(shape=(samples,), initializer="zeros", trainable=False, name="noise")
         if self.make_noise:
-            self.noise.assign(round_to_half(signal.flat_noise(samples)))
+            self.noise.assign(round_to_half(flat_noise(samples)))
         self.built = True
 
     def call(self, log_mel, pitch):
@@ -169,10 +170,10 @@ class Synthesizer(keras.Model):
         band = signal.upsample(band, self.sub_frames) * gate[..., 1:]
         cycles, frequency = self._phases(f0, drift, outputs["stiffness"][..., 0], mel, controls)
         amplitude *= tf.cast(frequency < 0.5 - 1 / 256, tf.float32)[:, None]
-        samples = (frames - 1) * self.audio.frame_step + signal.NOISE_LENGTH
+        samples = (frames - 1) * self.audio.frame_step + NOISE_LENGTH
         noise = self.noise if samples == self.noise.shape[0] else self._noise_from(start, samples)
         harmonic = signal.harmonics(amplitude, cycles, tf.minimum(frequency, 0.5))
-        return harmonic, signal.filtered_noise(band, noise), tf.sigmoid(outputs["trust"])
+        return harmonic, filtered_noise(band, noise), tf.sigmoid(outputs["trust"])
 
     def _noise_from(self, start, samples):
         piece = tf.slice(self.noise, [start * self.audio.frame_step], [samples])

@@ -1,4 +1,4 @@
-"""The synthesizer's signal processing: sines, filtered noise and transforms, as matrix products.
+"""The synthesizer's signal processing: sines and transforms, as matrix products.
 
 Everything here is a pure, differentiable function made of operators that TFLite has built in: no FFT, no complex
 numbers, no look-up that depends on a note's length. Control values come every `CONTROL_STEP` samples (4 ms).
@@ -15,11 +15,6 @@ from nsynth_vae.config import AudioConfig, InputError
 
 CONTROL_STEP = 64
 """Samples from one value of amplitude, phase and noise gain to the next: 4 ms, short enough for a hammer's blow."""
-
-NOISE_LENGTH = 256
-"""Samples of a noise frame: its filter has NOISE_LENGTH // 2 + 1 bands."""
-
-NOISE_BANDS = NOISE_LENGTH // 2 + 1
 
 
 def overlap_add(frames: tf.Tensor, step: int) -> tf.Tensor:
@@ -238,58 +233,6 @@ def harmonics(amplitude: tf.Tensor, cycles: tf.Tensor, frequency: tf.Tensor) -> 
     # Linear, not Hann: then the phase too is interpolated linearly, to first order, where the frequency drifts.
     basis = tf.concat([tf.cos(ramp), tf.sin(ramp)], axis=1) * (1.0 - np.abs(n) / CONTROL_STEP)
     return overlap_add(tf.matmul(parts, basis), CONTROL_STEP)[:, CONTROL_STEP:-CONTROL_STEP]
-
-
-def filtered_noise(gain: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-    """Returns noise whose spectrum has the given gain at every control point.
-
-    Args:
-        gain: float32 `[batch, controls, NOISE_BANDS]`, 0 or more, bands in `bin_order`.
-        noise: float32 `[(controls - 1) * CONTROL_STEP + NOISE_LENGTH]`, white, of variance 1, from half a frame before
-            the first control point on.
-
-    Returns:
-        float32 `[batch, (controls - 1) * CONTROL_STEP]`; with a constant gain g its variance is g^2.
-    """
-    controls, half = gain.shape[1], NOISE_LENGTH // 2
-    window = hann(NOISE_LENGTH).astype(np.float32)
-    real, imaginary = real_dft(split_frames(noise[None], NOISE_LENGTH, CONTROL_STEP) * window)
-    # Squared Hann windows a quarter apart add up to 1.5.
-    frames = inverse_real_dft(gain * real, gain * imaginary) * (window / np.float32(1.5))
-    return overlap_add(frames, CONTROL_STEP)[:, half : half + (controls - 1) * CONTROL_STEP]
-
-
-@functools.lru_cache(maxsize=4)
-def flat_noise(samples: int, seed: int = 0, iterations: int = 20) -> np.ndarray:
-    """Returns white noise whose short-time spectra fluctuate less than those of Gaussian noise.
-
-    Gaussian noise has bins whose level scatters by 5.6 dB (Rayleigh's distribution); where real noise, which does so
-    as well, is to be matched, it would be wrong twice. So the magnitudes of its spectra of 2048, 1024, 512 and 256
-    samples are made equal in turn, keeping the phase, as Griffin-Lim would: they are left with about 3 dB.
-
-    Args:
-        samples: length.
-        seed: of the noise that it starts from.
-        iterations: rounds over the four lengths.
-
-    Returns:
-        float32 `[samples]`, mean square 1.
-    """
-    edge = 2048
-    x = np.random.default_rng(seed).standard_normal(edge * (2 + -(-samples // edge)))
-    for _ in range(iterations):
-        for length in (2048, 1024, 512, 256):
-            step, window = length // 4, hann(length)
-            frames = np.lib.stride_tricks.sliding_window_view(np.pad(x, length, mode="reflect"), length)[::step]
-            spectrum = np.fft.rfft(frames * window)
-            frames = np.fft.irfft(spectrum / np.maximum(np.abs(spectrum), 1e-9), length) * window
-            total = np.zeros(x.size + 2 * length)
-            for part in range(4):
-                piece = frames[:, part * step : (part + 1) * step].reshape(-1)
-                total[part * step :][: piece.size] += piece
-            x = total[length : length + x.size]
-            x /= np.sqrt(np.mean(x**2))
-    return x[edge : edge + samples].astype(np.float32)
 
 
 def upsample(values: tf.Tensor, factor: int) -> tf.Tensor:

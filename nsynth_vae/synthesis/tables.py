@@ -10,6 +10,7 @@ from nsynth_vae import features
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.notes import pitch_to_hertz
 from nsynth_vae.synthesis import signal
+from nsynth_vae.synthesis.noise import NOISE_BANDS, NOISE_LENGTH
 
 AUDIBLE_HERTZ = 7800.0
 """Harmonics above it are silent: what is left below 8 kHz is for the resampling filters of other people's sounds."""
@@ -44,7 +45,7 @@ def make_tables(config: AudioConfig, num_harmonics: int) -> dict[str, np.ndarray
     fade = np.ones(config.num_samples)
     fade[:FADE_IN] = signal.hann(2 * FADE_IN)[:FADE_IN]
     fade[-FADE_OUT:] = signal.hann(2 * FADE_OUT)[FADE_OUT:]
-    order, bands = signal.bin_order(config.fft_length), signal.bin_order(signal.NOISE_LENGTH)
+    order, bands = signal.bin_order(config.fft_length), signal.bin_order(NOISE_LENGTH)
     half = {
         "bins": order,
         "mel_weights": weights[order],
@@ -68,9 +69,9 @@ def make_tables(config: AudioConfig, num_harmonics: int) -> dict[str, np.ndarray
 def _mel_to_band(mel_to_bin: np.ndarray) -> np.ndarray:
     """Returns `[mel_bins, NOISE_BANDS]`: a noise band has the mean of the FFT bins around it; columns add up to 1."""
     mel_bins, bins = mel_to_bin.shape
-    ratio = (bins - 1) / (signal.NOISE_BANDS - 1)
-    result = np.zeros((mel_bins, signal.NOISE_BANDS))
-    for band in range(signal.NOISE_BANDS):
+    ratio = (bins - 1) / (NOISE_BANDS - 1)
+    result = np.zeros((mel_bins, NOISE_BANDS))
+    for band in range(NOISE_BANDS):
         first, last = max(1, round((band - 0.5) * ratio)), min(bins - 1, round((band + 0.5) * ratio))
         result[:, band] = mel_to_bin[:, first : last + 1].mean(axis=1)
     return result / result.sum(axis=0)
@@ -78,7 +79,7 @@ def _mel_to_band(mel_to_bin: np.ndarray) -> np.ndarray:
 
 def _scale_to_band(config: AudioConfig) -> np.ndarray:
     """Returns `[NOISE_SCALES, NOISE_BANDS]`, linear interpolation over mel; columns add up to 1."""
-    mel = 1127.0 * np.log1p(np.arange(signal.NOISE_BANDS) * config.sample_rate / signal.NOISE_LENGTH / 700.0)
+    mel = 1127.0 * np.log1p(np.arange(NOISE_BANDS) * config.sample_rate / NOISE_LENGTH / 700.0)
     centers = np.linspace(0.0, mel[-1], NOISE_SCALES)
     result = np.maximum(0.0, 1.0 - np.abs(mel[None] - centers[:, None]) / centers[1])
     return result / result.sum(axis=0)

@@ -9,6 +9,7 @@ import tensorflow as tf
 from nsynth_vae import features
 from nsynth_vae.config import AudioConfig, InputError
 from nsynth_vae.synthesis import signal
+from nsynth_vae.synthesis.noise import NOISE_BANDS, NOISE_LENGTH, filtered_noise, flat_noise
 
 CONFIG = AudioConfig()
 RATE = CONFIG.sample_rate
@@ -124,15 +125,15 @@ def test_a_float16_file_would_keep_constants():
 
 def test_noise_has_the_power_asked_for_in_every_band():
     controls, samples = 1001, 64000
-    noise = tf.constant(signal.flat_noise(samples + signal.NOISE_LENGTH))
-    flat = signal.filtered_noise(tf.fill([1, controls, signal.NOISE_BANDS], 0.5), noise).numpy()[0]
+    noise = tf.constant(flat_noise(samples + NOISE_LENGTH))
+    flat = filtered_noise(tf.fill([1, controls, NOISE_BANDS], 0.5), noise).numpy()[0]
     assert flat.size == samples
     assert np.std(flat) == pytest.approx(0.5, rel=0.01)
     np.testing.assert_allclose(flat[300:-300], 0.5 * noise.numpy()[128:-128][300:-300], atol=1e-5)
-    gain = np.zeros([1, controls, signal.NOISE_BANDS], np.float32)
+    gain = np.zeros([1, controls, NOISE_BANDS], np.float32)
     gain[:, :, 40:61] = 0.1  # 2,500 to 3,750 Hz.
-    ordered = gain[:, :, signal.bin_order(signal.NOISE_LENGTH)]
-    band = signal.filtered_noise(tf.constant(ordered), noise).numpy()[0]
+    ordered = gain[:, :, signal.bin_order(NOISE_LENGTH)]
+    band = filtered_noise(tf.constant(ordered), noise).numpy()[0]
     frequency, density = scipy.signal.welch(band, RATE, nperseg=2048)
     expected = 0.1**2 / (RATE / 2)
     inside = density[(frequency > 2650) & (frequency < 3600)].mean()
@@ -141,17 +142,17 @@ def test_noise_has_the_power_asked_for_in_every_band():
 
 
 def test_noise_starts_within_one_control_step_of_its_gain():
-    gain = np.zeros([1, 101, signal.NOISE_BANDS], np.float32)
+    gain = np.zeros([1, 101, NOISE_BANDS], np.float32)
     gain[:, 50:] = 1.0
-    noise = tf.constant(signal.flat_noise(100 * signal.CONTROL_STEP + signal.NOISE_LENGTH))
-    power = signal.filtered_noise(tf.constant(gain), noise).numpy()[0] ** 2
-    onset, half = 50 * signal.CONTROL_STEP, signal.NOISE_LENGTH // 2
+    noise = tf.constant(flat_noise(100 * signal.CONTROL_STEP + NOISE_LENGTH))
+    power = filtered_noise(tf.constant(gain), noise).numpy()[0] ** 2
+    onset, half = 50 * signal.CONTROL_STEP, NOISE_LENGTH // 2
     assert power[: onset - half].max() == 0.0
     assert power[onset + half : onset + 1000].mean() == pytest.approx(1.0, abs=0.2)
 
 
 def test_flat_noise_is_white_and_its_spectra_fluctuate_less():
-    flat, plain = signal.flat_noise(64000), np.random.default_rng(0).standard_normal(64000)
+    flat, plain = flat_noise(64000), np.random.default_rng(0).standard_normal(64000)
     assert flat.dtype == np.float32 and np.mean(flat**2) == pytest.approx(1.0, rel=0.01)
     assert abs(scipy.stats.kurtosis(flat)) < 0.3
     _, density = scipy.signal.welch(flat, nperseg=256)
@@ -163,7 +164,7 @@ def test_flat_noise_is_white_and_its_spectra_fluctuate_less():
             for noise in (flat, plain)
         ]
         assert scatter[0] < 3.6 and scatter[1] == pytest.approx(5.57, abs=0.25)
-    np.testing.assert_array_equal(flat, signal.flat_noise.__wrapped__(64000))
+    np.testing.assert_array_equal(flat, flat_noise.__wrapped__(64000))
 
 
 def test_upsampling_is_linear_interpolation():
