@@ -39,7 +39,8 @@ def harmonic_templates(
         config: the audio configuration.
 
     Returns:
-        float32 `[batch, harmonics, mel_bins]`, and `[batch, DRIFT_HARMONICS, mel_bins]` of the first harmonics.
+        float32 `[batch, harmonics, mel_bins]`, and `[batch, n, mel_bins]` of the first n harmonics, at most
+        DRIFT_HARMONICS.
     """
     count = tables["number"].size
     frequency = f0[:, None] * tables["number"]
@@ -48,12 +49,12 @@ def harmonic_templates(
     angle = tf.clip_by_value(distance, -2.0, 2.0) * _QUARTER_PI
     audible = tf.cast(frequency < AUDIBLE_HERTZ / config.sample_rate, tf.float32)[:, :, None]
     lobe = tf.square(tf.cos(angle)) * audible * (config.frame_length / 4)
-    low = slice(0, DRIFT_HARMONICS)
+    low = slice(0, min(DRIFT_HARMONICS, count))
     inside = tf.cast(tf.abs(distance[:, low]) < 2.0, tf.float32)
     slope = tf.sin(angle[:, low] * 2.0) * place[:, low] * audible[:, low] * inside
     slope *= -_QUARTER_PI * config.frame_length / 4
     mel = tf.matmul(tf.reshape(tf.concat([lobe, slope], axis=1), [-1, lobe.shape[2]]), tables["mel_weights"])
-    mel = tf.reshape(mel, [-1, count + DRIFT_HARMONICS, config.num_mel_bins])
+    mel = tf.reshape(mel, [-1, count + low.stop, config.num_mel_bins])
     return mel[:, :count], mel[:, count:]
 
 
@@ -82,7 +83,7 @@ def pitch_drift(mel: tf.Tensor, level: tf.Tensor, template: tf.Tensor, slope: tf
         mel: float32 `[batch, frames, mel_bins]`.
         level: float32 `[batch, frames, harmonics]`.
         template: float32 `[batch, harmonics, mel_bins]`.
-        slope: float32 `[batch, DRIFT_HARMONICS, mel_bins]`, the template's derivative by the logarithm of the pitch.
+        slope: float32 `[batch, first harmonics, mel_bins]`, the template's derivative by the logarithm of the pitch.
 
     Returns:
         float32 `[batch, frames]`, within -`DRIFT_LIMIT`..`DRIFT_LIMIT`; 0 in silence.
