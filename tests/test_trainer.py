@@ -1,5 +1,6 @@
 """The training loop: the same numbers when repeated, resumed or shared by two devices; budgets; the best weights."""
 
+import dataclasses
 import subprocess
 import sys
 import textwrap
@@ -145,8 +146,10 @@ def test_a_loss_that_is_not_finite_is_an_error(notes, tmp_path):
 
 @pytest.mark.slow
 def test_xla_gives_the_same_first_steps(notes, tmp_path):
-    plain = run(make(notes, tmp_path / "plain", jit_compile=False), steps=3)
-    compiled = run(make(notes, tmp_path / "xla", jit_compile=True), steps=3)
+    # XLA draws other numbers from the same seed; those of the noise matter little in the first steps.
+    config = dataclasses.replace(CONFIG, model=dataclasses.replace(CONFIG.model, recolored_share=0.0))
+    plain = run(make(notes, tmp_path / "plain", config, jit_compile=False), steps=3)
+    compiled = run(make(notes, tmp_path / "xla", config, jit_compile=True), steps=3)
     np.testing.assert_allclose([s["loss"] for s in compiled], [s["loss"] for s in plain], rtol=1e-3)
 
 
