@@ -1,15 +1,16 @@
-"""Compares designs of the model at equal processor time, on the test split of `--test`: the table of docs/model.md.
+"""Compares designs of the model at equal processor time, on the splits of `--test`: the tables of docs/model.md.
 
-Each run trains for `--cpu-minutes` of processor time (which other work on the machine changes less than the clock),
-with the same seed, notes and batches. Then, from the mean of the weights and from z_mean:
+Each run trains for `--cpu-minutes` of processor time (which other work on the machine changes less than the clock).
+Then, from the mean of the weights and from z_mean, on each of `--splits`:
 
-- `log_mel_l1`: nats, test notes decoded from their own z;
+- `log_mel_l1`: nats, notes decoded from their own z;
 - `cross_l1`: the same, each note decoded from the z of another note of its instrument;
 - `pitch, linear` and `pitch, MLP`: accuracy, averaged over the pitches that both splits have, of classifiers that
-  learn to read the pitch from z on the train notes of `--test`, and read it on its test notes; below the table, the
+  learn to read the pitch from z on the train notes of `--test`, and read it on the split's; below the table, the
   same classifiers on the one-hot true family and on time-averaged log-mels;
 - `R2`: of the pitch by ridge regression, likewise;
-- `family`: share of test notes whose family a 5-nearest-neighbour vote over the train notes' z gets right.
+- `family` and `family, MLP`: share of notes whose family a 5-nearest-neighbour vote over the train notes' z, and an
+  MLP that learnt from them, get right.
 """
 
 from __future__ import annotations
@@ -17,21 +18,27 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import os
 import pathlib
 import sys
-import time
+from typing import TYPE_CHECKING
+from unittest import mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+import equal_time
 import numpy as np
 
-from nsynth_vae.config import Config, DataConfig, ModelConfig
+from nsynth_vae.config import Config, DataConfig, ModelConfig, TrainConfig
 from nsynth_vae.data.open import open_sources
 from nsynth_vae.data.pipeline import CachedFeatures, open_features
 from nsynth_vae.data.select import select
 from nsynth_vae.data.source import BadNotes, NoteTable
 from nsynth_vae.probes import family_accuracy, pitch_accuracy, pitch_r2
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 _AS_THEY_ARE = {"recolored_share": 0.0}
 """Notes are not recolored in the designs that were compared before that was there."""
@@ -43,39 +50,61 @@ DESIGNS: dict[str, dict] = {
     "pitch adversary 1000": {"adversary_weight": 1000.0} | _AS_THEY_ARE,
     "pitch adversary 3000": {"adversary_weight": 3000.0} | _AS_THEY_ARE,
     "pitch adversary 1000, no harmonic template": {"adversary_weight": 1000.0, "template": 0} | _AS_THEY_ARE,
-    "pitch adversary 1000, notes recolored": {"adversary_weight": 1000.0, "recolored_share": 0.75},
+    "default": {},
+    "default, another seed": {"seed": 1},
+    "latent_dim 16": {"latent_dim": 16},
+    "latent_dim 64": {"latent_dim": 64},
+    "latent_dim 64, another seed": {"latent_dim": 64, "seed": 1},
+    "latent_dim 128": {"latent_dim": 128},
+    "beta 4": {"beta": 4.0},
+    "cross_note_share 0.25": {"cross_note_share": 0.25},
+    "channels 256": {"channels": 256},
+    "Gaussian likelihood": {"likelihood": "gaussian"},
+    "NSynth notes alone": {"data": "--test"},
+    "starter notes alone": {"data": "starter"},
 }
+"""Fields of the configuration, and what it has no field for: `template`, `likelihood`, and which notes are learnt."""
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the designs and prints a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", action="append", help="training notes (default: --test and starter)")
     parser.add_argument("--test", default="../shared/nsynth", help="NSynth notes (default: %(default)s)")
     parser.add_argument("--cpu-minutes", type=float, default=10.0, help="per design (default: %(default)g)")
     parser.add_argument("--designs", default=",".join(map(str, range(len(DESIGNS)))), help="numbers, from 0")
+    parser.add_argument("--splits", default="test", help="splits to measure, a,b (default: %(default)s)")
+    parser.add_argument("--threads", type=int, help="of each operator (default: all cores); 1 to run several at once")
     parser.add_argument("--output", type=pathlib.Path, help="also append each row to this file, as JSON")
     options = parser.parse_args(arguments)
-    data = tuple(options.data or (options.test, "starter"))
-    train = load(data)["train"]
-    test = load((options.test,))
-    print(f"{os.cpu_count()} cores, {options.cpu_minutes:g} CPU minutes a design, {len(train.table)} notes of {data}")
-    names = list(DESIGNS)
-    for number in map(int, options.designs.split(",")):
-        row = {"design": names[number]} | compare(DESIGNS[names[number]], train, test, options.cpu_minutes)
+    if options.threads:
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    splits = tuple(options.splits.split(","))
+    notes = load((options.test,))
+    print(f"{os.cpu_count()} cores, {options.cpu_minutes:g} CPU minutes a design")
+    names, header = list(DESIGNS), False
+    for name in (names[int(number)] for number in options.designs.split(",")):
+        design = dict(DESIGNS[name])
+        data = {"--test": (options.test,), "starter": ("starter",)}.get(
+            design.pop("data", None), (options.test, "starter")
+        )
+        row = {"design": name} | compare(design, load(data)["train"], notes, splits, options.cpu_minutes)
         if options.output:
             with open(options.output, "a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
-        if number == int(options.designs.split(",")[0]):
+        if not header:
             print("| " + " | ".join(row) + " |\n|" + "---|" * len(row), flush=True)
+            header = True
         print("| " + " | ".join(str(value) for value in row.values()) + " |", flush=True)
     families = np.eye(12)
-    labels = {name: part.table for name, part in test.items()}
-    pooled = {name: read_all(part)["log_mel"].mean(axis=1) for name, part in test.items()}
-    one_hot = {name: families[table.instrument_family] for name, table in labels.items()}
-    for name, inputs in (("one-hot true family", one_hot), ("time-averaged log-mels", pooled)):
-        pitch, family = probe(inputs, labels)
-        print(f"{name}: pitch, linear {pitch['linear']:.3f}; pitch, MLP {pitch['mlp']:.3f}; family {family:.3f}")
+    one_hot = {name: families[part.table.instrument_family] for name, part in notes.items()}
+    pooled = {name: read_all(part)["log_mel"].mean(axis=1) for name, part in notes.items()}
+    for split in splits:
+        for name, inputs in (("one-hot true family", one_hot), ("time-averaged log-mels", pooled)):
+            found = probe(inputs["train"], inputs[split], notes["train"].table, notes[split].table)
+            print(f"{split}, {name}: " + ", ".join(f"{measure} {value}" for measure, value in found.items()))
 
 
 def load(data: tuple[str, ...]) -> dict[str, CachedFeatures]:
@@ -90,82 +119,83 @@ def load(data: tuple[str, ...]) -> dict[str, CachedFeatures]:
     }
 
 
-def compare(design: dict, train: CachedFeatures, test: dict[str, CachedFeatures], cpu_minutes: float) -> dict:
-    """Trains one design and returns its row of the table."""
+def compare(
+    design: dict, train: CachedFeatures, notes: dict[str, CachedFeatures], splits: tuple[str, ...], cpu_minutes: float
+) -> dict:
+    """Trains one design on `train` and returns its row of the table, measured on `splits` of `notes`."""
     import keras
     import tensorflow as tf
 
+    from nsynth_vae import losses
     from nsynth_vae.model import ACTIVE_VARIANCE, VAE
 
     design = dict(design)
-    template = design.pop("template", 1)
-    config = Config(model=dataclasses.replace(ModelConfig(), **design))
-    keras.utils.set_random_seed(config.train.seed)
+    template, likelihood = design.pop("template", 1), design.pop("likelihood", "laplace")
+    seed = design.pop("seed", 0)
+    config = Config(model=dataclasses.replace(ModelConfig(), **design), train=TrainConfig(seed=seed))
+    keras.utils.set_random_seed(seed)
     vae = VAE(config)
     vae.build()
     if not template:
         vae.decoder.template = np.zeros_like(vae.decoder.template)
-    vae.compile(optimizer=keras.optimizers.Adam(config.train.learning_rate))
-    step = tf.function(vae.train_step)
-    averages = [tf.Variable(tf.convert_to_tensor(weight)) for weight in vae.trainable_variables]
-
-    @tf.function
-    def average(decay: tf.Tensor) -> None:
-        for mean, weight in zip(averages, vae.trainable_variables, strict=True):
-            mean.assign(decay * mean + (1.0 - decay) * tf.convert_to_tensor(weight))
-
-    started, steps = None, 0
     batches = train.training(
-        batch_size=config.train.batch_size, cross_note_share=config.model.cross_note_share, seed=config.train.seed
+        batch_size=config.train.batch_size, cross_note_share=config.model.cross_note_share, seed=seed
     )
-    for batch in batches:
-        step(batch)
-        average(tf.constant(min(config.train.weight_average, (1 + steps) / (10 + steps)), tf.float32))
-        steps += 1
-        started = started or time.process_time()  # Tracing, in the first step, is not counted.
-        if time.process_time() - started > 60 * cpu_minutes:
-            break
-    for weight, mean in zip(vae.trainable_variables, averages, strict=True):
-        weight.assign(mean)
+    with mock.patch.object(losses, "laplace_nll", gaussian_nll if likelihood == "gaussian" else losses.laplace_nll):
+        steps = equal_time.train(vae, batches, config.train, 60 * cpu_minutes)
 
     encode = tf.function(lambda log_mel: vae.encoder(log_mel)[0], reduce_retracing=True)
     decode = tf.function(vae.decoder, reduce_retracing=True)
-    notes = {name: read_all(test[name]) for name in ("train", "test")}
-    z = {
-        name: np.concatenate([encode(part["log_mel"][i : i + 64]) for i in range(0, len(part["pitch"]), 64)])
-        for name, part in notes.items()
-    }
-    tables = {name: test[name].table for name in notes}
 
-    def log_mel_l1(z_mean: np.ndarray) -> float:
-        part = notes["test"]
+    def z_mean(log_mel: np.ndarray) -> np.ndarray:
+        return np.concatenate([encode(log_mel[i : i + 64]) for i in range(0, len(log_mel), 64)])
+
+    def log_mel_l1(z: np.ndarray, part: dict[str, np.ndarray]) -> float:
         errors = [
             np.abs(
-                decode(*(array[i : i + 64] for array in (z_mean, part["pitch"], part["velocity"])))
+                decode(*(array[i : i + 64] for array in (z, part["pitch"], part["velocity"])))
                 - part["log_mel"][i : i + 64]
             ).mean(axis=(1, 2))
-            for i in range(0, len(z_mean), 64)
+            for i in range(0, len(z), 64)
         ]
-        return float(np.concatenate(errors).mean()) * config.audio.log_mel_scale
+        return round(float(np.concatenate(errors).mean()) * config.audio.log_mel_scale, 3)
 
-    pitch, family = probe(z, tables)
-    return {
-        "steps": steps,
-        "log_mel_l1": round(log_mel_l1(z["test"]), 3),
-        "cross_l1": round(log_mel_l1(z["test"][partners(tables["test"].instrument_str)]), 3),
-        "pitch, linear": round(pitch["linear"], 3),
-        "pitch, MLP": round(pitch["mlp"], 3),
-        "R2": round(pitch_r2(z["train"], z["test"], tables["train"].pitch, tables["test"].pitch), 2),
-        "family": round(family, 3),
-        "active": f"{int((z['test'].var(axis=0) > ACTIVE_VARIANCE).sum())} of {config.model.latent_dim}",
+    row = {"steps": steps}
+    learnt, table = z_mean(read_all(notes["train"])["log_mel"]), notes["train"].table
+    for split in splits:
+        part, asked = read_all(notes[split]), notes[split].table
+        z = z_mean(part["log_mel"])
+        measured = {
+            "log_mel_l1": log_mel_l1(z, part),
+            "cross_l1": log_mel_l1(z[partners(asked.instrument_str)], part),
+            **probe(learnt, z, table, asked),
+            "R2": round(pitch_r2(learnt, z, table.pitch, asked.pitch), 2),
+            "active": f"{int((z.var(axis=0) > ACTIVE_VARIANCE).sum())} of {config.model.latent_dim}",
+        }
+        row |= {f"{split}: {name}" if len(splits) > 1 else name: value for name, value in measured.items()}
+    return row
+
+
+def gaussian_nll(target: tf.Tensor, prediction: tf.Tensor, log_scale: tf.Tensor) -> tf.Tensor:
+    """Returns nats a note, as `losses.laplace_nll` does, of a normal distribution."""
+    import tensorflow as tf
+
+    deviation = (target - prediction) * tf.exp(-log_scale)
+    nll = 0.5 * tf.square(deviation) + log_scale + 0.5 * math.log(2.0 * math.pi)
+    return tf.reduce_sum(nll, axis=[1, 2])
+
+
+def probe(learnt: np.ndarray, asked: np.ndarray, train: NoteTable, test: NoteTable) -> dict[str, float]:
+    """Returns what classifiers read of pitch and family, when learnt from some notes' inputs, of others'."""
+    pitch = pitch_accuracy(learnt, asked, train.pitch, test.pitch)
+    family = family_accuracy(learnt, asked, train.instrument_family, test.instrument_family)
+    measured = {
+        "pitch, linear": pitch["linear"],
+        "pitch, MLP": pitch["mlp"],
+        "family": family["nearest"],
+        "family, MLP": family["mlp"],
     }
-
-
-def probe(inputs: dict[str, np.ndarray], tables: dict[str, NoteTable]) -> tuple[dict, float]:
-    """Returns what classifiers read of pitch, and five nearest neighbours of family, of the test notes' inputs."""
-    train, test, learnt, asked = inputs["train"], inputs["test"], tables["train"], tables["test"]
-    family = family_accuracy(train, test, learnt.instrument_family, asked.instrument_family)
-    return pitch_accuracy(train, test, learnt.pitch, asked.pitch), family["nearest"]
+    return {name: round(value, 3) for name, value in measured.items()}
 
 
 def read_all(part: CachedFeatures) -> dict[str, np.ndarray]:

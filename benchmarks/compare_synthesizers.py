@@ -13,13 +13,13 @@ import argparse
 import os
 import pathlib
 import sys
-import time
 from collections.abc import Callable
 from unittest import mock
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+import equal_time
 import numpy as np
 
 from nsynth_vae import metrics
@@ -114,27 +114,8 @@ def trained(design: dict, train: MemoryAudio, cpu_seconds: float) -> tuple[int, 
         model.build()
         if design.get("noise") == "gaussian":
             model.noise.assign(np.random.default_rng(0).standard_normal(model.noise.shape))
-        model.compile(optimizer=keras.optimizers.Adam(config.train.learning_rate))
-        model.optimizer.build(model.trainable_variables)
-        step = tf.function(model.train_step)
-        averages = [tf.Variable(tf.convert_to_tensor(weight)) for weight in model.trainable_variables]
-
-        @tf.function
-        def average(decay: tf.Tensor) -> None:
-            for mean, weight in zip(averages, model.trainable_variables, strict=True):
-                mean.assign(decay * mean + (1.0 - decay) * tf.convert_to_tensor(weight))
-
-        started, steps = None, 0
-        for batch in train.training(batch_size=config.train.batch_size, seed=config.train.seed):
-            step(batch)
-            average(tf.constant(min(config.train.weight_average, (1 + steps) / (10 + steps)), tf.float32))
-            steps += 1
-            started = started or time.process_time()  # Tracing, in the first step, is not counted.
-            if time.process_time() - started > cpu_seconds:
-                break
-        for weight, mean in zip(model.trainable_variables, averages, strict=True):
-            weight.assign(mean)
-
+        batches = train.training(batch_size=config.train.batch_size, seed=config.train.seed)
+        steps = equal_time.train(model, batches, config.train, cpu_seconds)
         signature = tf.TensorSpec([None, config.audio.num_samples], tf.float32), tf.TensorSpec([None], tf.int32)
 
         @tf.function
