@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
+import pathlib
 import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -148,6 +149,24 @@ def add_data_options(parser: argparse.ArgumentParser, *, features: bool = True, 
         default="error",
         help="a note that is unreadable, truncated, silent, not finite, misnamed or of a wrong rate ends the run, or "
         "is left out and reported (default: %(default)s)",
+    )
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Adds which model is used, and where its exports are."""
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--model",
+        metavar="PATH",
+        type=pathlib.Path,
+        help="a model folder or an exports folder (default: the model that comes with the package)",
+    )
+    group.add_argument(
+        "--exports",
+        metavar="DIR",
+        type=pathlib.Path,
+        default=pathlib.Path("exports"),
+        help="where a model folder's exports are, or are written when it is first used (default: %(default)s)",
     )
 
 

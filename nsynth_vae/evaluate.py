@@ -54,7 +54,7 @@ def make_parser() -> cli.Parser:
         "--model",
         metavar="PATH",
         type=pathlib.Path,
-        help=f"a model folder, or an exports folder (default: {model_folder.DEFAULT}; with --audio-dir: none)",
+        help="a model folder, or an exports folder (default: the shipped model; with --audio-dir: none)",
     )
     group.add_argument(
         "--audio-dir",
@@ -196,10 +196,7 @@ def _load_model(options: Options):
 
     if options.model is None and options.audio_dir is not None:
         return None
-    path = options.model or model_folder.DEFAULT
-    if options.model is None and not path.exists():
-        raise InputError(f"{path}: no model there; train one with `python -m nsynth_vae.train`, or name one by --model")
-    return models.load(path)
+    return models.load(options.model or model_folder.SHIPPED)
 
 
 def _load_classifier(options: Options):
@@ -216,7 +213,7 @@ def _about(options: Options, name: str, notes, classified: bool) -> dict:
     filters = {k: v for k, v in options.data.to_dict().items() if k not in ("data", "split_by") and v is not None}
     return {
         "name": name,
-        "model": None if options.model is None and options.audio_dir else str(options.model or model_folder.DEFAULT),
+        "model": None if options.model is None and options.audio_dir else str(options.model or "the shipped one"),
         "audio_dir": None if options.audio_dir is None else str(options.audio_dir),
         "classifier": (str(options.classifier) if options.classifier else "the shipped one") if classified else None,
         "data": list(options.data.data),

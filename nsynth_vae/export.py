@@ -41,8 +41,8 @@ def make_parser() -> cli.Parser:
         "--model",
         metavar="PATH",
         type=pathlib.Path,
-        default=model_folder.DEFAULT,
-        help="the model folder (default: %(default)s)",
+        default=model_folder.SHIPPED,
+        help="the model folder (default: the shipped one)",
     )
     parser.add_argument(
         "--exports",
@@ -97,7 +97,7 @@ def _export_from(parsed: argparse.Namespace) -> None:
     data = DataConfig(data=tuple(parsed.data or ("starter",)), max_notes=parsed.max_notes)
     bad_notes = BadNotes(parsed.on_bad_note)
     notes = read_notes(data, config.audio, split=parsed.split, bad_notes=bad_notes, data_dir=parsed.data_dir)
-    paths = export_model(vae, config, parsed.exports, version=parsed.version, report=print)
+    paths = export_model(vae, config, parsed.exports, version=parsed.version, report=print, model=parsed.model)
     print(f"Measuring the TFLite files on {len(notes['pitch'])} notes")
     report = export_report.measure(vae, config, paths, notes)
     try:
@@ -157,6 +157,8 @@ def export_model(
     *,
     version: int | None = None,
     report: Callable[[str], None] | None = None,
+    model: str | os.PathLike | None = None,
+    devices: bool = True,
 ) -> dict[str, pathlib.Path]:
     """Writes the encoder and the decoder as SavedModels and as TFLite, the synthesizer as TFLite.
 
@@ -170,10 +172,12 @@ def export_model(
         exports_dir: made if missing.
         version: of both SavedModels, above all that are there; by default the next one.
         report: called with one line for every step.
+        model: the folder that the model is from: the exports say so, and hold a copy of its `attributes.json`.
+        devices: write the TFLite files as well.
 
     Returns:
-        The paths of `encoder`, `decoder`, `tflite.FILES`, `tflite_facts` and, if there is a synthesizer of these
-        features, `synthesizer_float16`.
+        The paths of `encoder` and `decoder`; with `devices` also of `tflite.FILES`, `tflite_facts` and, if there is a
+        synthesizer of these features, `synthesizer_float16`.
 
     Raises:
         InputError: if the version is not above the ones there, or the folder cannot be written.
@@ -190,20 +194,24 @@ def export_model(
         sound = synthesizer or harmonic_noise.sound_for(config.audio)
         if synthesizer is None:
             report("these features are not the synthesizer's: audio is by Griffin-Lim, and not in the TFLite files")
-        facts = model_facts(config)
+        facts = model_facts(config, model)
         report("encoder: SavedModel")
         saved_model.write(folder / "encoder", "encoder", signatures.encoder_endpoints(encoder, config), facts)
         report("decoder: SavedModel")
         endpoints = signatures.decoder_endpoints(decoder, config, sound)
         saved_model.write(folder / "decoder", "decoder", endpoints, facts)
         sources = {"encoder": folder / "encoder", "decoder": folder / "decoder"}
-        sources |= tflite.write_models(folder / "tflite", encoder, decoder, config, synthesizer, facts, report)
-        if synthesizer is not None:
-            # It does not depend on the model: the file that comes with its weights is copied.
-            sources["synthesizer_float16"] = folder / "tflite" / harmonic_noise.TFLITE
-            shutil.copyfile(harmonic_noise.SHIPPED / harmonic_noise.TFLITE, sources["synthesizer_float16"])
-        sources["tflite_facts"] = folder / "tflite" / saved_model.FACTS
-        write_text(sources["tflite_facts"], json.dumps(facts, indent=2) + "\n")
+        if model is not None and (attributes := pathlib.Path(model) / model_folder.ATTRIBUTES).exists():
+            for path in sources.values():
+                shutil.copy(attributes, path / saved_model.EXTRA)
+        if devices:
+            sources |= tflite.write_models(folder / "tflite", encoder, decoder, config, synthesizer, facts, report)
+            if synthesizer is not None:
+                # It does not depend on the model: the file that comes with its weights is copied.
+                sources["synthesizer_float16"] = folder / "tflite" / harmonic_noise.TFLITE
+                shutil.copyfile(harmonic_noise.SHIPPED / harmonic_noise.TFLITE, sources["synthesizer_float16"])
+            sources["tflite_facts"] = folder / "tflite" / saved_model.FACTS
+            write_text(sources["tflite_facts"], json.dumps(facts, indent=2) + "\n")
         # Another export may have published its version while this one was written.
         with publishing.alone(exports_dir):
             number = str(_next_version(exports_dir, version))
@@ -213,7 +221,7 @@ def export_model(
     return paths
 
 
-def model_facts(config: Config) -> dict[str, object]:
+def model_facts(config: Config, model: str | os.PathLike | None = None) -> dict[str, object]:
     """Returns what a client needs to know of the model, JSON-ready.
 
     `audio` has the features' constants: log_mel = (ln(mel + log_offset) - log_mel_center) / log_mel_scale.
@@ -221,6 +229,8 @@ def model_facts(config: Config) -> dict[str, object]:
     return {
         "format_version": FORMAT_VERSION,
         "package_version": __version__,
+        "timbre_model": None if model is None else pathlib.Path(model).resolve().name,
+        "fingerprint": None if model is None else model_folder.fingerprint(model),
         "sample_rate": config.audio.sample_rate,
         "num_samples": config.audio.num_samples,
         "latent_dim": config.model.latent_dim,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pathlib
@@ -17,8 +18,10 @@ from nsynth_vae.config import AnyConfig, Budget, ClassificationConfig, Config, I
 if TYPE_CHECKING:
     import keras
 
-DEFAULT = pathlib.Path("models/starter")
-"""The model that commands use where none is named: the one that `python -m nsynth_vae.train` makes."""
+SHIPPED = pathlib.Path(__file__).resolve().parents[1] / "models" / "nsynth-small"
+"""The model that comes with the package, which commands use where none is named."""
+
+ATTRIBUTES = "attributes.json"
 
 _Config = TypeVar("_Config", Config, SynthesisConfig, ClassificationConfig)
 
@@ -122,6 +125,43 @@ def load(
             f"{weights}: {reason}; expected the weights of the {kind} that config.json describes"
         ) from error
     return model, config
+
+
+def fingerprint(folder: str | os.PathLike) -> str:
+    """Returns what tells a model's exports from another's: a hash of its configuration, weights and synthesizer.
+
+    Raises:
+        InputError: if the folder is not a model's.
+    """
+    from nsynth_vae.synthesis.harmonic_noise import SHIPPED as SYNTHESIZER
+
+    folder = pathlib.Path(folder)
+    if not (folder / "config.json").is_file() or not (folder / "model.weights.h5").is_file():
+        raise InputError(
+            f"{folder}: found no config.json and model.weights.h5 in it, expected a model folder or an exports folder"
+        )
+    digest = hashlib.sha256(__version__.encode())
+    for path in (folder / "config.json", folder / "model.weights.h5", SYNTHESIZER / "model.weights.h5"):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def read_attributes(folder: pathlib.Path) -> dict:
+    """Returns what a folder's `attributes.json` holds; nothing if there is none.
+
+    Raises:
+        InputError: if it is broken.
+    """
+    path = folder / ATTRIBUTES
+    try:
+        attributes = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}), expected what nsynth_vae.attributes writes") from error
+    if not isinstance(attributes, dict):
+        raise InputError(f"{path}: found no JSON object, expected what nsynth_vae.attributes writes")
+    return attributes
 
 
 def clear(folder: pathlib.Path) -> None:

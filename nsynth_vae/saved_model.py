@@ -17,6 +17,9 @@ from nsynth_vae.config import write_text
 from nsynth_vae.publishing import quiet
 from nsynth_vae.signatures import Endpoint
 
+EXTRA = "assets.extra"
+"""TF Serving's name for a SavedModel's folder of what is not part of the graph."""
+
 FACTS = "model_facts.json"
 
 WARMUP = "tf_serving_warmup_requests"
@@ -45,7 +48,7 @@ def write(folder: str | os.PathLike, name: str, endpoints: Mapping[str, Endpoint
         for signature, (function, inputs) in endpoints.items():
             archive.add_endpoint(signature, function, inputs)
         archive.write_out(str(folder), verbose=False)
-    extra = pathlib.Path(folder) / "assets.extra"
+    extra = pathlib.Path(folder) / EXTRA
     extra.mkdir()
     write_text(extra / FACTS, json.dumps(facts, indent=2) + "\n")
     specs = {signature: inputs for signature, (_, inputs) in endpoints.items()}

@@ -134,9 +134,11 @@ class _Run(TrainingRun):
         showcase.write_reconstructions(vae, self.examples, folder)
         showcase.write_morph(vae, self.examples, folder)
         centroids = showcase.latent_centroids(vae, self.notes["train"], self.config.train.batch_size)
-        write_text(folder / "attributes.json", json.dumps(centroids, separators=(",", ":")) + "\n")
+        write_text(folder / model_folder.ATTRIBUTES, json.dumps(centroids, separators=(",", ":")) + "\n")
         print("Exporting")
-        self.exported = export_model(vae, self.config, self.options.exports, report=lambda line: print(f"  {line}"))
+        self.exported = export_model(
+            vae, self.config, self.options.exports, report=lambda line: print(f"  {line}"), model=folder
+        )
 
     def definitions(self) -> dict[str, str]:
         """Returns the measures' units and what they are."""

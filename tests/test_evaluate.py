@@ -314,9 +314,9 @@ def test_a_name_of_two_notes_is_an_error(data, tmp_path, capsys):
 
 def test_no_default_model_is_an_error(data, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(model_folder, "DEFAULT", tmp_path / "none")
+    monkeypatch.setattr(model_folder, "SHIPPED", tmp_path / "none")
     error = error_of(["--data", str(data)], capsys)
-    assert "none: no model there; train one with `python -m nsynth_vae.train`, or name one by --model" in error
+    assert "none: not a folder, expected a model folder, such as `python -m nsynth_vae.train` makes," in error
     assert not (tmp_path / "reports").exists()
 
 

@@ -10,11 +10,9 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from nsynth_vae import features
+from nsynth_vae import deployed, features
 from nsynth_vae.config import AudioConfig, InputError
-
-BATCH = 8
-"""Notes at a time, always: sound is made of them as fast as of more, and memory stays small."""
+from nsynth_vae.deployed import BATCH
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +35,7 @@ def load(path: str | os.PathLike) -> TimbreModel:
         InputError: for what is neither, and for a model of other audio than is measured.
     """
     path = pathlib.Path(path)
-    if (path / "encoder").is_dir() and not (path / "config.json").exists():
+    if deployed.is_exports(path):
         return _load_exports(path)
     from nsynth_vae.export import load_model
     from nsynth_vae.synthesis.harmonic_noise import sound_for
@@ -62,36 +60,18 @@ def load(path: str | os.PathLike) -> TimbreModel:
 
 
 def _load_exports(path: pathlib.Path) -> TimbreModel:
-    """Loads SavedModels, whose log-mels must be the default ones: exports do not say which theirs are."""
-    config = AudioConfig()
-    signatures = {}
-    for part in ("encoder", "decoder"):
-        folder = path / part
-        versions = [entry for entry in folder.iterdir() if entry.name.isdigit()] if folder.is_dir() else []
-        if not versions:
-            raise InputError(f"{folder}: found no version of a SavedModel, expected an exports folder's")
-        newest = max(versions, key=lambda entry: int(entry.name))
-        try:
-            loaded = tf.saved_model.load(str(newest))
-        except (OSError, ValueError) as error:
-            reason = str(error).strip().split("\n")[0]
-            raise InputError(f"{newest}: cannot be loaded ({reason}), expected a SavedModel") from error
-        # The signature does not keep its model alive.
-        signatures[part] = (loaded, loaded.signatures["serving_default"])
-    shape = signatures["decoder"][1].structured_outputs["log_mel"].shape.as_list()[1:]
+    """Loads SavedModels, whose log-mels must be the default ones, which is what is measured."""
+    model = deployed.load_exports(path)
+    config, found = AudioConfig(), [model.config.num_frames, model.config.num_mel_bins]
     expected = [config.num_frames, config.num_mel_bins]
-    if shape != expected:
-        raise InputError(f"{path}: found log-mels of shape {shape}, expected {expected}, those of the default features")
-
-    def encode(sounds: np.ndarray) -> np.ndarray:
-        return signatures["encoder"][1](audio=tf.constant(sounds))["z_mean"].numpy()
+    if found != expected:
+        raise InputError(f"{path}: found log-mels of shape {found}, expected {expected}, those of the default features")
 
     def decode(z: np.ndarray, pitch: np.ndarray, velocity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        given = {"z": tf.constant(z), "pitch": tf.constant(pitch), "velocity": tf.constant(velocity)}
-        played = signatures["decoder"][1](**given)
-        return played["log_mel"].numpy(), played["audio"].numpy()
+        played = model.decode(z, pitch, velocity)
+        return played.log_mel, played.audio
 
-    return TimbreModel(path.resolve().name, config, encode, decode)
+    return TimbreModel(path.resolve().name, config, model.encode, decode)
 
 
 def in_batches(function: Callable, *arrays: np.ndarray) -> list:
