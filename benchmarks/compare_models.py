@@ -35,13 +35,16 @@ from nsynth_vae.data.open import open_sources
 from nsynth_vae.data.pipeline import CachedFeatures, open_features
 from nsynth_vae.data.select import select
 from nsynth_vae.data.source import BadNotes, NoteTable
+from nsynth_vae.data.transposed import with_transposed
 from nsynth_vae.probes import family_accuracy, pitch_accuracy, pitch_r2
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-_AS_THEY_ARE = {"recolored_share": 0.0}
-"""Notes are not recolored in the designs that were compared before that was there."""
+_AS_THEY_ARE = {"recolored_share": 0.0, "transposed_copies": 0}
+"""Notes are neither recolored nor transposed in the designs that were compared before that was there."""
+_RECOLORED = {"transposed_copies": 0}
+"""The default, but for the transposed copies, which came after the ablation."""
 
 DESIGNS: dict[str, dict] = {
     "plain reconstruction": {"adversary_weight": 0.0} | _AS_THEY_ARE,
@@ -50,18 +53,19 @@ DESIGNS: dict[str, dict] = {
     "pitch adversary 1000": {"adversary_weight": 1000.0} | _AS_THEY_ARE,
     "pitch adversary 3000": {"adversary_weight": 3000.0} | _AS_THEY_ARE,
     "pitch adversary 1000, no harmonic template": {"adversary_weight": 1000.0, "template": 0} | _AS_THEY_ARE,
-    "default": {},
-    "default, another seed": {"seed": 1},
-    "latent_dim 16": {"latent_dim": 16},
-    "latent_dim 64": {"latent_dim": 64},
-    "latent_dim 64, another seed": {"latent_dim": 64, "seed": 1},
-    "latent_dim 128": {"latent_dim": 128},
-    "beta 4": {"beta": 4.0},
-    "cross_note_share 0.25": {"cross_note_share": 0.25},
-    "channels 256": {"channels": 256},
-    "Gaussian likelihood": {"likelihood": "gaussian"},
-    "NSynth notes alone": {"data": "--test"},
-    "starter notes alone": {"data": "starter"},
+    "base": _RECOLORED,
+    "base, another seed": {"seed": 1} | _RECOLORED,
+    "latent_dim 16": {"latent_dim": 16} | _RECOLORED,
+    "latent_dim 64": {"latent_dim": 64} | _RECOLORED,
+    "latent_dim 64, another seed": {"latent_dim": 64, "seed": 1} | _RECOLORED,
+    "latent_dim 128": {"latent_dim": 128} | _RECOLORED,
+    "beta 4": {"beta": 4.0} | _RECOLORED,
+    "cross_note_share 0.25": {"cross_note_share": 0.25} | _RECOLORED,
+    "channels 256": {"channels": 256} | _RECOLORED,
+    "Gaussian likelihood": {"likelihood": "gaussian"} | _RECOLORED,
+    "NSynth notes alone": {"data": "--test"} | _RECOLORED,
+    "starter notes alone": {"data": "starter"} | _RECOLORED,
+    "two transposed copies of each note (the default)": {},
 }
 """Fields of the configuration, and what it has no field for: `template`, `likelihood`, and which notes are learnt."""
 
@@ -90,7 +94,9 @@ def main(arguments: list[str] | None = None) -> None:
         data = {"--test": (options.test,), "starter": ("starter",)}.get(
             design.pop("data", None), (options.test, "starter")
         )
-        row = {"design": name} | compare(design, load(data)["train"], notes, splits, options.cpu_minutes)
+        copies = design.get("transposed_copies", ModelConfig.transposed_copies)
+        train = load(data, copies=copies)["train"]
+        row = {"design": name} | compare(design, train, notes, splits, options.cpu_minutes)
         if options.output:
             with open(options.output, "a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
@@ -107,11 +113,13 @@ def main(arguments: list[str] | None = None) -> None:
             print(f"{split}, {name}: " + ", ".join(f"{measure} {value}" for measure, value in found.items()))
 
 
-def load(data: tuple[str, ...]) -> dict[str, CachedFeatures]:
-    """Returns the features of each split, in memory."""
+def load(data: tuple[str, ...], *, copies: int = 0) -> dict[str, CachedFeatures]:
+    """Returns the features of each split, in memory, with that many transposed copies of the training notes."""
     config, bad_notes = Config(), BadNotes()
     source = open_sources(data, audio=config.audio, bad_notes=bad_notes, log=lambda line: None)
     rows = select(source.table, DataConfig(data=data))
+    if copies:
+        source, rows["train"] = with_transposed(source, rows["train"], copies, seed=0)
     return {
         name: open_features(source, part, config.audio, bad_notes, memory=True)
         for name, part in rows.items()

@@ -90,7 +90,7 @@ def load_notes(data: Sequence[str], split: str, max_notes: int | None, audio: Au
     source = open_sources(data, audio=audio, bad_notes=bad, log=_say)
     table, rows = source.table, select(source.table, DataConfig(data=tuple(data)), log=_say)[split]
     rows = every_kth(rows, max_notes or max(1, len(rows)))
-    read = list(stream_notes(source, rows, lambda samples: samples, bad))
+    read = list(stream_notes(source, rows, lambda note: note["audio"], bad))
     for name, problem in bad.skipped.items():
         _say(f"left out: {name}: {problem}")
     if not read:

@@ -61,6 +61,13 @@ def positive_float(text: str) -> float:
     return value
 
 
+def midi_number(text: str) -> int:
+    """Parses a MIDI pitch or velocity."""
+    if not (text.isascii() and text.isdigit() and int(text) <= 127):
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a MIDI number, 0 to 127")
+    return int(text)
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, with exit code 2."""
 
@@ -103,15 +110,15 @@ def add_data_options(parser: argparse.ArgumentParser, *, features: bool = True, 
             metavar="DIR",
             help="keep computed features here, for this run and later ones (default: in memory)",
         )
-        memory, text = 512.0, "without --cache-dir, features up to this many MB are kept in memory, more are computed"
+        text = "without --cache-dir, features up to this many MB (0.13 a note) are kept in memory, more are computed"
     else:
-        memory, text = 1024.0, "audio up to this many MB (0.13 a note) is kept in memory, more is read"
+        text = "audio up to this many MB (0.13 a note) is kept in memory, more is read"
     if cache:
         group.add_argument(
             "--memory-cache-mb",
             metavar="MB",
             type=float,
-            default=memory,
+            default=1024.0,
             help=f"{text} anew every epoch; 0: always anew (default: %(default)g)",
         )
     group.add_argument("--families", metavar="A,B", type=_names, default=_UNSET, help="only these instrument families")
@@ -206,6 +213,7 @@ _MODEL_OPTIONS = (
     ("--kl-warmup-steps", "steps over which that weight grows from 0", {"metavar": "N"}),
     ("--cross-note-share", "share of notes decoded to another note of their instrument, 0 to 1", {"metavar": "X"}),
     ("--recolored-share", "share of training notes that get a random equaliser and decay, 0 to 1", {"metavar": "X"}),
+    ("--transposed-copies", "copies of each training note, some semitones higher, 0 to 6", {"metavar": "N"}),
     ("--adversary-weight", "weight of the classifier that keeps the pitch out of z; 0: none", {"metavar": "X"}),
 )
 

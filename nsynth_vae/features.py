@@ -6,6 +6,7 @@ attack at sample 0 is in the middle of frame 0. All constants are fixed, so a no
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -126,6 +127,33 @@ def log_mel(audio: tf.Tensor, config: AudioConfig) -> tf.Tensor:
         float32 `[frames, mel_bins]` or `[batch, frames, mel_bins]`, with frames = 1 + samples // frame_step.
     """
     return magnitude_to_log_mel(magnitude(audio, config), config)
+
+
+MOST_SEMITONES = 6
+"""As far as notes are transposed."""
+
+
+def transposed_log_mel(audio: tf.Tensor, config: AudioConfig, semitones: int) -> tf.Tensor:
+    """Returns the log-mel of audio whose every frame is played faster, so that it sounds some semitones higher.
+
+    A frame 2^(semitones / 12) times as long as others is read as if it was of their length: every partial, and every
+    formant, comes to lie that much higher, with the window's own main lobe, while frames follow each other as before.
+    What was above half the sample rate, divided by that ratio, is gone.
+
+    Args:
+        audio: float32 `[samples]` or `[batch, samples]`, -1..1.
+        config: the audio configuration.
+        semitones: 0 to `MOST_SEMITONES`.
+
+    Returns:
+        What `log_mel` returns; for 0 semitones the same.
+    """
+    ratio = 2.0 ** (semitones / 12.0)
+    frame_length = 2 * round(config.frame_length * ratio / 2)
+    fft_length = round(config.fft_length * frame_length / config.frame_length)
+    longer = dataclasses.replace(config, frame_length=frame_length, fft_length=fft_length)
+    spectrogram = magnitude(audio, longer)[..., : config.num_spectrogram_bins]
+    return magnitude_to_log_mel(spectrogram * (config.frame_length / frame_length), config)
 
 
 def loudest_log_mel(config: AudioConfig) -> np.ndarray:

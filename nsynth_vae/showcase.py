@@ -184,8 +184,14 @@ def join_notes(audio: np.ndarray, config: AudioConfig, seconds: float = 1.5, fad
     return cut.reshape(-1)
 
 
-def latent_centroids(vae: VAE, notes: SplitFeatures, batch_size: int) -> dict:
+def latent_centroids(vae: VAE, notes: SplitFeatures, batch_size: int, *, instruments: set[str]) -> dict:
     """Returns the mean z_mean of every instrument and every known family: what `attributes.json` holds.
+
+    Args:
+        vae: encodes the notes.
+        notes: of instruments and families.
+        batch_size: notes that are encoded together.
+        instruments: notes of others, transposed copies that is, are left out.
 
     Returns:
         {`latent_dim`, `instruments`: {name: {`centroid`: list of float, `notes`: int}}, `families`: likewise}.
@@ -197,6 +203,8 @@ def latent_centroids(vae: VAE, notes: SplitFeatures, batch_size: int) -> dict:
     counts: dict[str, int] = {}
     for batch in notes.checked(notes.batches(batch_size)):
         for z, row in zip(encode(batch["log_mel"]).numpy(), batch["row"].numpy(), strict=True):
+            if table.instrument_str[row] not in instruments:
+                continue
             keys = [f"instruments/{table.instrument_str[row]}"]
             if table.instrument_family[row] != UNKNOWN:
                 keys.append(f"families/{FAMILIES[table.instrument_family[row]]}")

@@ -16,6 +16,8 @@ from nsynth_vae.config import Config, write_text
 from nsynth_vae.training_run import TrainingRun, python
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from nsynth_vae.data.pipeline import SplitFeatures
     from nsynth_vae.model import VAE
     from nsynth_vae.showcase import Examples, Media
@@ -91,6 +93,17 @@ class _Run(TrainingRun):
         ("kl_loss", "KL (nats a note)"),
     )
 
+    def rows_to_open(self, rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Returns the rows that are opened: to the training notes, transposed copies are added."""
+        from nsynth_vae.data.transposed import with_transposed
+
+        opened = super().rows_to_open(rows)
+        self.instruments = set(self.source.table.instrument_str[rows["train"]])
+        copies, seed = self.config.model.transposed_copies, self.config.train.seed
+        if copies:
+            self.source, opened["train"] = with_transposed(self.source, rows["train"], copies, seed)
+        return opened
+
     def opener(self, count: int) -> Callable[..., SplitFeatures]:
         """Returns what opens features: from memory, from disk, or streamed."""
         from nsynth_vae.data.pipeline import feature_megabytes, open_features
@@ -133,7 +146,9 @@ class _Run(TrainingRun):
         vae, folder = self.trainer.model, self.folder
         showcase.write_reconstructions(vae, self.examples, folder)
         showcase.write_morph(vae, self.examples, folder)
-        centroids = showcase.latent_centroids(vae, self.notes["train"], self.config.train.batch_size)
+        centroids = showcase.latent_centroids(
+            vae, self.notes["train"], self.config.train.batch_size, instruments=self.instruments
+        )
         write_text(folder / model_folder.ATTRIBUTES, json.dumps(centroids, separators=(",", ":")) + "\n")
         print("Exporting")
         self.exported = export_model(

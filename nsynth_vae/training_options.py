@@ -16,7 +16,7 @@ class Options:
     models: pathlib.Path = pathlib.Path("models")
     name: str | None = None
     data_dir: str | None = None
-    memory_cache_mb: float = 512.0
+    memory_cache_mb: float = 1024.0
     on_bad_note: str = "error"
     steps: int | None = None
     epochs: int | None = None

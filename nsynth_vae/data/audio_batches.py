@@ -206,4 +206,4 @@ def dequantize(values: np.ndarray, step: np.ndarray) -> np.ndarray:
 def _stream(
     source: Source, rows: np.ndarray, bad_notes: BadNotes, order: tuple[int, int] | None = None
 ) -> Iterator[tuple[int, np.ndarray]]:
-    return stream_notes(source, rows, lambda audio: audio, bad_notes, order)
+    return stream_notes(source, rows, lambda note: note["audio"], bad_notes, order)

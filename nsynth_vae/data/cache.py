@@ -7,6 +7,7 @@ never found, and written aside and renamed, so a kill costs that shard only. Rea
 from __future__ import annotations
 
 import abc
+import functools
 import json
 import os
 import pathlib
@@ -37,15 +38,26 @@ def stream_features(
     Yields:
         (row, log_mel: float32 `[frames, mel_bins]`).
     """
+    import tensorflow as tf
+
     from nsynth_vae import features
 
-    return stream_notes(source, rows, lambda note: features.log_mel(note, audio), bad_notes, order)
+    def compute(note: dict) -> tf.Tensor:
+        if "semitones" not in note:
+            return features.log_mel(note["audio"], audio)
+        ways = [
+            functools.partial(features.transposed_log_mel, note["audio"], audio, semitones)
+            for semitones in range(features.MOST_SEMITONES + 1)
+        ]
+        return tf.switch_case(note["semitones"], ways)
+
+    return stream_notes(source, rows, compute, bad_notes, order)
 
 
 def stream_notes(
     source: Source,
     rows: np.ndarray,
-    compute: Callable[[tf.Tensor], tf.Tensor],
+    compute: Callable[[dict], tf.Tensor],
     bad_notes: BadNotes,
     order: tuple[int, int] | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
@@ -54,7 +66,7 @@ def stream_notes(
     Args:
         source: where the notes come from.
         rows: int64 `[n]`, rows of `source.table`.
-        compute: is given a note's audio, float32 `[num_samples]`, in the graph.
+        compute: is given what the source says of a note, `audio` float32 `[num_samples]` among it, in the graph.
         bad_notes: is told of every bad note, which is then left out.
         order: None for the order of `rows`, else (seed, epoch).
 
@@ -67,7 +79,7 @@ def stream_notes(
     import tensorflow as tf
 
     def to_result(element: dict) -> tuple:
-        return element["row"], compute(element["audio"]), element["problem"]
+        return element["row"], compute(element), element["problem"]
 
     # Notes side by side use the cores better than the parts of one note: one thread an operator, more notes than cores.
     workers = 2 * (os.cpu_count() or 1)

@@ -32,7 +32,7 @@ class Notes:
     def train(self, batch_size: int) -> Iterator[tuple[NoteTable, np.ndarray]]:
         """Yields (labels, audio float32 `[n, num_samples]`) of the training notes, a batch at a time."""
         rows, sounds = [], []
-        for row, audio in stream_notes(self.source, self.train_rows, lambda audio: audio, self.bad_notes):
+        for row, audio in stream_notes(self.source, self.train_rows, lambda note: note["audio"], self.bad_notes):
             rows.append(row)
             sounds.append(audio)
             if len(rows) == batch_size:
