@@ -1,0 +1,254 @@
+"""What a note sounds like, in numbers: pure functions of numpy audio.
+
+Each gives one finite float for any sound, and NaN for silence. Arguments of all: `audio`, float `[samples]`, -1..1, a
+note from its onset, at least a second of it; `pitch`, MIDI, 0..127, what it is played at; `sample_rate`, Hz. What
+is not such an argument is a ValueError.
+
+The steady part of a note, where that tells, is 2.048 s from 0.25 s on, as in `metrics.off_harmonic_db`: see
+`partials.steady_part`.
+
+Peeters, Giordano, Susini, Misdariis, McAdams 2011, The Timbre Toolbox, JASA 130; Sethares 1993, Local consonance and
+the relationship between timbre and scale, JASA 94; Plomp and Levelt 1965, Tonal consonance and critical bandwidth, JASA
+38; Fletcher 1964, Normal vibration frequencies of a stiff piano string, JASA 36.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from nsynth_vae import partials
+from nsynth_vae.notes import pitch_to_hertz
+
+
+@dataclasses.dataclass(frozen=True)
+class Descriptor:
+    """What a descriptor is, for tables and captions."""
+
+    unit: str
+    words: str
+    higher_is: str
+
+
+DESCRIPTORS: dict[str, Descriptor] = {
+    "spectral_centroid": Descriptor(
+        "octaves above f0", "mean frequency of the power, relative to the pitch", "brighter"
+    ),
+    "spectral_centroid_hertz": Descriptor("Hz", "mean frequency of the power", "brighter"),
+    "spectral_spread": Descriptor("Hz", "standard deviation of the power's frequency", "wider in frequency"),
+    "attack_seconds": Descriptor("s", "time from 10 to 50 % of the first second's largest level", "slower to begin"),
+    "log_attack_time": Descriptor("log10 s", "logarithm of attack_seconds", "slower to begin"),
+    "decay_db_per_second": Descriptor("dB/s", "fall of the level from its peak until 3 s", "faster to die away"),
+    "tonal_to_noise_db": Descriptor("dB", "power on the partials over the power between them", "purer"),
+    "inharmonicity": Descriptor("no unit", "B of f_k = k f0 sqrt(1 + B k^2)", "more stretched"),
+    "roughness": Descriptor("1 = two equal partials at their roughest", "beating of the partials", "rougher"),
+}
+"""What `describe` gives, in its order."""
+
+SILENCE = 1e-5
+"""Peak below which audio is silent: -100 dB of full scale."""
+
+NOTE_OFF_SECONDS = 3.0
+"""When NSynth's notes are let go."""
+
+ATTACK_LEVELS = (0.1, 0.5)
+"""Shares of the largest RMS level of a note's first second between which the attack lasts."""
+
+FLOOR_DB = 60.0
+"""The decay is read above this much below the peak: further down is the recording's noise."""
+
+TONAL_LIMIT_DB = 80.0
+"""`tonal_to_noise_db` stays within this, plus or minus."""
+
+_STEP_SECONDS = 1e-3
+_ROUGH_FRAME, _ROUGH_STEP, _ROUGH_PEAKS = 4096, 2048, 24  # samples at 16 kHz; peaks
+
+
+def describe(audio: np.ndarray, pitch: int, sample_rate: int = 16000) -> dict[str, float]:
+    """Returns every descriptor of a note, by the names in `DESCRIPTORS`; all NaN for silence."""
+    audio = _checked(audio, pitch, sample_rate)
+    attack = attack_seconds(audio, pitch, sample_rate)
+    return {
+        "spectral_centroid": spectral_centroid(audio, pitch, sample_rate),
+        "spectral_centroid_hertz": spectral_centroid_hertz(audio, sample_rate),
+        "spectral_spread": spectral_spread(audio, sample_rate),
+        "attack_seconds": attack,
+        "log_attack_time": math.log10(attack),
+        "decay_db_per_second": decay_db_per_second(audio, pitch, sample_rate),
+        "tonal_to_noise_db": tonal_to_noise_db(audio, pitch, sample_rate),
+        "inharmonicity": inharmonicity(audio, pitch, sample_rate),
+        "roughness": roughness(audio, sample_rate),
+    }
+
+
+def spectral_centroid_hertz(audio: np.ndarray, sample_rate: int = 16000) -> float:
+    """Returns the mean of frequency, weighted by power, over the whole note (Peeters et al. 2011), in Hz."""
+    return _moments(_checked(audio, 0, sample_rate), sample_rate)[0]
+
+
+def spectral_centroid(audio: np.ndarray, pitch: int, sample_rate: int = 16000) -> float:
+    """Returns `spectral_centroid_hertz` relative to the pitch, in octaves: log2(centroid / f0); 0 for a sine."""
+    centroid = _moments(_checked(audio, pitch, sample_rate), sample_rate)[0]
+    return math.log2(max(centroid, 1.0) / pitch_to_hertz(int(pitch)))
+
+
+def spectral_spread(audio: np.ndarray, sample_rate: int = 16000) -> float:
+    """Returns the standard deviation of frequency, weighted by power, over the whole note (Peeters et al. 2011), Hz."""
+    return _moments(_checked(audio, 0, sample_rate), sample_rate)[1]
+
+
+def attack_seconds(audio: np.ndarray, pitch: int, sample_rate: int = 16000) -> float:
+    """Returns how long a note takes from 10 to 50 % of the largest RMS level of its first second, in seconds.
+
+    From the last time that the level is below 10 % before it first reaches 50 %, to that time, both interpolated; the
+    second begins where the note comes within 40 dB of its maximum. Fixed shares as in ISO/IEC 15938-4 (MPEG-7,
+    LogAttackTime) and Peeters et al. 2011, but low ones, of the first second: what reaches 80 % of a whole note's
+    maximum is often a swell or a vibrato. A linear ramp has 0.4 of its length. The level is smoothed over two periods
+    of the pitch, 10 ms at least, of which an abrupt onset takes a quarter: the least answer, 2.5 ms for most pitches.
+
+    Returns:
+        1 ms or more; NaN for silence.
+    """
+    audio = _checked(audio, pitch, sample_rate)
+    if _is_silent(audio):
+        return math.nan
+    power, _ = _envelope(audio, pitch, sample_rate)
+    onset = int((power > 1e-4 * power.max()).argmax())
+    level = np.sqrt(power[: onset + round(1.0 / _STEP_SECONDS)])
+    low, high = (share * level.max() for share in ATTACK_LEVELS)
+    last = int((level >= high).argmax())
+    first = int(np.flatnonzero(level[:last] < low)[-1]) + 1
+    return float(max((_crossing(level, last, high) - _crossing(level, first, low)) * _STEP_SECONDS, _STEP_SECONDS))
+
+
+def decay_db_per_second(audio: np.ndarray, pitch: int, sample_rate: int = 16000) -> float:
+    """Returns how fast a note dies away, in dB a second: the slope, by least squares, of its level in dB.
+
+    From the level's maximum (from 2 s if it is later) to 3 s, when NSynth's notes are let go, or to where it first
+    falls 60 dB below the maximum. The level is that of `attack_seconds`.
+
+    Returns:
+        Above 0 for a note that dies away, 0 for a steady one, below for one that swells; NaN for silence.
+    """
+    audio = _checked(audio, pitch, sample_rate)
+    if _is_silent(audio):
+        return math.nan
+    power, delay = _envelope(audio, pitch, sample_rate)
+    end = delay + round(min(NOTE_OFF_SECONDS, audio.size / sample_rate) / _STEP_SECONDS)
+    start = min(int(power[:end].argmax()), max(end - round(1.0 / _STEP_SECONDS), delay))
+    power = np.maximum(power, 1e-30)
+    level = 10.0 * np.log10(power[start:end] / power[:end].max())
+    gone = np.flatnonzero(level < -FLOOR_DB)
+    level = level[: max(int(gone[0]), 3)] if gone.size else level
+    seconds = np.arange(level.size) * _STEP_SECONDS
+    seconds -= seconds.mean()
+    return float(-(seconds @ level) / (seconds @ seconds))
+
+
+def tonal_to_noise_db(audio: np.ndarray, pitch: int, sample_rate: int = 16000) -> float:
+    """Returns the power on a note's partials over the power off them, in dB, of its steady part.
+
+    On is within max(0.06 f0, 3 Hz), as by `metrics.off_harmonic_db`, of a partial k f0 sqrt(1 + B k^2), k = 1, 2, ...,
+    of `inharmonicity`'s fit, so that a stiff string's partials are no noise. What is nearer to 0 Hz than to the first
+    is neither.
+
+    Returns:
+        -80 to 80; NaN for silence.
+    """
+    audio = _checked(audio, pitch, sample_rate)
+    if _is_silent(audio):
+        return math.nan
+    hertz, power = partials.steady_spectrum(audio, sample_rate)
+    f0, stretch = partials.fit_partials(hertz, power, pitch)
+    multiples = partials.partial_frequencies(f0, stretch, sample_rate / 2)
+    nearest = np.searchsorted((multiples[1:] + multiples[:-1]) / 2.0, hertz)
+    on = np.abs(hertz - multiples[nearest]) <= max(0.06 * f0, 3.0)
+    tonal, noise = power[on & (nearest > 0)].sum(), power[~on & (nearest > 0)].sum()
+    limit = 10.0 ** (-TONAL_LIMIT_DB / 10.0) * max(tonal + noise, 1e-30)
+    return float(10.0 * np.log10(max(tonal, limit) / max(noise, limit)))
+
+
+def inharmonicity(audio: np.ndarray, pitch: int, sample_rate: int = 16000) -> float:
+    """Returns the B of a stiff string's partials, f_k = k f0 sqrt(1 + B k^2) (Fletcher 1964), in the steady part.
+
+    Of the first 30 partials those are fitted that stand 15 dB above what is between them; see
+    `partials.fit_partials`.
+
+    Returns:
+        0 to 0.02: 0 for exact multiples, and where fewer than four partials are found; NaN for silence.
+    """
+    audio = _checked(audio, pitch, sample_rate)
+    if _is_silent(audio):
+        return math.nan
+    return partials.fit_partials(*partials.steady_spectrum(audio, sample_rate), pitch)[1]
+
+
+def roughness(audio: np.ndarray, sample_rate: int = 16000) -> float:
+    """Returns how much the partials beat, by Sethares 1993, of Plomp and Levelt's curves (1965), in the steady part.
+
+    The mean of `partials.dissonance` over frames of 0.256 s, of the 24 strongest peaks within 60 dB of the strongest.
+    Frames 40 dB below the loudest are left out. Partials closer than some 12 Hz are one peak: what beats that slowly
+    is not rough.
+
+    Returns:
+        0 or more, in units of two equal partials at their roughest (about a quarter of a critical band apart); NaN for
+        silence.
+    """
+    audio = _checked(audio, 0, sample_rate)
+    if _is_silent(audio):
+        return math.nan
+    length, step = (round(samples * sample_rate / 16000) for samples in (_ROUGH_FRAME, _ROUGH_STEP))
+    frames = partials.magnitude(partials.steady_part(audio, sample_rate), length, step)
+    loudness = np.square(frames).sum(axis=1)
+    frames = frames[loudness >= 1e-4 * loudness.max()]
+    return float(partials.dissonance(*partials.strongest_peaks(frames, sample_rate / length, _ROUGH_PEAKS)).mean())
+
+
+def _checked(audio: np.ndarray, pitch: int, sample_rate: int) -> np.ndarray:
+    """Returns the audio in float64, or says which argument is wrong."""
+    if isinstance(pitch, bool) or not isinstance(pitch, int | np.integer) or not 0 <= pitch <= 127:
+        raise ValueError(f"pitch: found {pitch!r}, expected an integer from 0 to 127")
+    if not isinstance(audio, np.ndarray) or audio.dtype.kind != "f":
+        found = getattr(audio, "dtype", type(audio).__name__)
+        raise ValueError(f"audio: found {found}, expected a numpy array of floats")
+    if audio.ndim != 1 or audio.size < sample_rate:
+        raise ValueError(f"audio: found shape {audio.shape}, expected [samples] with at least {sample_rate}")
+    if not np.isfinite(audio).all():
+        raise ValueError("audio: found NaN or infinite samples, expected finite ones")
+    return audio.astype(np.float64, copy=False)
+
+
+def _is_silent(audio: np.ndarray) -> bool:
+    return float(np.abs(audio).max()) < SILENCE
+
+
+def _moments(audio: np.ndarray, sample_rate: int) -> tuple[float, float]:
+    """Returns mean and standard deviation of the power's frequency, Hz: frames of 128 ms, every sample counts alike."""
+    if _is_silent(audio):
+        return math.nan, math.nan
+    length = round(0.128 * sample_rate)
+    power = np.square(partials.magnitude(np.pad(audio, length), length, length // 4)).sum(axis=0)
+    hertz = np.arange(power.size) * (sample_rate / length)
+    power /= power.sum()
+    centroid = float(hertz @ power)
+    return centroid, math.sqrt(max(float(np.square(hertz - centroid) @ power), 0.0))
+
+
+def _envelope(audio: np.ndarray, pitch: int, sample_rate: int) -> tuple[np.ndarray, int]:
+    """Returns the power every ms, smoothed by a Hann window of two periods, which leaves no ripple, or of 10 ms.
+
+    It begins before the sound, at 0. Returned with it: how many values it is late.
+    """
+    block = round(_STEP_SECONDS * sample_rate)
+    power = np.square(audio[: audio.size // block * block]).reshape(-1, block).mean(axis=1)
+    half = max(5, round(1.0 / pitch_to_hertz(int(pitch)) / _STEP_SECONDS))
+    window = partials.hann(2 * half)[1:]
+    return np.concatenate([[0.0], np.convolve(power, window / window.sum())]), half
+
+
+def _crossing(level: np.ndarray, index: int, value: float) -> float:
+    """Returns where, between `index` - 1 and `index`, a level that rises passes a value."""
+    before, after = level[index - 1 : index + 1]
+    return index - 1 + (value - before) / (after - before)
