@@ -1,0 +1,131 @@
+"""A map of notes as one HTML file that needs no other: pointing at a note names it, clicking plays it."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import html
+import io
+import json
+import pathlib
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+CLIP_SECONDS = 1.5
+"""Of each note there is this much on the page, the last `FADE_SECONDS` fading out."""
+
+FADE_SECONDS = 0.1
+
+RAMP = "viridis"
+"""Colours of what is a number."""
+
+_TEMPLATE = pathlib.Path(__file__).with_name("map_page.html")
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """What notes can be coloured by: a number, or one of a few categories."""
+
+    title: str
+    values: np.ndarray
+    """float `[notes]`, NaN where it is not known; of categories int `[notes]`, places in `categories`."""
+    categories: tuple[tuple[str, str], ...] = ()
+    """(name, colour such as `#1f77b4`)."""
+    unit: str = ""
+
+    def limits(self) -> tuple[float, float]:
+        """Returns the values at both ends of the colours: the 2nd and 98th percentile, so that outliers do not matter.
+
+        Of no known value, and of values that are all the same, these are 0 and 1, and that value and 1 more.
+        """
+        known = self.values[np.isfinite(self.values)]
+        if not known.size:
+            return 0.0, 1.0
+        low, high = (float(value) for value in np.percentile(known, [2, 98]))
+        return low, high if high > low else low + 1.0
+
+
+def page(
+    title: str,
+    summary: str,
+    notes: Sequence[str],
+    projections: Mapping[str, np.ndarray],
+    columns: Sequence[Column],
+    clips: Sequence[bytes],
+    kind: str,
+) -> str:
+    """Returns the HTML.
+
+    Args:
+        title: of the page.
+        summary: a sentence under it.
+        notes: their names, of any characters.
+        projections: title -> the notes' places, float `[notes, 2]`; the first is shown first.
+        columns: what the notes can be coloured by; the first is shown first.
+        clips: the notes' sounds, as files of `kind`.
+        kind: `audio/mpeg` or another type that browsers play.
+    """
+    import matplotlib
+
+    colours = matplotlib.colormaps[RAMP](np.linspace(0, 1, 64))
+    data = {
+        "notes": list(notes),
+        "projections": [
+            {"title": name, "points": _numbers(np.asarray(points, np.float64))} for name, points in projections.items()
+        ],
+        "columns": [_column(column) for column in columns],
+        "ramp": [matplotlib.colors.to_hex(colour) for colour in colours],
+        "kind": f"data:{kind};base64,",
+        "clips": [base64.b64encode(clip).decode() for clip in clips],
+    }
+    values = {"TITLE": html.escape(title), "SUMMARY": html.escape(summary), "DATA": _json(data)}
+    # In one pass, so that a name that looks like a place to fill in is not filled in.
+    return re.sub("@(TITLE|SUMMARY|DATA)@", lambda match: values[match[1]], _TEMPLATE.read_text(encoding="utf-8"))
+
+
+def clip(audio: np.ndarray, sample_rate: int) -> bytes:
+    """Returns the beginning of a note, float `[samples]`, -1..1, as a file of `clip_kind()`."""
+    import soundfile
+
+    from nsynth_vae.evaluation.page import flac
+
+    length, ramp = round(CLIP_SECONDS * sample_rate), round(FADE_SECONDS * sample_rate)
+    cut = np.clip(np.pad(audio[:length], [0, max(0, length - len(audio))]), -1.0, 1.0)
+    cut[-ramp:] *= np.linspace(1.0, 0.0, ramp)
+    if clip_kind() == "audio/flac":
+        return flac(cut, sample_rate)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, cut, sample_rate, format="MP3", subtype="MPEG_LAYER_III")
+    return buffer.getvalue()
+
+
+def clip_kind() -> str:
+    """Returns what clips are: MP3, which every browser plays; FLAC where libsndfile was built without MP3."""
+    import soundfile
+
+    return "audio/mpeg" if "MP3" in soundfile.available_formats() else "audio/flac"
+
+
+def _column(column: Column) -> dict:
+    shown = {"title": column.title, "unit": column.unit}
+    if column.categories:
+        return shown | {"values": column.values.tolist(), "categories": column.categories}
+    low, high = column.limits()
+    return shown | {"values": _numbers(np.asarray(column.values, np.float64)), "low": low, "high": high}
+
+
+def _numbers(values: np.ndarray) -> list:
+    """Returns an array as lists of floats of five significant digits; what is not finite becomes None."""
+    if values.ndim > 1:
+        return [_numbers(row) for row in values]
+    return [float(f"{value:.5g}") if np.isfinite(value) else None for value in values]
+
+
+def _json(data: dict) -> str:
+    """Returns JSON that ends no script element and begins no comment, whatever its strings hold."""
+    text = json.dumps(data, separators=(",", ":"))
+    for letter in "<>&":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return text
