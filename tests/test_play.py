@@ -1,0 +1,167 @@
+"""Tests of `play`: MIDI files made with mido, played by a small exported model."""
+
+from __future__ import annotations
+
+import pathlib
+
+import mido
+import numpy as np
+import pytest
+import soundfile
+import timbres
+
+from nsynth_vae import deployed, play
+from nsynth_vae.config import InputError
+from nsynth_vae.midi import Melody, NoteEvent
+from nsynth_vae.points import Points
+from nsynth_vae.voices import voice
+
+RATE = timbres.AUDIO.sample_rate
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Returns the options that name a small model, exported, that knows a few names."""
+    folder, exports = timbres.export_model(tmp_path_factory.mktemp("play"))
+    return ["--model", str(folder), "--exports", str(exports)]
+
+
+@pytest.fixture(scope="module")
+def points(model) -> Points:
+    return Points(deployed.open_model(model[1], model[3]))
+
+
+def melody(*notes: tuple[float, float, int, int]) -> Melody:
+    return Melody(tuple(NoteEvent(*note) for note in notes), ())
+
+
+def write(path: pathlib.Path, *messages: mido.Message | mido.MetaMessage) -> pathlib.Path:
+    """Writes a MIDI file of 200 ticks a second."""
+    file = mido.MidiFile(ticks_per_beat=100)
+    file.tracks.append(mido.MidiTrack(messages))
+    file.save(path)
+    return path
+
+
+def scale(path: pathlib.Path) -> pathlib.Path:
+    """Writes three notes, of 0.5 s each, and two drum beats."""
+    messages = []
+    for pitch in (60, 62, 64):
+        messages.append(mido.Message("note_on", note=pitch, velocity=100))
+        messages.append(mido.Message("note_off", note=pitch, time=100))
+    beats = [mido.Message("note_on", note=36, velocity=100, channel=9)] * 2
+    return write(path, *messages, *beats, mido.Message("pitchwheel", pitch=100, channel=1))
+
+
+def test_a_note_is_the_decoded_one_at_its_time_and_velocity(points):
+    done = play.play(points, melody((0.25, 0.75, 60, 97)), "flute")
+    z = points.point("flute").z
+    decoded = points.model.decode(z[None], 60, 96).audio[0]
+    expected = voice(decoded, 60, 0.5) * 97 / 127
+    expected *= min(1.0, (play.PEAK - 0.5 / 32767) / np.abs(expected).max())
+    assert not done.audio[: RATE // 4].any() and len(done.audio) == RATE // 4 + len(expected)
+    np.testing.assert_allclose(done.audio[RATE // 4 :], expected, atol=1e-6)
+    assert (done.notes, done.decoded, done.skipped) == (1, 1, ())
+
+
+def test_notes_sound_together_and_the_same_ones_are_decoded_once(points):
+    notes = [(0.0, 1.0, 60, 40), (0.5, 1.5, 67, 40), (2.0, 3.0, 60, 41), (2.0, 6.5, 64, 40)]
+    alone = [play.play(points, melody(note), "flute") for note in notes]
+    done = play.play(points, melody(*notes), "flute")
+    assert (done.notes, done.decoded) == (4, 3)
+    assert max(one.lowered_db for one in (done, *alone)) == 0.0
+    mixed = np.zeros(len(done.audio))
+    for one in alone:
+        mixed[: len(one.audio)] += one.audio
+    np.testing.assert_allclose(done.audio, mixed, atol=1e-5)
+
+
+def test_a_morph_begins_and_ends_with_its_timbres_exactly(points):
+    notes = [(0.0, 0.2, 60, 48), (3.0, 3.2, 60, 48), (6.0, 6.2, 60, 48)]
+    done = play.play(points, melody(*notes), "flute", morph_to="guitar")
+    ends = [points.point(name).z for name in ("flute", "guitar")]
+    middle = 0.5 * (ends[0] + ends[1])
+    decoded = points.model.decode(np.stack([ends[0], middle, ends[1]]), 60, 48).audio
+    assert done.decoded == 3 and not np.allclose(decoded[0], decoded[2], atol=1e-3)
+    for (start, *_), note in zip(notes, decoded, strict=True):
+        expected = voice(note, 60, 0.2) * 48 / 127
+        first = round(start * RATE)
+        np.testing.assert_allclose(done.audio[first : first + len(expected)], expected, atol=1e-5)
+    one = play.play(points, melody((1.0, 1.2, 60, 48)), "flute", morph_to="guitar")
+    np.testing.assert_allclose(one.audio[RATE:], voice(decoded[0], 60, 0.2) * 48 / 127, atol=1e-5)
+
+
+def test_a_morph_has_so_many_steps_at_most(points):
+    notes = [(0.01 * i, 0.01 * i + 0.1, 60, 64) for i in range(200)]
+    assert play.play(points, melody(*notes), "flute", morph_to="guitar").decoded == play.MORPH_STEPS + 1
+
+
+def test_dynamics_come_on_top_of_the_models(points):
+    # 62, 64 and 66 are decoded alike.
+    soft, loud = (play.play(points, melody((0.0, 0.3, 60, v)), "flute") for v in (62, 66))
+    np.testing.assert_allclose(soft.audio * 66 / 62, loud.audio, atol=1e-6)
+    soft, loud = (play.play(points, melody((0.0, 0.3, 60, v)), "flute", dynamics=2.0) for v in (62, 66))
+    np.testing.assert_allclose(soft.audio * (66 / 62) ** 2, loud.audio, atol=1e-6)
+    soft, loud = (play.play(points, melody((0.0, 0.3, 60, v)), "flute", dynamics=0.0) for v in (62, 66))
+    np.testing.assert_array_equal(soft.audio, loud.audio)
+
+
+def test_a_loud_mix_is_lowered_to_1_db_below_full_scale(points, tmp_path):
+    notes = [(0.0, 1.0, 60, 127)] * 60
+    done = play.play(points, melody(*notes), "flute")
+    one = play.play(points, melody(notes[0]), "flute")
+    assert done.lowered_db == pytest.approx(
+        20 * np.log10(60 * np.abs(one.audio).max() / play.PEAK) + one.lowered_db, abs=0.01
+    )
+    done.write(tmp_path / "new" / "loud.wav")
+    audio, rate = soundfile.read(tmp_path / "new" / "loud.wav")
+    about = soundfile.info(tmp_path / "new" / "loud.wav")
+    assert (rate, about.channels, about.subtype) == (16000, 1, "PCM_16")
+    assert 0.99 * play.PEAK < np.abs(audio).max() <= play.PEAK
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["loud.wav"]
+
+
+def test_the_command_plays_a_file_and_names_what_it_skips(model, tmp_path, capsys):
+    path = scale(tmp_path / "scale.mid")
+    arguments = [str(path), "--timbre", "0.5*flute + 0.5*guitar", *model, "-o", str(tmp_path / "a.wav")]
+    assert play.main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "skipped: 2 drum notes (channel 10), pitch bend on channel 2\n" in printed
+    assert "scale.mid: 3 notes, 3 decoded" in printed and "a.wav" in printed
+    audio, _ = soundfile.read(tmp_path / "a.wav")
+    assert 1.5 * RATE < len(audio) < 3.0 * RATE and np.abs(audio).max() > 1e-3
+    assert play.main([*arguments[:-1], str(tmp_path / "b.wav"), "--morph-to", "guitar"]) == 0
+    other, _ = soundfile.read(tmp_path / "b.wav")
+    shorter = min(len(audio), len(other))
+    assert np.abs(other[:shorter] - audio[:shorter]).max() > 1e-3
+
+
+def test_what_is_wrong_is_named_and_nothing_is_left(model, tmp_path, capsys):
+    good, silent = scale(tmp_path / "good.mid"), write(tmp_path / "silent.mid")
+    (tmp_path / "song.mid").write_bytes(b"no MIDI")
+    (tmp_path / "file").write_text("")
+    before = sorted(tmp_path.iterdir())
+    for path, output, more, message in (
+        (tmp_path / "nowhere.mid", "o.wav", [], "nowhere.mid: cannot be read"),
+        (tmp_path / "song.mid", "o.wav", [], "song.mid: does not begin as a MIDI file does"),
+        (silent, "o.wav", [], "silent.mid: found no notes in it"),
+        (good, "o.wav", ["--timbre", "nothing"], "'nothing'"),
+        (good, "o.wav", ["--morph-to", "flute + guitar"], "the weights of the points add to 2"),
+        (good, "o.wav", ["--dynamics", "-1"], "--dynamics: found -1.0, expected 0 or more"),
+        (good, "", [], "is a folder, expected the name of a WAV"),
+        (good, "good.mid", [], "is the melody, expected another file"),
+        (good, "file/o.wav", [], "file is no folder"),
+    ):
+        arguments = [str(path), "--timbre", "flute", *more, *model, "-o", str(tmp_path / output)]
+        assert play.main(arguments) == 2
+        error = capsys.readouterr().err
+        assert message in error and error.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_place_that_cannot_be_written_is_named(points, tmp_path):
+    done = play.play(points, melody((0.0, 0.1, 60, 64)), "flute")
+    (tmp_path / "o.wav").mkdir()
+    with pytest.raises(InputError, match="o.wav: cannot be written"):
+        done.write(tmp_path / "o.wav")
+    assert [path.name for path in tmp_path.iterdir()] == ["o.wav"]
