@@ -1,6 +1,6 @@
-"""Draw the figures of docs/concepts.md, and the morph of the README, with a trained model.
+"""Draw the figures of docs/concepts.md, and the README's, with a trained model; write the README's sounds.
 
-    python docs/make_figures.py [--model models/starter] [--output docs/figures] [--sounds docs/sounds]
+    python docs/make_figures.py [--model models/nsynth-small] [--output docs/figures] [--sounds docs/sounds]
 
 All notes shown are the starter set's. What is drawn is computed by the package's own functions: the script
 only chooses notes and draws.
@@ -55,12 +55,12 @@ class Encoded:
 
 
 def make_figures(model: pathlib.Path, output: pathlib.Path, sounds: pathlib.Path) -> list[pathlib.Path]:
-    """Writes the five figures and the morph's WAV.
+    """Writes the six figures and the README's sounds.
 
     Args:
         model: a model folder.
         output: folder for the PNG files, made if missing.
-        sounds: folder for `morph.wav`, made if missing.
+        sounds: folder for the WAV files, made if missing.
 
     Returns:
         The files that were written.
@@ -77,7 +77,7 @@ def make_figures(model: pathlib.Path, output: pathlib.Path, sounds: pathlib.Path
     draw_mel(notes.audio[VIOLIN], config.audio, paths[0])
     draw_vae(vae, notes, paths[1])
     draw_reparameterisation(vae, notes, paths[2])
-    paths.append(draw_morph(vae, notes, paths[3], sounds / "morph.wav"))
+    paths += draw_morph(vae, notes, paths[3], output / "sounds.png", sounds)
     draw_arithmetic(vae, notes, paths[4])
     return paths
 
@@ -245,8 +245,13 @@ def draw_reparameterisation(vae, notes: Encoded, path: pathlib.Path, samples: in
     _save(figure, path)
 
 
-def draw_morph(vae, notes: Encoded, path: pathlib.Path, sound: pathlib.Path) -> pathlib.Path:
-    """Draws the way from flute to guitar in latent space and a cross-fade; writes the way as sound."""
+def draw_morph(
+    vae, notes: Encoded, path: pathlib.Path, ends_and_middle: pathlib.Path, sounds: pathlib.Path
+) -> list[pathlib.Path]:
+    """Draws the way from flute to guitar in latent space and a cross-fade, and its ends and its middle by themselves.
+
+    Writes the way as one sound, and the three as a sound each. Returns what is written but for `path`.
+    """
     import tensorflow as tf
 
     from nsynth_vae import features, figures, latent, showcase
@@ -273,8 +278,18 @@ def draw_morph(vae, notes: Encoded, path: pathlib.Path, sound: pathlib.Path) -> 
     axes[1, 0].set_ylabel("cross-fade")
     _save(figure, path)
     audio = sound_for(config)(tf.constant(morph), tf.fill([MORPH_STEPS], pitch)).numpy()
-    figures.write_wav(sound, showcase.join_notes(audio, config), config.sample_rate)
-    return sound
+    three = {"flute": 0, "half-way": MORPH_STEPS // 2, "guitar": MORPH_STEPS - 1}
+    figure, axes = plt.subplots(1, 3, figsize=(12, 2.8), layout="constrained", sharex=True, sharey=True)
+    picture = _spectrograms(axes, morph[list(three.values())], config)
+    figure.colorbar(picture, ax=axes, pad=0.01, aspect=20, label="dB, 0 is the loudest")
+    for axis, name in zip(axes, three, strict=True):
+        axis.set_title(f"{name}.wav")
+    axes[0].set_ylabel("mel bin")
+    _save(figure, ends_and_middle)
+    written = {sounds / "morph.wav": audio, **{sounds / f"{name}.wav": audio[[i]] for name, i in three.items()}}
+    for sound, steps in written.items():
+        figures.write_wav(sound, showcase.join_notes(steps, config, seconds=1.5), config.sample_rate)
+    return [ends_and_middle, *written]
 
 
 def draw_arithmetic(vae, notes: Encoded, path: pathlib.Path) -> None:
@@ -404,7 +419,7 @@ def make_parser() -> argparse.ArgumentParser:
     add(
         "--model",
         type=pathlib.Path,
-        default=ROOT / "models/starter",
+        default=ROOT / "models/nsynth-small",
         help="model folder (default: %(default)s)",
     )
     add("--output", type=pathlib.Path, default=ROOT / "docs/figures", help="PNG folder (default: %(default)s)")

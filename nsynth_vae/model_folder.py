@@ -260,11 +260,12 @@ def model_card(config: AnyConfig, metrics: dict, *, kind: str, module: str, resu
     """
     notes, training = metrics["notes"], metrics["training"]
     data = ", ".join(config.data.data)
-    credit = (
-        "the starter set is rendered from FluidR3Mono_GM (MIT, see nsynth_vae/data/starter_set/LICENSE)"
-        if config.data.data == ("starter",)
-        else "the licence of the notes is that of their source; NSynth's is CC BY 4.0 by Google Inc"
-    )
+    sources = []
+    if set(config.data.data) - {"starter"}:
+        sources.append("the licence of the notes is that of their source; NSynth's is CC BY 4.0 by Google Inc")
+    if "starter" in config.data.data:
+        sources.append("the starter set is rendered from FluidR3Mono_GM (MIT, see nsynth_vae/data/starter_set/LICENSE)")
+    credit = "; ".join(sources)
     return f"""# {kind} trained on {data}
 
 Trained by `python -m {module}` {__version__}: {training["step"]} steps of {config.train.batch_size} notes,

@@ -232,3 +232,54 @@ def test_the_table_of_litert_files(synthesis, tmp_path):
     assert row[0] == "| small.tflite" and row[1] == f"{path.stat().st_size / 1e6:.2f}" and float(row[2]) >= 0
     assert row[3:5] == ["7.5e-01", "4.2e-01"]
     assert "CAST 1" in row[5] and "TILE 1" in row[5] and "DELEGATE" not in row[5]
+
+
+def test_a_way_that_turns_back_is_not_monotone():
+    latent = load_benchmark("latent")
+    assert latent.monotone(np.array([1.0, 2.0, 3.0])) and latent.monotone(np.array([3.0, 1.0, 1.0]))
+    assert latent.monotone(np.array([0.0, 50.0, 48.5, 100.0]))
+    assert not latent.monotone(np.array([0.0, 50.0, 47.0, 100.0])) and not latent.monotone(np.array([0.0, 130, 100]))
+
+
+def test_a_mix_of_two_sounds_is_two_sounds_at_once():
+    """What is in neither of them is told by its share of the middle's length."""
+    latent = load_benchmark("latent")
+    mel = np.zeros([3, 4])
+    mel[0, 0], mel[2, 1], mel[1, :3] = 1.0, 2.0, (3.0, 3.0, 4.0)
+
+    def log_mels(mel):
+        return ((np.log(mel + CONFIG.log_offset) - CONFIG.log_mel_center) / CONFIG.log_mel_scale).astype(np.float32)
+
+    assert latent.mix_residual(log_mels(mel), CONFIG) == pytest.approx(4 / math.sqrt(34), abs=1e-3)
+    mel[1] = 0.3 * mel[0] + 0.7 * mel[2]
+    assert latent.mix_residual(log_mels(mel), CONFIG) < 1e-3
+
+
+def test_pitches_within_50_cents_are_the_same():
+    latent = load_benchmark("latent")
+    one = np.array([440.0, 440.0, np.nan, np.nan])
+    other = np.array([440.0 * 2 ** (45 / 1200), 440.0 * 2 ** (-55 / 1200), np.nan, 440.0])
+    assert latent.same_pitch(one, other).tolist() == [True, False, True, False]
+
+
+@pytest.mark.slow
+def test_the_cost_of_training_is_counted_and_timed(capsys):
+    """The counted operations are within a few percent of those of the convolutions and dense layers alone."""
+    from nsynth_vae.config import Config
+    from nsynth_vae.model import VAE
+
+    cost = load_benchmark("training_cost")
+    result = cost.main(["--steps", "2", "--notes", "1000", "--epochs", "3", "--teraflops", "1", "--utilization", "1"])
+    vae = VAE(Config())
+    vae.build()
+    # A kernel is used once for each frame that it gives: 128 to 8 in the encoder, 16 to 256 in the decoder.
+    products = 0
+    for block, frames in zip(vae.encoder.blocks, np.repeat([128, 64, 32, 16, 8], 2), strict=True):
+        products += frames * sum(int(np.prod(weight.shape)) for weight in block.weights if len(weight.shape) == 3)
+    for level, frames in enumerate([16, 32, 64, 128, 256]):
+        for layer in (vae.decoder.convolutions[level], vae.decoder.blocks[level]):
+            products += frames * sum(int(np.prod(weight.shape)) for weight in layer.weights if len(weight.shape) == 3)
+    products += 256 * int(np.prod(vae.decoder.to_envelopes.kernel.shape))
+    assert result["operations"] == pytest.approx(3 * 2 * products, rel=0.1)
+    assert result["hours_here"] == pytest.approx(3000 / result["notes_a_second"] / 3600)
+    assert "1,000 notes, 3 times" in capsys.readouterr().out

@@ -140,6 +140,7 @@ def test_options_of_the_readme_exist_with_their_defaults():
         "--adversary-weight": default.model.adversary_weight,
         "--cross-note-share": default.model.cross_note_share,
         "--recolored-share": default.model.recolored_share,
+        "--transposed-copies": default.model.transposed_copies,
     }
     together = f"| {default.train.batch_size}, {default.train.learning_rate}, {default.train.seed} |"
     assert f"| `--batch-size`, `--learning-rate`, `--seed` {together}" in readme
@@ -191,7 +192,7 @@ def test_spectral_centroid_of_a_sine_is_its_frequency(hertz):
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    """A folder with the README's layout: models/starter, exports and the starter set, of a tiny, untrained model."""
+    """A folder with the README's layout: models, exports and the starter set, of a tiny, untrained model."""
     from nsynth_vae.export import export_model
     from nsynth_vae.model import VAE
 
@@ -203,6 +204,7 @@ def tiny(tmp_path_factory):
     model.mkdir(parents=True)
     config.save(model / "config.json")
     vae.save_weights(model / "model.weights.h5")
+    os.symlink("starter", folder / "models/nsynth-small")
     export_model(vae, config, folder / "exports")
     os.symlink(ROOT / "nsynth_vae", folder / "nsynth_vae")
     return folder
@@ -225,16 +227,19 @@ def test_figures_are_drawn(tiny, tmp_path, capsys):
     output, sounds = tmp_path / "figures", tmp_path / "sounds"
     arguments = ["--model", str(tiny / "models/starter"), "--output", str(output), "--sounds", str(sounds)]
     assert make_figures().main(arguments) == 0
-    names = ["arithmetic.png", "mel.png", "morph.png", "reparameterisation.png", "vae.png"]
+    names = ["arithmetic.png", "mel.png", "morph.png", "reparameterisation.png", "sounds.png", "vae.png"]
     assert sorted(path.name for path in output.iterdir()) == names
     for path in output.iterdir():
         with PIL.Image.open(path) as picture:
-            assert 900 <= picture.width <= 1300 and 400 <= picture.height <= 700
+            assert 900 <= picture.width <= 1300 and 250 <= picture.height <= 700
             assert len(picture.convert("RGB").getcolors(maxcolors=1 << 16)) > 20
         assert path.stat().st_size < 300_000
-    audio, sample_rate = soundfile.read(sounds / "morph.wav")
-    assert sample_rate == 16000 and len(audio) == make_figures().MORPH_STEPS * 1.5 * 16000 and np.std(audio) > 0
-    assert len(capsys.readouterr().out.splitlines()) == 6
+    steps = {"morph": make_figures().MORPH_STEPS, "flute": 1, "half-way": 1, "guitar": 1}
+    assert sorted(path.stem for path in sounds.iterdir()) == sorted(steps)
+    for name_, count in steps.items():
+        audio, sample_rate = soundfile.read(sounds / f"{name_}.wav")
+        assert sample_rate == 16000 and len(audio) == count * 1.5 * 16000 and np.std(audio) > 0
+    assert len(capsys.readouterr().out.splitlines()) == 10
 
 
 def test_figures_of_no_model_are_an_error(tmp_path, capsys):

@@ -23,9 +23,6 @@ from nsynth_vae.data.source import BadNotes, Source
 if TYPE_CHECKING:
     import tensorflow as tf
 
-MEMORY_CACHE_MB = 512
-"""Features below this size are kept in memory unless `--memory-cache-mb` says otherwise."""
-
 RESERVOIR_NOTES = 384
 """Notes that a stream without a cache keeps, over all instruments, as partners for later ones."""
 

@@ -1,0 +1,298 @@
+"""Measures the latent tools on notes of instruments never trained on: the table of docs/latent.md.
+
+    python benchmarks/latent.py --data nsynth
+    python benchmarks/latent.py --data nsynth --model models/mine --json latent.json
+
+All sounds are of the exported SavedModels. What is measured:
+
+- interpolation, `--pairs` ways of 9 steps between two notes of different families at one pitch. Beside it, on the
+  same decoded ends, a cross-fade of the sounds, and a straight way between the log-mels. `in_tune`: of all sounds.
+  `centroid`, `spread` (power-weighted, whole note): share of ways on which it never turns back by more than 2 % of
+  the range, of those whose ends differ by more than 10 % of their mean. `largest step`: over the mean step, by the
+  distance of log-mels, median over the ways. `residual`: of the best non-negative mix of the two ends' mel
+  magnitudes, for the middle, over its norm, median: 0 is two sounds at once, heard together.
+- arithmetic, each direction that was learnt to move a descriptor, on `--notes` notes: how many it moves at strength
+  1; how many it moves more than at 0.5; on how many the tracker's pitch, and the classifier's family, are those of
+  the unedited decoded note. Control: 100 random directions of the same length, on `--control-notes` of the notes: the
+  95th percentile of the larger of the shares rising and falling.
+- transposition: a note's z decoded at the pitch and velocity of another note of its instrument: how often it is
+  nearer to that note, by the log-mel, than to any other instrument's note at that pitch.
+- sampling: `--samples` new sounds at pitches 36 to 84 from the mixture: peaks, wrong pitches, and the mean distance
+  of log-mels of pairs of them, beside the real notes' of those pitches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pathlib
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import numpy as np
+
+from nsynth_vae import descriptors, latent, mixture, pitch
+from nsynth_vae.config import AudioConfig, DataConfig
+from nsynth_vae.data.source import BadNotes
+from nsynth_vae.deployed import Deployed, open_model
+from nsynth_vae.evaluation.measure import make_pool
+from nsynth_vae.evaluation.notes import open_notes
+from nsynth_vae.evaluation.systems import STEPS, ask_for_other_pitches, ask_for_ways
+
+SAMPLE_PITCHES = (36, 84)
+CONTROLS = 100
+TURN, APART = 0.02, 0.1
+"""Shares of the range that a descriptor may turn back by, and that its ends must be apart."""
+QUIETEST, LOUDEST = 0.01, 0.99
+
+
+def main(arguments: list[str] | None = None) -> dict:
+    """Prints the tables and returns what is in them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="../shared/nsynth", help="NSynth notes (default: %(default)s)")
+    parser.add_argument("--split", default="test", help="(default: %(default)s)")
+    parser.add_argument("--model", help="a model folder or an exports folder (default: the shipped model)")
+    parser.add_argument("--exports", default="exports", help="where its exports are (default: %(default)s)")
+    parser.add_argument("--pairs", type=int, default=100, help="ways between families (default: %(default)s)")
+    parser.add_argument("--notes", type=int, default=100, help="notes that are edited (default: %(default)s)")
+    parser.add_argument("--control-notes", type=int, default=24, help="of them, for the control (default: %(default)s)")
+    parser.add_argument("--samples", type=int, default=1000, help="new sounds (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="decides every choice (default: %(default)s)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
+    parser.add_argument("--json", type=pathlib.Path, help="also write the figures to this file")
+    options = parser.parse_args(arguments)
+    model = open_model(options.model, options.exports)
+    data = DataConfig(data=(options.data,))
+    notes = open_notes(data, options.split, audio=model.config, bad_notes=BadNotes("skip"))
+    audio = notes.judged.read(np.arange(len(notes.judged.table)))["audio"]
+    what = f"{len(audio)} notes of {options.data}, {options.split}"
+    print(f"{os.cpu_count()} cores, {what}; {model.name}, seed {options.seed}")
+    with make_pool(options.jobs) as pool:
+        bench = _Bench(model, notes.judged.table, audio, pool, options.seed)
+        result = {
+            "interpolation": bench.interpolation(options.pairs),
+            "arithmetic": bench.arithmetic(options.notes, options.control_notes),
+            "transposition": bench.transposition(),
+            "sampling": bench.sampling(options.samples),
+        }
+    for name, rows in result.items():
+        print(f"\n{name}\n\n{_markdown(rows)}")
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=2) + "\n")
+    return result
+
+
+class _Bench:
+    """The model, the real notes, and processes that measure sounds."""
+
+    def __init__(self, model: Deployed, table, audio: np.ndarray, pool: ProcessPoolExecutor, seed: int) -> None:
+        self.model, self.table, self.audio, self.pool, self.seed = model, table, audio, pool, seed
+        self.z = model.encode(audio)
+        self.log_mel = _log_mel(audio, model.config)
+
+    def interpolation(self, pairs: int) -> list[dict]:
+        """Returns a row a way of getting from one sound to the other."""
+        asked = ask_for_ways(self.table, self.seed, pairs)
+        ways = len(asked) // STEPS
+        fraction = asked.step[:, None] / (STEPS - 1)
+        z = latent.lerp(self.z[asked.ends[:, 0]], self.z[asked.ends[:, 1]], fraction)
+        played = self.model.decode(z, asked.pitch, asked.velocity)
+
+        def between(arrays: np.ndarray) -> np.ndarray:
+            """Straight lines between each way's first and last array."""
+            arrays = arrays.reshape(ways, STEPS, *arrays.shape[1:])
+            part = np.linspace(0, 1, STEPS, dtype=np.float32).reshape(1, STEPS, *[1] * (arrays.ndim - 2))
+            straight = latent.lerp(arrays[:, :1], arrays[:, -1:], part)
+            return straight.reshape(ways * STEPS, *arrays.shape[2:]).astype(np.float32)
+
+        sounds = {
+            "latent space": played.audio,
+            "cross-fade of the sounds": between(played.audio),
+            "straight way between the log-mels": _sound(between(played.log_mel), asked.pitch, self.model.config),
+        }
+        rows = []
+        for name, audio in sounds.items():
+            found = self._describe(audio, asked.pitch)
+            log_mels = _log_mel(audio, self.model.config).reshape(ways, STEPS, -1)
+            step = np.abs(np.diff(log_mels, axis=1)).mean(axis=2)
+            row = {"way": name, "in_tune": self._in_tune(audio, asked.pitch).mean()}
+            for short, long in (("centroid", "spectral_centroid_hertz"), ("spread", "spectral_spread")):
+                values = found[long].reshape(ways, STEPS)
+                apart = np.abs(values[:, -1] - values[:, 0]) > APART * np.abs(values[:, [0, -1]].mean(axis=1))
+                row[f"{short} monotone"] = np.mean([monotone(way) for way in values[apart]])
+                row[f"{short} ways"] = int(apart.sum())
+            row["largest step"] = np.median(step.max(axis=1) / step.mean(axis=1))
+            row["residual"] = np.median([mix_residual(way, self.model.config) for way in log_mels])
+            rows.append(row)
+        return rows
+
+    def arithmetic(self, count: int, controls: int) -> list[dict]:
+        """Returns a row a direction."""
+        from nsynth_vae import classifier
+
+        generator = np.random.default_rng([self.seed, 3])
+        notes = generator.permutation(len(self.table))[:count]
+        z, pitches, velocities = self.z[notes], self.table.pitch[notes], self.table.velocity[notes]
+        classify = classifier.load()
+        before = self.model.decode(z, pitches, velocities).audio
+        described, f0 = self._describe(before, pitches), self._f0(before)
+        family = _families(classify, before)
+        rows = []
+        for name, entry in self.model.attributes["directions"].items():
+            descriptor, direction = entry["descriptor"], np.array(entry["direction"], np.float32)
+            if descriptor is None:
+                continue
+            sign = np.sign(entry.get("sign", 1))
+            change = {}
+            for strength in (0.5, 1.0):
+                after = self.model.decode(latent.apply(z, direction, strength), pitches, velocities).audio
+                change[strength] = sign * (self._describe(after, pitches)[descriptor] - described[descriptor])
+            moved = self._f0(after)
+            some = slice(0, controls)
+            shares = []
+            for _ in range(CONTROLS):
+                other = generator.standard_normal(len(direction))
+                other *= np.linalg.norm(direction) / np.linalg.norm(other)
+                sounds = self.model.decode(latent.apply(z[some], other, 1.0), pitches[some], velocities[some]).audio
+                moves = self._describe(sounds, pitches[some])[descriptor] - described[descriptor][some]
+                shares.append(max(np.mean(moves > 0), np.mean(moves < 0)))
+            rows.append(
+                {
+                    "direction": name,
+                    "descriptor": descriptor,
+                    "rises": np.mean(change[1.0] > 0),
+                    "more than at 0.5": np.mean(change[1.0] > change[0.5]),
+                    "median change": np.median(change[1.0]),
+                    "pitch kept": np.mean(same_pitch(f0, moved)),
+                    "family kept": np.mean(_families(classify, after) == family),
+                    "random, 95th percentile": np.percentile(shares, 95),
+                    "rises, on the control's notes": np.mean(change[1.0][some] > 0),
+                    "length": float(np.linalg.norm(direction)),
+                }
+            )
+        return rows
+
+    def transposition(self) -> list[dict]:
+        """Returns one row."""
+        asked = ask_for_other_pitches(self.table, self.seed)
+        decoded = self.model.decode_log_mel(self.z[asked.note], asked.pitch, asked.velocity)
+        nearest, alone = [], 0
+        for log_mel, target in zip(decoded, asked.reference, strict=True):
+            same = self.table.pitch == self.table.pitch[target]
+            others = np.flatnonzero(same & (self.table.instrument_str != self.table.instrument_str[target]))
+            if not len(others):
+                alone += 1
+                continue
+            distance = np.abs(self.log_mel[[target, *others]] - log_mel).mean(axis=(1, 2))
+            nearest.append(distance.argmin() == 0)
+        return [{"pairs": len(nearest), "no other instrument there": alone, "nearest to its own": np.mean(nearest)}]
+
+    def sampling(self, count: int) -> list[dict]:
+        """Returns a row for the new sounds, and one for the real notes."""
+        generator = np.random.default_rng([self.seed, 4])
+        low, high = SAMPLE_PITCHES
+        pitches = generator.integers(low, high + 1, count).astype(np.int32)
+        z = mixture.sample(self.model.attributes["mixture"], count, generator)
+        sounds = self.model.decode(z, pitches, 100).audio
+        real = np.flatnonzero((self.table.pitch >= low) & (self.table.pitch <= high))
+        rows = []
+        for name, audio, asked in (
+            ("samples", sounds, pitches),
+            ("real notes", self.audio[real], self.table.pitch[real]),
+        ):
+            peak = np.abs(audio).max(axis=1)
+            log_mels = _log_mel(audio, self.model.config)
+            first, second = generator.integers(0, len(audio), (2, 2000))
+            apart = np.abs(log_mels[first] - log_mels[second]).mean(axis=(1, 2))[first != second]
+            rows.append(
+                {
+                    "sounds": name,
+                    "count": len(audio),
+                    f"peak below {QUIETEST}": int(np.sum(peak < QUIETEST)),
+                    f"peak above {LOUDEST}": int(np.sum(peak > LOUDEST)),
+                    "wrong pitch": 1 - self._in_tune(audio, asked).mean(),
+                    "mean distance of pairs": float(apart.mean()) * self.model.config.log_mel_scale,
+                }
+            )
+        return rows
+
+    def _describe(self, audio: np.ndarray, pitches: np.ndarray) -> dict[str, np.ndarray]:
+        found = list(self._each(descriptors.describe, audio, pitches.tolist()))
+        return {name: np.array([one[name] for one in found]) for name in found[0]}
+
+    def _in_tune(self, audio: np.ndarray, pitches: np.ndarray) -> np.ndarray:
+        return np.array(list(self._each(pitch.in_tune, audio, pitches.tolist())))
+
+    def _f0(self, audio: np.ndarray) -> np.ndarray:
+        return np.array([found or np.nan for found in self._each(pitch.median_f0, audio)])
+
+    def _each(self, function: Callable, *arrays) -> Iterator:
+        return self.pool.map(function, *arrays, chunksize=8)
+
+
+def monotone(values: np.ndarray) -> bool:
+    """Tells whether values go from the first to the last and never back by more than `TURN` of the way."""
+    way = values[-1] - values[0]
+    return bool(np.all(np.diff(values) * np.sign(way) >= -TURN * np.abs(way)))
+
+
+def mix_residual(log_mels: np.ndarray, config: AudioConfig) -> float:
+    """Returns how far the middle's mel magnitudes are from the best non-negative mix of the ends', over their norm.
+
+    Args:
+        log_mels: float32 `[steps, frames * mel_bins]`, of an odd number of steps.
+        config: of the log-mels.
+    """
+    from scipy.optimize import nnls
+
+    from nsynth_vae import features
+
+    first, middle, last = features.log_mel_to_mel(log_mels[[0, len(log_mels) // 2, -1]], config).numpy().astype(float)
+    return nnls(np.stack([first, last], axis=1), middle)[1] / np.linalg.norm(middle)
+
+
+def same_pitch(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Tells which of two arrays of f0 in Hz are within 50 cents, or both NaN."""
+    cents = 1200 * np.abs(np.log2(one / other))
+    return (cents <= 50) | (np.isnan(one) & np.isnan(other))
+
+
+def _families(classify, audio: np.ndarray) -> np.ndarray:
+    parts = [classify(audio[i : i + 32])["instrument_family"].numpy() for i in range(0, len(audio), 32)]
+    return np.concatenate(parts).argmax(axis=1)
+
+
+def _log_mel(audio: np.ndarray, config: AudioConfig) -> np.ndarray:
+    from nsynth_vae import features
+
+    return np.concatenate([features.log_mel(audio[i : i + 64], config).numpy() for i in range(0, len(audio), 64)])
+
+
+def _sound(log_mel: np.ndarray, pitches: np.ndarray, config: AudioConfig) -> np.ndarray:
+    import tensorflow as tf
+
+    from nsynth_vae.synthesis.harmonic_noise import sound_for
+
+    sound = sound_for(config)
+    parts = [
+        sound(tf.constant(log_mel[i : i + 8]), tf.constant(pitches[i : i + 8])).numpy()
+        for i in range(0, len(log_mel), 8)
+    ]
+    return np.concatenate(parts)
+
+
+def _markdown(rows: list[dict]) -> str:
+    def cell(value: object) -> str:
+        return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+    lines = ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
+    return "\n".join([*lines, *("| " + " | ".join(map(cell, row.values())) + " |" for row in rows)])
+
+
+if __name__ == "__main__":
+    main()
