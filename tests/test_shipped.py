@@ -8,7 +8,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from nsynth_vae import classifier, deployed, model_folder, pitch
+from nsynth_vae import classifier, deployed, descriptors, model_folder, pitch
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.notes import FAMILIES
 from nsynth_vae.synthesis import harmonic_noise
@@ -35,11 +35,16 @@ def test_the_timbre_model_knows_instruments_and_families() -> None:
         assert len(known["centroid"]) == attributes["latent_dim"] and known["notes"] > 0
 
 
-def test_a_fresh_clone_plays_families_in_tune(tmp_path: pathlib.Path) -> None:
-    """Without training and without notes: the model is exported once, and its families' centroids are in tune."""
-    said: list[str] = []
-    model = deployed.open_model(None, tmp_path / "exports", report=said.append)
-    assert said == [f"Exporting nsynth-small to {tmp_path / 'exports'}, once"]
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> deployed.Deployed:
+    """Returns the shipped model, as a fresh clone has it: without training and without notes, exported once."""
+    exports, said = tmp_path_factory.mktemp("clone") / "exports", []
+    opened = deployed.open_model(None, exports, report=said.append)
+    assert said == [f"Exporting nsynth-small to {exports}, once"]
+    return opened
+
+
+def test_a_fresh_clone_plays_families_in_tune(model: deployed.Deployed) -> None:
     assert model.config == AudioConfig()
     z = np.array([model.attributes["families"][name]["centroid"] for name in FAMILIES for _ in range(2)])
     pitches = np.array([55, 67] * len(FAMILIES))
@@ -47,3 +52,18 @@ def test_a_fresh_clone_plays_families_in_tune(tmp_path: pathlib.Path) -> None:
     assert np.abs(played.audio).max(axis=1).min() > 0.02
     in_tune = [pitch.in_tune(audio, asked) for audio, asked in zip(played.audio, pitches.tolist(), strict=True)]
     assert np.mean(in_tune) >= 0.95
+
+
+def test_brighter_is_brighter_and_darker_is_darker(model: deployed.Deployed) -> None:
+    """Of nearly all families' mean notes, and more at strength 1 than at half."""
+    z = np.array([model.attributes["families"][name]["centroid"] for name in FAMILIES])
+
+    def centroids(points: np.ndarray) -> np.ndarray:
+        sounds = model.decode(points, 60, 100).audio
+        return np.array([descriptors.spectral_centroid(audio, 60) for audio in sounds])
+
+    plain = centroids(z)
+    for name, sign in (("bright", 1), ("dark", -1)):
+        direction = np.array(model.attributes["directions"][name]["direction"])
+        half, whole = (sign * (centroids(z + strength * direction) - plain) for strength in (0.5, 1.0))
+        assert np.mean(whole > 0) >= 0.9 and np.mean(whole > half) >= 0.8

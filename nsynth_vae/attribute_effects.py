@@ -1,0 +1,194 @@
+"""What a direction of the latent space does to the sound: held-out notes played as they are and moved, and measured."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from nsynth_vae import latent
+from nsynth_vae.attribute_learning import TARGETS, Attribute, Candidate
+from nsynth_vae.attribute_notes import Notes
+from nsynth_vae.attribute_steps import Sounds, play
+from nsynth_vae.deployed import Deployed
+from nsynth_vae.descriptors import DESCRIPTORS
+from nsynth_vae.pitch import estimate_pitch
+
+TRIALS = 5
+"""Lengths of a direction that are tried."""
+
+TOLERANCE = 0.1
+"""How near to one standard deviation its effect is brought."""
+
+LONGEST = 2.0
+"""Most that a direction moves z, in standard deviations of z_mean along it, within families."""
+
+
+class Judge:
+    """Plays held-out notes as they are and moved, and tells what changed."""
+
+    def __init__(
+        self,
+        model: Deployed,
+        notes: Notes,
+        covariance: np.ndarray,
+        family_of: Callable[[np.ndarray], np.ndarray] | None = None,
+    ) -> None:
+        """Plays the notes as they are.
+
+        Args:
+            model: plays.
+            notes: none that a direction was learnt from.
+            covariance: of z_mean within families, `[latent_dim, latent_dim]`.
+            family_of: audio float32 `[n, num_samples]` -> the family that a classifier hears, int `[n]`.
+        """
+        self.model, self.notes, self._covariance, self._family_of = model, notes, covariance, family_of
+        self.before = play(model, notes.z, notes.table)
+
+    def choose(self, attribute: Attribute, candidates: Sequence[Candidate], slope: np.ndarray) -> Candidate:
+        """Returns the candidate that raises the attribute on the most notes; among equals, the one that raises it more.
+
+        All are tried at one length; those that promise less than half of the best are not tried.
+
+        Args:
+            attribute: what is to rise.
+            candidates: at least one.
+            slope: of the descriptor over z, `[latent_dim]`; see `attribute_steps.Steps.slope`.
+        """
+        promised = np.array([attribute.sign * slope @ _unit(each.direction) for each in candidates])
+        left = [each for each, one in zip(candidates, promised, strict=True) if one >= promised.max() / 2 > 0]
+        if len(left) < 2:
+            return candidates[int(promised.argmax())]
+        length = self._expected(attribute, candidates[int(promised.argmax())].direction, slope)
+
+        def merit(candidate: Candidate) -> tuple[float, float]:
+            change = self._changes(attribute, self._moved(length * _unit(candidate.direction)))
+            return float(np.mean(change > 0)), float(np.median(change))
+
+        return max(left, key=merit)
+
+    def calibrate(
+        self, attribute: Attribute, direction: np.ndarray, deviation: float, slope: np.ndarray
+    ) -> tuple[np.ndarray, dict]:
+        """Brings a direction to the length at which the attribute rises by one standard deviation, in the median.
+
+        Where that is out of reach, to the one that comes nearest of those at which it rises on enough of the notes.
+
+        Args:
+            attribute: what is to rise.
+            direction: `[latent_dim]`, of any length.
+            deviation: the descriptor's within families.
+            slope: as in `choose`.
+
+        Returns:
+            (the direction, its effect as in `attributes.json`).
+        """
+        unit = _unit(direction)
+        longest, length = self._longest(unit), self._expected(attribute, direction, slope)
+        tried: list[tuple[float, float, float, Sounds]] = []
+        for _ in range(TRIALS):
+            sounds = self._moved(length * unit)
+            change = self._changes(attribute, sounds)
+            rises, reached = float(np.mean(change > 0)), float(np.median(change)) / deviation
+            tried.append((min(rises, TARGETS["rises"]), -abs(reached - 1.0), length, sounds))
+            if abs(reached - 1.0) <= TOLERANCE or (length == longest and reached < 1.0 and rises >= TARGETS["rises"]):
+                break
+            if reached < 1.0 and (length == longest or len(tried) > 1 and rises < tried[-2][0]):
+                # Further on, the sound does something else.
+                length /= 2.0
+            else:
+                length = min(length * float(np.clip(1.0 / max(reached, 1e-6), 0.5, 2.0)), longest)
+        *_, length, sounds = max(tried, key=lambda each: each[:2])
+        half = self._moved(length / 2 * unit)
+        change, at_half = self._changes(attribute, sounds), self._changes(attribute, half)
+        return length * unit, {
+            "strength": 1,
+            "notes": len(change),
+            "rises": _share(change > 0),
+            "rises_half": _share(at_half > 0),
+            "rises_further": _share(change > at_half),
+            "median_change": _number(attribute.sign * np.median(change)),
+            "median_change_half": _number(attribute.sign * np.median(at_half)),
+            "unit": DESCRIPTORS[attribute.descriptor].unit,
+            "within_family_standard_deviation": _number(deviation),
+            "length": _number(length),
+            "at_longest": bool(length == longest),
+            **self._kept(sounds),
+        }
+
+    def hear(self, direction: np.ndarray) -> dict:
+        """Returns the effect of a direction that has no descriptor, as in `attributes.json`.
+
+        What changes is how far along the direction the encoder finds the note that was played: 1 is the whole of it.
+        """
+        length = float(np.linalg.norm(direction))
+        sounds, half = self._moved(direction), self._moved(direction / 2)
+        places = [self.model.encode(each.audio) @ direction / length**2 for each in (self.before, half, sounds)]
+        at_half, change = places[1] - places[0], places[2] - places[0]
+        return {
+            "strength": 1,
+            "notes": len(change),
+            "rises": _share(change > 0),
+            "rises_half": _share(at_half > 0),
+            "rises_further": _share(change > at_half),
+            "median_change": _number(np.median(change)),
+            "median_change_half": _number(np.median(at_half)),
+            "unit": "of the direction, as the encoder hears it",
+            "length": _number(length),
+            **self._kept(sounds),
+        }
+
+    def _longest(self, unit: np.ndarray) -> float:
+        return LONGEST * math.sqrt(unit @ self._covariance @ unit)
+
+    def _expected(self, attribute: Attribute, direction: np.ndarray, slope: np.ndarray) -> float:
+        """Returns the length at which a direction should raise the attribute by one standard deviation."""
+        unit = _unit(direction)
+        return min(1.0 / max(attribute.sign * float(slope @ unit), 1e-6), self._longest(unit))
+
+    def _moved(self, direction: np.ndarray) -> Sounds:
+        return play(self.model, latent.apply(self.notes.z, direction, 1.0), self.notes.table)
+
+    def _changes(self, attribute: Attribute, sounds: Sounds) -> np.ndarray:
+        """Returns by how much the attribute rises; a note that falls silent is no rise."""
+        name = attribute.descriptor
+        return np.nan_to_num(attribute.sign * (sounds.descriptors[name] - self.before.descriptors[name]))
+
+    def _kept(self, sounds: Sounds) -> dict:
+        """Returns on which shares of the notes pitch and family are heard as before; None where nothing can tell."""
+        kept = {"pitch_kept": None, "family_kept": None}
+        if self.model.config.sample_rate == 16000:
+            kept["pitch_kept"] = _share(self._pitches(sounds) == self._pitches_before)
+        if self._family_of is not None:
+            kept["family_kept"] = _share(self._family_of(sounds.audio) == self._families_before)
+        return kept
+
+    @functools.cached_property
+    def _pitches_before(self) -> np.ndarray:
+        return self._pitches(self.before)
+
+    @functools.cached_property
+    def _families_before(self) -> np.ndarray:
+        return self._family_of(self.before.audio)
+
+    def _pitches(self, sounds: Sounds) -> np.ndarray:
+        """Returns the MIDI pitch that the tracker hears, int `[notes]`; -1 for none."""
+        with ThreadPoolExecutor() as pool:
+            found = pool.map(estimate_pitch, sounds.audio)
+            return np.array([-1 if each is None else each[0] for each in found])
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return np.asarray(vector, np.float64) / max(float(np.linalg.norm(vector)), 1e-12)
+
+
+def _share(found: np.ndarray) -> float:
+    return round(float(np.mean(found)), 3)
+
+
+def _number(value: float) -> float:
+    """Returns a number to four digits."""
+    return float(f"{value:.4g}") if math.isfinite(value) else 0.0

@@ -1,0 +1,209 @@
+"""The notes that attributes are learnt from: encoded, described, and compared with those of their family and pitch."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from nsynth_vae.config import InputError, stable_hash
+from nsynth_vae.data.cache import stream_notes
+from nsynth_vae.data.source import BadNotes, NoteTable, Source
+from nsynth_vae.deployed import BATCH, Deployed
+from nsynth_vae.descriptors import DESCRIPTORS, describe
+from nsynth_vae.notes import FAMILIES, SOURCES, UNKNOWN
+from nsynth_vae.progress import Progress
+
+REACH = 3
+"""Semitones to either side within which notes are compared."""
+
+LEAST_PEERS = 8
+"""Notes of a family, within `REACH`, that tell where one of them stands."""
+
+HELD_OUT_NOTES = 48
+"""Notes, of instruments that nothing is learnt from, that effects are measured on."""
+
+HELD_OUT_SHARE = 0.2
+"""Of the instruments, where the source has no split for that."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Notes:
+    """Notes, what the encoder makes of them, and what they sound like."""
+
+    table: NoteTable
+    z: np.ndarray
+    """z_mean, float32 `[notes, latent_dim]`."""
+    descriptors: dict[str, np.ndarray]
+    """Name -> float `[notes]`."""
+
+    def take(self, rows: np.ndarray) -> Notes:
+        """Returns the notes at some rows."""
+        return Notes(self.table.take(rows), self.z[rows], {name: x[rows] for name, x in self.descriptors.items()})
+
+    @functools.cached_property
+    def covariance(self) -> np.ndarray:
+        """The covariance of z_mean within families, `[latent_dim, latent_dim]`."""
+        gaps = self.z.astype(np.float64)
+        for rows in by_family(self.table):
+            gaps[rows] -= gaps[rows].mean(axis=0)
+        return gaps.T @ gaps / len(gaps)
+
+
+def hold_out(table: NoteTable, rows: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the rows that are learnt from, and at most `HELD_OUT_NOTES` that effects are measured on.
+
+    Args:
+        table: all notes.
+        rows: of a split.
+        others: of another split, of other instruments. With fewer than `HELD_OUT_NOTES` of these, `HELD_OUT_SHARE` of
+            the first split's instruments are held out instead, by a stable hash; of a single one, so many notes.
+    """
+    if len(others) < HELD_OUT_NOTES:
+        names = table.sample_group[rows]
+        if len(set(names)) < 2:
+            names = table.note_str[rows]
+        ordered = sorted(set(names), key=lambda name: stable_hash("held out", name))
+        held = set(ordered[: max(1, round(HELD_OUT_SHARE * len(ordered)))]) if len(ordered) > 1 else set()
+        is_held = np.array([name in held for name in names])
+        rows, others = rows[~is_held], rows[is_held] if held else rows
+    return rows, others[spread(table.take(others), HELD_OUT_NOTES)]
+
+
+def read_notes(model: Deployed, source: Source, rows: np.ndarray, bad_notes: BadNotes) -> Notes:
+    """Reads notes, encodes and describes them.
+
+    Args:
+        model: encodes.
+        source: where they come from.
+        rows: of its `table`.
+        bad_notes: gets those that cannot be used.
+
+    Raises:
+        InputError: if none is left; a BadNoteError for a bad one, under the policy `error`.
+    """
+    bar = Progress("Encoding notes")
+    good, points, waiting, sounds = [], [], [], []
+    with ThreadPoolExecutor() as pool:
+
+        def encode() -> None:
+            points.append(model.encode(np.stack(sounds)))
+            sounds.clear()
+            bar.to(len(good) / len(rows))
+
+        for row, audio in stream_notes(source, rows, lambda note: note["audio"], bad_notes):
+            good.append(row)
+            sounds.append(audio)
+            waiting.append(pool.submit(describe, audio, int(source.table.pitch[row]), model.config.sample_rate))
+            if len(sounds) == BATCH:
+                encode()
+        if sounds:
+            encode()
+        found = [each.result() for each in waiting]
+    bar.close()
+    if not good:
+        raise InputError(f"{source.name}: no note can be used, expected at least one")
+    described = {name: np.array([one[name] for one in found]) for name in DESCRIPTORS}
+    return Notes(source.table.take(np.array(good)), np.concatenate(points), described)
+
+
+def spread(table: NoteTable, count: int) -> np.ndarray:
+    """Returns the rows of at most `count` notes, one of every family in turn, each family's by a stable hash."""
+    place = np.array([stable_hash("spread", name) for name in table.note_str], np.int64)
+    order = np.lexsort((place, table.instrument_family))
+    family = table.instrument_family[order]
+    rank = np.arange(order.size) - np.searchsorted(family, family)
+    return order[np.lexsort((place[order], rank))][:count]
+
+
+def centroids(z: np.ndarray, table: NoteTable) -> dict[str, dict]:
+    """Returns the mean z_mean of every instrument, known family and known source.
+
+    Args:
+        z: float `[notes, latent_dim]`.
+        table: the notes.
+
+    Returns:
+        {`instruments`, `families`, `sources`: {name: {`centroid`: list of float, `notes`: int}}}, names sorted.
+    """
+    labels = {
+        "instruments": table.instrument_str,
+        "families": family_names(table),
+        "sources": _names(table.instrument_source, SOURCES),
+    }
+    return {
+        kind: {
+            name: {"centroid": rounded(z[names == name].mean(axis=0)), "notes": int((names == name).sum())}
+            for name in sorted(set(names) - {None})
+        }
+        for kind, names in labels.items()
+    }
+
+
+def rounded(vector: np.ndarray) -> list[float]:
+    """Returns a vector as `attributes.json` holds it: to 5 decimals."""
+    return [round(float(value), 5) for value in vector]
+
+
+def local_deviation(values: np.ndarray, table: NoteTable) -> float:
+    """Returns a descriptor's standard deviation within families, at a pitch.
+
+    Of notes around the mean of their family's notes within `REACH` semitones, root mean square over a family; then the
+    median of the families, so that one of clicks and booms does not decide. Silence, NaN, is left out. NaN if no family
+    has `LEAST_PEERS` such notes.
+    """
+    found = []
+    for rows in by_family(table):
+        rows = rows[np.isfinite(values[rows])]
+        squares = [
+            np.square(values[same] - values[peers].mean()) * peers.size / (peers.size - 1)
+            for same, peers in _peers(rows, table.pitch)
+        ]
+        if sum(map(len, squares)) >= LEAST_PEERS:
+            found.append(math.sqrt(np.mean(np.concatenate(squares))))
+    return float(np.median(found)) if found else math.nan
+
+
+def quarters(values: np.ndarray, table: NoteTable) -> tuple[np.ndarray, np.ndarray]:
+    """Returns which notes are in the top, and the bottom, quarter of their family's within `REACH` semitones.
+
+    Returns:
+        Two of bool `[notes]`; notes with fewer than `LEAST_PEERS` such, and ties that fill more than a quarter, are in
+        neither.
+    """
+    top, bottom = np.zeros(len(table), bool), np.zeros(len(table), bool)
+    for rows in by_family(table):
+        for same, peers in _peers(rows, table.pitch):
+            ordered = np.sort(values[peers])
+            first, last = (np.searchsorted(ordered, values[same], side) for side in ("left", "right"))
+            place = (first + last - 1) / 2 / (peers.size - 1)
+            top[same], bottom[same] = place >= 0.75, place <= 0.25
+    return top, bottom
+
+
+def family_names(table: NoteTable) -> np.ndarray:
+    """Returns the notes' families by name, None where they are not known: object `[notes]`."""
+    return _names(table.instrument_family, FAMILIES)
+
+
+def _names(index: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    """Returns object `[notes]`: the names of indices, None where they are unknown."""
+    assert UNKNOWN == -1
+    return np.array([*names, None], dtype=object)[index]
+
+
+def by_family(table: NoteTable) -> list[np.ndarray]:
+    """Returns the rows of every family; notes of unknown family count as one."""
+    return [np.flatnonzero(table.instrument_family == family) for family in np.unique(table.instrument_family)]
+
+
+def _peers(rows: np.ndarray, pitch: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields (the rows of a pitch, the rows within `REACH` semitones of it) where the latter are `LEAST_PEERS`."""
+    for value in np.unique(pitch[rows]):
+        peers = rows[np.abs(pitch[rows] - value) <= REACH]
+        if peers.size >= LEAST_PEERS:
+            yield rows[pitch[rows] == value], peers
