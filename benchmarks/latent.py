@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> dict:
     for name, rows in result.items():
         print(f"\n{name}\n\n{_markdown(rows)}")
     if options.json:
-        options.json.write_text(json.dumps(result, indent=2) + "\n")
+        options.json.write_text(json.dumps(result, indent=2, default=float) + "\n")
     return result
 
 
@@ -288,7 +288,7 @@ def _sound(log_mel: np.ndarray, pitches: np.ndarray, config: AudioConfig) -> np.
 
 def _markdown(rows: list[dict]) -> str:
     def cell(value: object) -> str:
-        return f"{value:.3f}" if isinstance(value, float) else str(value)
+        return f"{value:.3f}" if isinstance(value, float | np.floating) else str(value)
 
     lines = ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
     return "\n".join([*lines, *("| " + " | ".join(map(cell, row.values())) + " |" for row in rows)])
