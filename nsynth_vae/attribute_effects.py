@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable, Sequence
@@ -23,8 +24,38 @@ TRIALS = 5
 TOLERANCE = 0.1
 """How near to one standard deviation its effect is brought."""
 
-LONGEST = 2.0
-"""Most that a direction moves z, in standard deviations of z_mean along it, within families."""
+LONGEST = 2.5
+"""Most that a direction moves z, in standard deviations of a dimension of z_mean within families."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Trial:
+    """What a length of a direction does."""
+
+    length: float
+    sounds: Sounds
+    change: np.ndarray
+    """By how much the attribute rises, float `[notes]`."""
+    reached: float
+    """The median of that, in deviations."""
+
+    @property
+    def rises(self) -> float:
+        return float(np.mean(self.change > 0))
+
+    @property
+    def off(self) -> float:
+        return abs(self.reached - 1.0)
+
+
+def _next_length(tried: Sequence[_Trial]) -> float:
+    """Returns a length nearer to one deviation: between two that are on either side of it, else further, or back."""
+    below = [trial for trial in tried if trial.reached < 1.0]
+    above = [trial for trial in tried if trial.reached >= 1.0]
+    if below and above:
+        low, high = max(below, key=lambda trial: trial.reached), min(above, key=lambda trial: trial.reached)
+        return low.length + (1.0 - low.reached) / (high.reached - low.reached) * (high.length - low.length)
+    return tried[-1].length * float(np.clip(1.0 / max(tried[-1].reached, 1e-6), 0.5, 2.0))
 
 
 class Judge:
@@ -45,11 +76,12 @@ class Judge:
             covariance: of z_mean within families, `[latent_dim, latent_dim]`.
             family_of: audio float32 `[n, num_samples]` -> the family that a classifier hears, int `[n]`.
         """
-        self.model, self.notes, self._covariance, self._family_of = model, notes, covariance, family_of
+        self.model, self.notes, self._family_of = model, notes, family_of
+        self.longest = LONGEST * math.sqrt(np.mean(np.diag(covariance)))
         self.before = play(model, notes.z, notes.table)
 
     def choose(self, attribute: Attribute, candidates: Sequence[Candidate], slope: np.ndarray) -> Candidate:
-        """Returns the candidate that raises the attribute on the most notes; among equals, the one that raises it more.
+        """Returns the candidate that raises the attribute on the most notes; from `TARGETS` on, that raises it most.
 
         All are tried at one length; those that promise less than half of the best are not tried.
 
@@ -66,7 +98,7 @@ class Judge:
 
         def merit(candidate: Candidate) -> tuple[float, float]:
             change = self._changes(attribute, self._moved(length * _unit(candidate.direction)))
-            return float(np.mean(change > 0)), float(np.median(change))
+            return min(float(np.mean(change > 0)), TARGETS["rises"]), float(np.median(change))
 
         return max(left, key=merit)
 
@@ -87,23 +119,24 @@ class Judge:
             (the direction, its effect as in `attributes.json`).
         """
         unit = _unit(direction)
-        longest, length = self._longest(unit), self._expected(attribute, direction, slope)
-        tried: list[tuple[float, float, float, Sounds]] = []
-        for _ in range(TRIALS):
+
+        def attempt(length: float) -> _Trial:
             sounds = self._moved(length * unit)
             change = self._changes(attribute, sounds)
-            rises, reached = float(np.mean(change > 0)), float(np.median(change)) / deviation
-            tried.append((min(rises, TARGETS["rises"]), -abs(reached - 1.0), length, sounds))
-            if abs(reached - 1.0) <= TOLERANCE or (length == longest and reached < 1.0 and rises >= TARGETS["rises"]):
+            return _Trial(length, sounds, change, float(np.median(change)) / deviation)
+
+        tried = [attempt(self._expected(attribute, direction, slope))]
+        while len(tried) < TRIALS and tried[-1].off > TOLERANCE:
+            if tried[-1].reached < 1.0 and tried[-1].length == self.longest:
                 break
-            if reached < 1.0 and (length == longest or len(tried) > 1 and rises < tried[-2][0]):
-                # Further on, the sound does something else.
-                length /= 2.0
-            else:
-                length = min(length * float(np.clip(1.0 / max(reached, 1e-6), 0.5, 2.0)), longest)
-        *_, length, sounds = max(tried, key=lambda each: each[:2])
-        half = self._moved(length / 2 * unit)
-        change, at_half = self._changes(attribute, sounds), self._changes(attribute, half)
+            tried.append(attempt(min(_next_length(tried), self.longest)))
+        best = min(tried, key=lambda trial: trial.off)
+        if best.off > TOLERANCE and best.rises < TARGETS["rises"]:
+            # Further on, the sound may do something else.
+            tried += [attempt(best.length / 2), attempt(best.length / 4)]
+            best = max(tried, key=lambda trial: (min(trial.rises, TARGETS["rises"]), -trial.off))
+        at_half = self._changes(attribute, self._moved(best.length / 2 * unit))
+        change, length = best.change, best.length
         return length * unit, {
             "strength": 1,
             "notes": len(change),
@@ -115,8 +148,8 @@ class Judge:
             "unit": DESCRIPTORS[attribute.descriptor].unit,
             "within_family_standard_deviation": _number(deviation),
             "length": _number(length),
-            "at_longest": bool(length == longest),
-            **self._kept(sounds),
+            "at_longest": bool(length == self.longest),
+            **self._kept(best.sounds),
         }
 
     def hear(self, direction: np.ndarray) -> dict:
@@ -141,13 +174,9 @@ class Judge:
             **self._kept(sounds),
         }
 
-    def _longest(self, unit: np.ndarray) -> float:
-        return LONGEST * math.sqrt(unit @ self._covariance @ unit)
-
     def _expected(self, attribute: Attribute, direction: np.ndarray, slope: np.ndarray) -> float:
         """Returns the length at which a direction should raise the attribute by one standard deviation."""
-        unit = _unit(direction)
-        return min(1.0 / max(attribute.sign * float(slope @ unit), 1e-6), self._longest(unit))
+        return min(1.0 / max(attribute.sign * float(slope @ _unit(direction)), 1e-6), self.longest)
 
     def _moved(self, direction: np.ndarray) -> Sounds:
         return play(self.model, latent.apply(self.notes.z, direction, 1.0), self.notes.table)

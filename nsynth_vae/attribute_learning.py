@@ -184,11 +184,11 @@ def learn_direction(attribute: Attribute, train: Notes, steps: Steps, judge: Jud
     deviation, real = steps.deviations[name], local_deviation(train.descriptors[name], table)
     if not deviation > LEAST_PLAYED * real:
         return f"the model plays {name} with a deviation of {deviation:.2g}, real notes have {real:.2g}"
-    by_descriptor = []
+    by_descriptor = steps.candidates(attribute) if is_enough(steps.table, np.ones(len(steps.table), bool)) else []
     sides = quarters(attribute.sign * train.descriptors[name], table)
     if all(is_enough(table, side) for side in sides):
         words = f"top against bottom quarter of {'-' * (attribute.sign < 0)}{name} within {REACH} semitones"
-        by_descriptor = [*contrasts(train, *sides, words), *steps.candidates(attribute)]
+        by_descriptor = [*contrasts(train, *sides, words), *by_descriptor]
     slope, best = steps.slope(name), None
     for candidates in (by_label, by_descriptor):
         if not candidates or (best and not missed(best["effect"])):
