@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from nsynth_vae import latent
-from nsynth_vae.attribute_learning import TARGETS, Attribute, Candidate
+from nsynth_vae.attribute_learning import TARGETS, Attribute, Candidate, missed
 from nsynth_vae.attribute_notes import Notes
 from nsynth_vae.attribute_steps import Sounds, play
 from nsynth_vae.deployed import Deployed
@@ -20,6 +20,9 @@ from nsynth_vae.pitch import estimate_pitch
 
 TRIALS = 5
 """Lengths of a direction that are tried."""
+
+SHORTER = (0.75, 0.5, 0.25)
+"""Shares of a length that are tried where it does not do: further on, the sound may do something else."""
 
 TOLERANCE = 0.1
 """How near to one standard deviation its effect is brought."""
@@ -38,10 +41,6 @@ class _Trial:
     """By how much the attribute rises, float `[notes]`."""
     reached: float
     """The median of that, in deviations."""
-
-    @property
-    def rises(self) -> float:
-        return float(np.mean(self.change > 0))
 
     @property
     def off(self) -> float:
@@ -107,7 +106,7 @@ class Judge:
     ) -> tuple[np.ndarray, dict]:
         """Brings a direction to the length at which the attribute rises by one standard deviation, in the median.
 
-        Where that is out of reach, to the one that comes nearest of those at which it rises on enough of the notes.
+        Where that is out of reach, to the one that comes nearest of those that miss the fewest `TARGETS`.
 
         Args:
             attribute: what is to rise.
@@ -131,25 +130,20 @@ class Judge:
                 break
             tried.append(attempt(min(_next_length(tried), self.longest)))
         best = min(tried, key=lambda trial: trial.off)
-        if best.off > TOLERANCE and best.rises < TARGETS["rises"]:
-            # Further on, the sound may do something else.
-            tried += [attempt(best.length / 2), attempt(best.length / 4)]
-            best = max(tried, key=lambda trial: (min(trial.rises, TARGETS["rises"]), -trial.off))
+        if best.off > TOLERANCE and missed(self._effect(best)):
+            tried += [attempt(best.length * share) for share in SHORTER]
+            best = max(tried, key=lambda trial: (-len(missed(self._effect(trial))), -trial.off))
         at_half = self._changes(attribute, self._moved(best.length / 2 * unit))
-        change, length = best.change, best.length
-        return length * unit, {
-            "strength": 1,
-            "notes": len(change),
-            "rises": _share(change > 0),
+        return best.length * unit, {
+            **self._effect(best),
             "rises_half": _share(at_half > 0),
-            "rises_further": _share(change > at_half),
-            "median_change": _number(attribute.sign * np.median(change)),
+            "rises_further": _share(best.change > at_half),
+            "median_change": _number(attribute.sign * np.median(best.change)),
             "median_change_half": _number(attribute.sign * np.median(at_half)),
             "unit": DESCRIPTORS[attribute.descriptor].unit,
             "within_family_standard_deviation": _number(deviation),
-            "length": _number(length),
-            "at_longest": bool(length == self.longest),
-            **self._kept(best.sounds),
+            "length": _number(best.length),
+            "at_longest": bool(best.length == self.longest),
         }
 
     def hear(self, direction: np.ndarray) -> dict:
@@ -165,13 +159,23 @@ class Judge:
             "strength": 1,
             "notes": len(change),
             "rises": _share(change > 0),
+            **self._kept(sounds),
             "rises_half": _share(at_half > 0),
             "rises_further": _share(change > at_half),
             "median_change": _number(np.median(change)),
             "median_change_half": _number(np.median(at_half)),
             "unit": "of the direction, as the encoder hears it",
             "length": _number(length),
-            **self._kept(sounds),
+        }
+
+    def _effect(self, trial: _Trial) -> dict:
+        """Returns the part of a trial's effect that `TARGETS` are set for."""
+        return {
+            "strength": 1,
+            "notes": len(trial.change),
+            "rises": _share(trial.change > 0),
+            **self._kept(trial.sounds),
+            "deviations": _number(trial.reached),
         }
 
     def _expected(self, attribute: Attribute, direction: np.ndarray, slope: np.ndarray) -> float:

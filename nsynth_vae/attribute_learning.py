@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 LEAST_NOTES, LEAST_INSTRUMENTS = 20, 3
 """What an attribute is learnt from at least, on either side: with it and without it."""
 
-TARGETS = {"rises": 0.9, "pitch_kept": 0.98, "family_kept": 0.8}
-"""Shares of the notes, at least, on which an attribute is to rise, and pitch and family are to be heard as before."""
+TARGETS = {"rises": 0.9, "pitch_kept": 0.98, "family_kept": 0.8, "deviations": 0.5}
+"""What an effect is to be at least: the shares of the notes on which the attribute rises, and pitch and family are heard
+as before; and how far it rises, in its standard deviations."""
 
 LEAST_RISES = 2 / 3
 """Share below which a direction is not worth having."""
@@ -142,9 +143,8 @@ def contrasts(notes: Notes, top: np.ndarray, bottom: np.ndarray, words: str) -> 
 
 
 def missed(effect: dict) -> dict[str, float]:
-    """Returns the shares of an effect that are below `TARGETS`; a share that is None is not known, and none of them."""
-    shares = {name: effect[name] for name in TARGETS}
-    return {name: share for name, share in shares.items() if share is not None and share < TARGETS[name]}
+    """Returns what of an effect is below `TARGETS`; what is None is not known, and no miss."""
+    return {name: effect[name] for name in TARGETS if effect[name] is not None and effect[name] < TARGETS[name]}
 
 
 def learn_direction(attribute: Attribute, train: Notes, steps: Steps, judge: Judge) -> dict | str:
@@ -198,7 +198,7 @@ def learn_direction(attribute: Attribute, train: Notes, steps: Steps, judge: Jud
         if best is None:
             best = found
         elif _merit(found["effect"]) > _merit(best["effect"]):
-            words = ", ".join(f"{measure} {share:.0%}" for measure, share in missed(best["effect"]).items())
+            words = ", ".join(f"{measure} {value:.2g}" for measure, value in missed(best["effect"]).items())
             best = found | {"learnt_from": f"{chosen.learnt_from} ({attribute.label}: {words})"}
     if best is None:
         return missing

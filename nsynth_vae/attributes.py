@@ -259,7 +259,7 @@ def markdown(attributes: dict) -> str:
             raised,
             share(effect["rises"]),
             share(effect["rises_half"]),
-            f"{effect['median_change']:.3g}" + " (longest)" * bool(effect.get("at_longest")),
+            f"{effect['median_change']:.3g}",
             "" if deviation is None else f"{deviation:.3g}",
             share(effect["pitch_kept"]),
             share(effect["family_kept"]),
