@@ -34,8 +34,8 @@ SHIPPED = pathlib.Path(__file__).resolve().parents[2] / "models" / "synthesizer"
 TFLITE = "synthesizer_float16.tflite"
 """The file in a synthesizer's folder that LiteRT runs: log_mel `[1, num_frames, mel_bins]`, pitch `[1]` to audio."""
 
-PEAK = 507 / 512
-"""A louder note is scaled to this peak as a whole: 0.99, and exact in float16."""
+PEAK = 2027 / 2048
+"""A louder note is scaled to this peak as a whole: just below 0.99, and exact in float16."""
 
 _LIMIT = 8.0
 
