@@ -20,8 +20,8 @@ LEAST_NOTES, LEAST_INSTRUMENTS = 20, 3
 """What an attribute is learnt from at least, on either side: with it and without it."""
 
 TARGETS = {"rises": 0.9, "pitch_kept": 0.98, "family_kept": 0.8, "deviations": 0.5}
-"""What an effect is to be at least: the shares of the notes on which the attribute rises, and pitch and family are heard
-as before; and how far it rises, in its standard deviations."""
+"""What an effect is to be at least: the shares of the notes on which the attribute rises, and on which pitch and family
+are heard as before; and how far it rises, in its standard deviations."""
 
 LEAST_RISES = 2 / 3
 """Share below which a direction is not worth having."""
