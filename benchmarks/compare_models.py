@@ -41,10 +41,10 @@ from nsynth_vae.probes import family_accuracy, pitch_accuracy, pitch_r2
 if TYPE_CHECKING:
     import tensorflow as tf
 
-_AS_THEY_ARE = {"recolored_share": 0.0, "transposed_copies": 0}
-"""Notes are neither recolored nor transposed in the designs that were compared before that was there."""
-_RECOLORED = {"transposed_copies": 0}
-"""The default, but for the transposed copies, which came after the ablation."""
+_AS_THEY_ARE = {"recolored_share": 0.0, "transposed_copies": 0, "blended_share": 0.0}
+"""Notes are not recolored, transposed or blended in the designs that were compared before that was there."""
+_RECOLORED = {"transposed_copies": 0, "blended_share": 0.0}
+"""The default, but for transposed copies and blends, which came after the ablation."""
 
 DESIGNS: dict[str, dict] = {
     "plain reconstruction": {"adversary_weight": 0.0} | _AS_THEY_ARE,
@@ -65,7 +65,8 @@ DESIGNS: dict[str, dict] = {
     "Gaussian likelihood": {"likelihood": "gaussian"} | _RECOLORED,
     "NSynth notes alone": {"data": "--test"} | _RECOLORED,
     "starter notes alone": {"data": "starter"} | _RECOLORED,
-    "two transposed copies of each note (the default)": {},
+    "two transposed copies of each note": {"blended_share": 0.0},
+    "two transposed copies, half of the notes blended (the default)": {},
 }
 """Fields of the configuration, and what it has no field for: `template`, `likelihood`, and which notes are learnt."""
 
@@ -147,7 +148,10 @@ def compare(
     if not template:
         vae.decoder.template = np.zeros_like(vae.decoder.template)
     batches = train.training(
-        batch_size=config.train.batch_size, cross_note_share=config.model.cross_note_share, seed=seed
+        batch_size=config.train.batch_size,
+        cross_note_share=config.model.cross_note_share,
+        blended_share=config.model.blended_share,
+        seed=seed,
     )
     with mock.patch.object(losses, "laplace_nll", gaussian_nll if likelihood == "gaussian" else losses.laplace_nll):
         steps = equal_time.train(vae, batches, config.train, 60 * cpu_minutes)

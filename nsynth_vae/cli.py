@@ -213,6 +213,7 @@ _MODEL_OPTIONS = (
     ("--kl-warmup-steps", "steps over which that weight grows from 0", {"metavar": "N"}),
     ("--cross-note-share", "share of notes decoded to another note of their instrument, 0 to 1", {"metavar": "X"}),
     ("--recolored-share", "share of training notes that get a random equaliser and decay, 0 to 1", {"metavar": "X"}),
+    ("--blended-share", "share of training notes blended with another instrument's, 0 to 1", {"metavar": "X"}),
     ("--transposed-copies", "copies of each training note, some semitones higher, 0 to 6", {"metavar": "N"}),
     ("--adversary-weight", "weight of the classifier that keeps the pitch out of z; 0: none", {"metavar": "X"}),
 )

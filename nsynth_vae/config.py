@@ -177,6 +177,8 @@ class ModelConfig(_Section):
     """Share of a batch that is decoded to another note of the encoded note's instrument."""
     recolored_share: float = 0.75
     """Share of a training batch that gets a random timbre: an equaliser and a decay; see `augmentation`."""
+    blended_share: float = 0.5
+    """Share of a training batch that is blended with another instrument's note of the pitch; see `data.epochs`."""
     transposed_copies: int = 2
     """Copies of each training note, each a few semitones higher, formants included; see `data.transposed`."""
     adversary_weight: float = 1000.0
@@ -190,7 +192,7 @@ class ModelConfig(_Section):
             _check(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
         most = 6  # features.MOST_SEMITONES
         _check(0 <= self.transposed_copies <= most, "transposed_copies", self.transposed_copies, f"0 to {most}")
-        for name in ("cross_note_share", "recolored_share"):
+        for name in ("cross_note_share", "recolored_share", "blended_share"):
             _check(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a number from 0 to 1")
 
 

@@ -129,8 +129,9 @@ class _Run(TrainingRun):
         return VAE(config)
 
     def batch_options(self) -> Mapping[str, object]:
-        """Returns how notes are paired."""
-        return {"cross_note_share": self.config.model.cross_note_share}
+        """Returns how notes are paired and blended."""
+        model = self.config.model
+        return {"cross_note_share": model.cross_note_share, "blended_share": model.blended_share}
 
     def show(self, model: VAE, examples: Examples) -> Media:
         """Returns reconstructions."""

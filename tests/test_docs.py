@@ -140,6 +140,7 @@ def test_options_of_the_readme_exist_with_their_defaults():
         "--adversary-weight": default.model.adversary_weight,
         "--cross-note-share": default.model.cross_note_share,
         "--recolored-share": default.model.recolored_share,
+        "--blended-share": default.model.blended_share,
         "--transposed-copies": default.model.transposed_copies,
     }
     together = f"| {default.train.batch_size}, {default.train.learning_rate}, {default.train.seed} |"

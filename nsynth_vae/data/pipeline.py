@@ -18,6 +18,7 @@ import numpy as np
 from nsynth_vae.config import AudioConfig, InputError, stable_hash
 from nsynth_vae.data.batches import SplitNotes, StreamedNotes, by_rows, by_steps
 from nsynth_vae.data.cache import DiskStore, FeatureStore, MemoryStore, stream_features
+from nsynth_vae.data.epochs import Blends, blended, plan_blends, plan_epoch
 from nsynth_vae.data.source import BadNotes, Source
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ RESERVOIR_NOTES = 384
 """Notes that a stream without a cache keeps, over all instruments, as partners for later ones."""
 
 RESERVOIR_PER_INSTRUMENT = 4
+
+RESERVOIR_PER_PITCH = 3
+"""Notes that it keeps of each pitch, to blend later ones with."""
 
 
 class SplitFeatures(SplitNotes):
@@ -41,9 +45,15 @@ class SplitFeatures(SplitNotes):
 
     @abc.abstractmethod
     def training(
-        self, *, batch_size: int, seed: int, first_step: int = 0, cross_note_share: float = 0.0
+        self,
+        *,
+        batch_size: int,
+        seed: int,
+        first_step: int = 0,
+        cross_note_share: float = 0.0,
+        blended_share: float = 0.0,
     ) -> tf.data.Dataset:
-        """Returns endless batches, of which a share has partners as targets; see the base class."""
+        """Returns endless batches, of which a share has partners as targets, a share is blended; see the base class."""
 
     def _signature(self, names: tuple[str, ...], batch_size: int | None) -> dict:
         import tensorflow as tf
@@ -76,22 +86,44 @@ class CachedFeatures(SplitFeatures):
         }
 
     def training(
-        self, *, batch_size: int, seed: int, first_step: int = 0, cross_note_share: float = 0.0
+        self,
+        *,
+        batch_size: int,
+        seed: int,
+        first_step: int = 0,
+        cross_note_share: float = 0.0,
+        blended_share: float = 0.0,
     ) -> tf.data.Dataset:
         """Returns endless batches; see the base class."""
         steps = self.steps_per_epoch(batch_size)
 
         @functools.lru_cache(maxsize=2)
-        def plan(epoch: int) -> tuple[np.ndarray, np.ndarray]:
-            return plan_epoch(self.table.instrument_str, batch_size, cross_note_share, (seed, epoch))
+        def plan(epoch: int) -> tuple[np.ndarray, np.ndarray, Blends]:
+            labels, order = self.table, (seed, epoch)
+            notes, targets = plan_epoch(labels.instrument_str, batch_size, cross_note_share, order)
+            blends = plan_blends(labels.instrument_str, labels.pitch, notes, targets, blended_share, order)
+            return notes, targets, blends
 
         def load(step: np.ndarray) -> list[np.ndarray]:
             epoch, position = divmod(int(step), steps)
-            notes, targets = (half[position] for half in plan(epoch))
-            note, target = self.read(notes), self.read(targets)
-            return [note[name] for name in _NOTE] + [target[name] for name in _NOTE]
+            notes, targets, blends = plan(epoch)
+            fraction = blends.fraction[position]
+            return [
+                *self._read_blended(notes[position], blends.notes[position], fraction),
+                *self._read_blended(targets[position], blends.targets[position], fraction),
+            ]
 
         return by_steps(load, self._signature(_NOTE + _TARGET, batch_size), first_step)
+
+    def _read_blended(self, notes: np.ndarray, others: np.ndarray, fraction: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Returns (log_mel, pitch, velocity) of notes, those with a fraction above 0 blended with the others."""
+        note = tuple(self.read(notes).values())
+        chosen = np.flatnonzero(fraction)
+        other = tuple(self.read(others[chosen]).values())
+        between = blended(tuple(values[chosen] for values in note), other, fraction[chosen])
+        for values, new in zip(note, between, strict=True):
+            values[chosen] = new
+        return note
 
     def batches(self, batch_size: int) -> tf.data.Dataset:
         """Returns every note once; see the base class."""
@@ -108,12 +140,21 @@ class StreamedFeatures(StreamedNotes, SplitFeatures):
         self.audio = audio
 
     def training(
-        self, *, batch_size: int, seed: int, first_step: int = 0, cross_note_share: float = 0.0
+        self,
+        *,
+        batch_size: int,
+        seed: int,
+        first_step: int = 0,
+        cross_note_share: float = 0.0,
+        blended_share: float = 0.0,
     ) -> tf.data.Dataset:
-        """Returns endless batches; see the base class. Partners come from the notes read before."""
+        """Returns endless batches; see the base class.
+
+        Partners come from the notes read before. A note with another one as its target is not blended.
+        """
         cross = round(batch_size * cross_note_share)
         return self._by_epochs(
-            lambda order: self._pairs(order, batch_size, cross),
+            lambda order: self._pairs(order, batch_size, cross, blended_share),
             self._signature(_NOTE + _TARGET, batch_size),
             batch_size=batch_size,
             seed=seed,
@@ -142,20 +183,31 @@ class StreamedFeatures(StreamedNotes, SplitFeatures):
         table = self._source.table
         return log_mel, table.pitch[row], table.velocity[row]
 
-    def _pairs(self, order: tuple[int, int], batch_size: int, cross: int) -> Iterator[tuple]:
-        """Yields (note, target) without end; the first `cross` of a batch have a partner if one was met before."""
+    def _pairs(self, order: tuple[int, int], batch_size: int, cross: int, blended_share: float) -> Iterator[tuple]:
+        """Yields (note, target) without end.
+
+        The first `cross` of a batch have a partner if one was met before; of the others a share is blended, if a note
+        of the pitch and of another instrument was met.
+        """
         generator = np.random.default_rng(stable_hash("reservoir", *order))
         reservoir: dict[str, collections.deque] = {}
         held = collections.deque()
+        at_pitch: dict[int, collections.deque] = {}
         for position, (row, log_mel) in enumerate(self._endless(order)):
             note = self._labelled(row, log_mel)
             instrument = self._source.table.instrument_str[row]
             partners = reservoir.setdefault(instrument, collections.deque())
-            choice = generator.random()
-            target = note
+            same_pitch = at_pitch.setdefault(int(note[1]), collections.deque(maxlen=RESERVOIR_PER_PITCH))
+            choice, blend, fraction = generator.random(3)
             if position % batch_size < cross and partners:
-                target = partners[int(choice * len(partners))]
-            yield note + target
+                yield note + partners[int(choice * len(partners))]
+            else:
+                others = [other for name, other in same_pitch if name != instrument]
+                shown = note
+                if others and blend < blended_share:
+                    shown = blended(note, others[int(choice * len(others))], fraction)
+                yield shown + shown
+            same_pitch.append((instrument, note))
             partners.append(note)
             held.append(instrument)
             if len(partners) > RESERVOIR_PER_INSTRUMENT:
@@ -163,43 +215,6 @@ class StreamedFeatures(StreamedNotes, SplitFeatures):
                 held.remove(instrument)
             elif len(held) > RESERVOIR_NOTES:
                 reservoir[held.popleft()].popleft()
-
-
-def plan_epoch(
-    instruments: np.ndarray, batch_size: int, cross_note_share: float, order: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns which notes an epoch's batches hold, and what each is decoded to.
-
-    Every note comes once, but for what is left over a whole number of batches (all come once more if they are fewer
-    than one batch). The first `cross_note_share` of a batch is decoded to another note of the instrument, if there is
-    one, the rest to the note itself.
-
-    Args:
-        instruments: object (str) `[notes]`.
-        batch_size: notes in a batch.
-        cross_note_share: 0 to 1.
-        order: (seed, epoch), of which the result is a pure function.
-
-    Returns:
-        (notes, targets): int64 `[batches, batch_size]`, positions in `instruments`.
-    """
-    generator = np.random.default_rng(stable_hash("epoch", *order))
-    count = len(instruments)
-    batches = max(1, count // batch_size)
-    repeats = -(-batches * batch_size // count)
-    notes = np.concatenate([generator.permutation(count) for _ in range(repeats)])[: batches * batch_size]
-    # Notes sorted by instrument: a note's partners are the rest of its run, and a random step along the run finds one.
-    by_instrument = np.argsort(instruments.astype(str), kind="stable")
-    place = np.empty(count, np.int64)
-    place[by_instrument] = np.arange(count)
-    _, inverse, sizes = np.unique(instruments.astype(str), return_inverse=True, return_counts=True)
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    size, start = sizes[inverse[notes]], starts[inverse[notes]]
-    step = 1 + np.floor(generator.random(len(notes)) * np.maximum(size - 1, 1)).astype(np.int64)
-    partners = by_instrument[start + (place[notes] - start + step) % size]
-    cross = np.tile(np.arange(batch_size) < round(batch_size * cross_note_share), batches)
-    targets = np.where(cross & (size > 1), partners, notes)
-    return notes.reshape(batches, batch_size), targets.reshape(batches, batch_size)
 
 
 def open_features(

@@ -1,6 +1,5 @@
 """Batches: their order, their partners, and that every way of caching gives the same features."""
 
-import collections
 import os
 import signal
 import subprocess
@@ -15,7 +14,7 @@ from nsynth_vae import features
 from nsynth_vae.config import AudioConfig, InputError
 from nsynth_vae.data.cache import DiskStore, stream_features
 from nsynth_vae.data.open import open_source
-from nsynth_vae.data.pipeline import CachedFeatures, StreamedFeatures, open_features, plan_epoch
+from nsynth_vae.data.pipeline import CachedFeatures, StreamedFeatures, open_features
 from nsynth_vae.data.source import BadNoteError, BadNotes
 
 CONFIG = AudioConfig()
@@ -33,43 +32,6 @@ def source(folder):
 
 def train_rows(source):
     return np.flatnonzero(source.table.split == 0)
-
-
-def test_plan_is_a_pure_function_of_seed_and_epoch():
-    instruments = np.array(["a"] * 20 + ["b"] * 15 + ["c"], object)
-    first, again = (plan_epoch(instruments, 8, 0.5, (3, 7)) for _ in range(2))
-    np.testing.assert_array_equal(first, again)
-    assert not np.array_equal(first[0], plan_epoch(instruments, 8, 0.5, (3, 8))[0])
-    assert not np.array_equal(first[0], plan_epoch(instruments, 8, 0.5, (4, 7))[0])
-
-
-def test_plan_has_every_note_at_most_once_and_pairs_within_the_instrument():
-    instruments = np.array(["a", "b"] * 20 + ["c"], object)
-    notes, targets = plan_epoch(instruments, 8, 0.5, (0, 0))
-    assert notes.shape == targets.shape == (5, 8)
-    assert len(set(notes.ravel())) == 40
-    assert (instruments[notes] == instruments[targets]).all()
-    np.testing.assert_array_equal(notes[:, 4:], targets[:, 4:])
-    paired = instruments[notes[:, :4]] != "c"
-    assert (notes[:, :4] != targets[:, :4])[paired].all()
-    assert (notes[:, :4] == targets[:, :4])[~paired].all()
-
-
-def test_partners_are_spread_evenly_over_the_instruments_other_notes():
-    instruments = np.array(["a"] * 5 + ["b"] * 3, object)
-    pairs = collections.Counter()
-    for epoch in range(2000):
-        notes, targets = plan_epoch(instruments, 8, 1.0, (0, epoch))
-        pairs.update(zip(notes.ravel(), targets.ravel(), strict=True))
-    of_first = np.array([pairs[0, other] for other in (1, 2, 3, 4)])
-    assert of_first.sum() == 2000 and pairs[0, 0] == 0
-    assert (abs(of_first - 500) < 5 * np.sqrt(500)).all()
-
-
-def test_plan_repeats_notes_only_if_they_are_fewer_than_a_batch():
-    notes, _ = plan_epoch(np.array(["a", "b", "c"], object), 8, 0.0, (0, 0))
-    assert notes.shape == (1, 8)
-    assert sorted(collections.Counter(notes.ravel()).values()) == [2, 3, 3]
 
 
 def ways(source, tmp_path):
@@ -127,12 +89,45 @@ def test_training_batches_repeat_and_can_be_entered_in_the_middle(source, tmp_pa
     assert np.mean(cross) > 0.7
 
 
+@pytest.mark.parametrize("way", ["memory", "disk", "streamed"])
+def test_blends_are_between_two_notes_of_one_pitch(source, tmp_path, way):
+    """And differ from what is not blended by no more than that; the targets are the blends themselves."""
+    notes = ways(source, tmp_path)[way]
+    (everything,) = notes.batches(100)
+    every = everything["log_mel"].numpy()
+
+    def take(share):
+        batches = notes.training(batch_size=8, seed=1, blended_share=share).take(8)
+        batches = [{name: value.numpy() for name, value in batch.items()} for batch in batches]
+        return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+
+    plain, blended, again = take(0.0), take(1.0), take(1.0)
+    for name, values in blended.items():
+        np.testing.assert_array_equal(values, again[name])
+    np.testing.assert_array_equal(blended["pitch"], plain["pitch"])
+    for name in ("log_mel", "pitch", "velocity"):
+        np.testing.assert_array_equal(blended[name], blended[f"target_{name}"])
+    changed = 0
+    for pitch, log_mel, was in zip(blended["pitch"], blended["log_mel"], plain["log_mel"], strict=True):
+        own = np.flatnonzero([np.array_equal(one, was) for one in every])[0]
+        same = (everything["pitch"].numpy() == pitch) & (notes.table.instrument_str != notes.table.instrument_str[own])
+        apart = every[same] - was
+        # The note plus a fraction of the way to one of the others.
+        fraction = ((log_mel - was) * apart).sum(axis=(1, 2)) / (apart**2).sum(axis=(1, 2))
+        errors = np.abs(was + fraction[:, None, None] * apart - log_mel).max(axis=(1, 2))
+        best = errors.argmin()
+        assert errors[best] < 1e-4 and -1e-5 <= fraction[best] <= 1 + 1e-5
+        changed += fraction[best] > 1e-5
+    # A stream's first notes have met no others.
+    assert changed == 64 if way != "streamed" else changed > 32
+
+
 def test_a_stream_without_a_cache_keeps_a_bounded_number_of_partners(source, monkeypatch):
     monkeypatch.setattr("nsynth_vae.data.pipeline.RESERVOIR_NOTES", 2)
     notes = open_features(source, train_rows(source), CONFIG, BadNotes(), memory=False)
     assert isinstance(notes, StreamedFeatures)
     read = []
-    pairs = notes._pairs((0, 0), 8, 8)
+    pairs = notes._pairs((0, 0), 8, 8, 0.0)
     for _ in range(36):
         note = next(pairs)
         read.append(note)
