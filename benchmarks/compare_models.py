@@ -5,6 +5,8 @@ Then, from the mean of the weights and from z_mean, on each of `--splits`:
 
 - `log_mel_l1`: nats, notes decoded from their own z;
 - `cross_l1`: the same, each note decoded from the z of another note of its instrument;
+- `nearest`: share of notes decoded from the z of a note of another pitch of their instrument that are nearer to the
+  note than to any other instrument's note of its pitch;
 - `pitch, linear` and `pitch, MLP`: accuracy, averaged over the pitches that both splits have, of classifiers that
   learn to read the pitch from z on the train notes of `--test`, and read it on the split's; below the table, the
   same classifiers on the one-hot true family and on time-averaged log-mels;
@@ -29,6 +31,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import equal_time
 import numpy as np
+from latent import nearest_to_own
 
 from nsynth_vae.config import Config, DataConfig, ModelConfig, TrainConfig
 from nsynth_vae.data.open import open_sources
@@ -36,37 +39,39 @@ from nsynth_vae.data.pipeline import CachedFeatures, open_features
 from nsynth_vae.data.select import select
 from nsynth_vae.data.source import BadNotes, NoteTable
 from nsynth_vae.data.transposed import with_transposed
+from nsynth_vae.evaluation.systems import ask_for_other_pitches
 from nsynth_vae.probes import family_accuracy, pitch_accuracy, pitch_r2
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-_AS_THEY_ARE = {"recolored_share": 0.0, "transposed_copies": 0, "blended_share": 0.0}
-"""Notes are not recolored, transposed or blended in the designs that were compared before that was there."""
-_RECOLORED = {"transposed_copies": 0, "blended_share": 0.0}
-"""The default, but for transposed copies and blends, which came after the ablation."""
+_AS_THEY_ARE = {"latent_dim": 32, "recolored_share": 0.0, "transposed_copies": 0, "blended_share": 0.0}
+"""The default when the first designs were compared: notes were not recolored, transposed or blended yet."""
+_BASE = {"latent_dim": 32, "transposed_copies": 0, "blended_share": 0.0}
+"""What the ablation is around: the default before notes were transposed and blended, and before the ablation."""
 
 DESIGNS: dict[str, dict] = {
-    "plain reconstruction": {"adversary_weight": 0.0} | _AS_THEY_ARE,
-    "half cross-note": {"adversary_weight": 0.0, "cross_note_share": 0.5} | _AS_THEY_ARE,
-    "pitch adversary 300": {"adversary_weight": 300.0} | _AS_THEY_ARE,
-    "pitch adversary 1000": {"adversary_weight": 1000.0} | _AS_THEY_ARE,
-    "pitch adversary 3000": {"adversary_weight": 3000.0} | _AS_THEY_ARE,
-    "pitch adversary 1000, no harmonic template": {"adversary_weight": 1000.0, "template": 0} | _AS_THEY_ARE,
-    "base": _RECOLORED,
-    "base, another seed": {"seed": 1} | _RECOLORED,
-    "latent_dim 16": {"latent_dim": 16} | _RECOLORED,
-    "latent_dim 64": {"latent_dim": 64} | _RECOLORED,
-    "latent_dim 64, another seed": {"latent_dim": 64, "seed": 1} | _RECOLORED,
-    "latent_dim 128": {"latent_dim": 128} | _RECOLORED,
-    "beta 4": {"beta": 4.0} | _RECOLORED,
-    "cross_note_share 0.25": {"cross_note_share": 0.25} | _RECOLORED,
-    "channels 256": {"channels": 256} | _RECOLORED,
-    "Gaussian likelihood": {"likelihood": "gaussian"} | _RECOLORED,
-    "NSynth notes alone": {"data": "--test"} | _RECOLORED,
-    "starter notes alone": {"data": "starter"} | _RECOLORED,
-    "two transposed copies of each note": {"blended_share": 0.0},
-    "two transposed copies, half of the notes blended (the default)": {},
+    "plain reconstruction": _AS_THEY_ARE | {"adversary_weight": 0.0},
+    "half cross-note": _AS_THEY_ARE | {"adversary_weight": 0.0, "cross_note_share": 0.5},
+    "pitch adversary 300": _AS_THEY_ARE | {"adversary_weight": 300.0},
+    "pitch adversary 1000": _AS_THEY_ARE | {"adversary_weight": 1000.0},
+    "pitch adversary 3000": _AS_THEY_ARE | {"adversary_weight": 3000.0},
+    "pitch adversary 1000, no harmonic template": _AS_THEY_ARE | {"adversary_weight": 1000.0, "template": 0},
+    "base": _BASE,
+    "base, another seed": _BASE | {"seed": 1},
+    "latent_dim 16": _BASE | {"latent_dim": 16},
+    "latent_dim 64": _BASE | {"latent_dim": 64},
+    "latent_dim 16, another seed": _BASE | {"latent_dim": 16, "seed": 1},
+    "latent_dim 128": _BASE | {"latent_dim": 128},
+    "beta 4": _BASE | {"beta": 4.0},
+    "cross_note_share 0.25": _BASE | {"cross_note_share": 0.25},
+    "channels 256": _BASE | {"channels": 256},
+    "Gaussian likelihood": _BASE | {"likelihood": "gaussian"},
+    "NSynth notes alone": _BASE | {"data": "--test"},
+    "starter notes alone": _BASE | {"data": "starter"},
+    "two transposed copies of each note": {"latent_dim": 32, "blended_share": 0.0},
+    "two transposed copies, half of the notes blended": {"latent_dim": 32},
+    "the default": {},
 }
 """Fields of the configuration, and what it has no field for: `template`, `likelihood`, and which notes are learnt."""
 
@@ -162,15 +167,18 @@ def compare(
     def z_mean(log_mel: np.ndarray) -> np.ndarray:
         return np.concatenate([encode(log_mel[i : i + 64]) for i in range(0, len(log_mel), 64)])
 
+    def decoded(*inputs: np.ndarray) -> np.ndarray:
+        count = len(inputs[0])
+        return np.concatenate([decode(*(array[i : i + 64] for array in inputs)) for i in range(0, count, 64)])
+
     def log_mel_l1(z: np.ndarray, part: dict[str, np.ndarray]) -> float:
-        errors = [
-            np.abs(
-                decode(*(array[i : i + 64] for array in (z, part["pitch"], part["velocity"])))
-                - part["log_mel"][i : i + 64]
-            ).mean(axis=(1, 2))
-            for i in range(0, len(z), 64)
-        ]
-        return round(float(np.concatenate(errors).mean()) * config.audio.log_mel_scale, 3)
+        error = np.abs(decoded(z, part["pitch"], part["velocity"]) - part["log_mel"]).mean()
+        return round(float(error) * config.audio.log_mel_scale, 3)
+
+    def nearest(z: np.ndarray, part: dict[str, np.ndarray], table: NoteTable) -> float:
+        asked = ask_for_other_pitches(table, 0)
+        sounds = decoded(z[asked.note], asked.pitch, asked.velocity)
+        return round(float(np.nanmean(nearest_to_own(sounds, asked.reference, table, part["log_mel"]))), 3)
 
     row = {"steps": steps}
     learnt, table = z_mean(read_all(notes["train"])["log_mel"]), notes["train"].table
@@ -180,6 +188,7 @@ def compare(
         measured = {
             "log_mel_l1": log_mel_l1(z, part),
             "cross_l1": log_mel_l1(z[partners(asked.instrument_str)], part),
+            "nearest": nearest(z, part, asked),
             **probe(learnt, z, table, asked),
             "R2": round(pitch_r2(learnt, z, table.pitch, asked.pitch), 2),
             "active": f"{int((z.var(axis=0) > ACTIVE_VARIANCE).sum())} of {config.model.latent_dim}",

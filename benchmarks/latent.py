@@ -43,7 +43,7 @@ import numpy as np
 
 from nsynth_vae import descriptors, latent, mixture, pitch
 from nsynth_vae.config import AudioConfig, DataConfig
-from nsynth_vae.data.source import BadNotes
+from nsynth_vae.data.source import BadNotes, NoteTable
 from nsynth_vae.deployed import Deployed, open_model
 from nsynth_vae.evaluation.measure import make_pool
 from nsynth_vae.evaluation.notes import open_notes
@@ -95,7 +95,9 @@ def main(arguments: list[str] | None = None) -> dict:
 class _Bench:
     """The model, the real notes, and processes that measure sounds."""
 
-    def __init__(self, model: Deployed, table, audio: np.ndarray, pool: ProcessPoolExecutor, seed: int) -> None:
+    def __init__(
+        self, model: Deployed, table: NoteTable, audio: np.ndarray, pool: ProcessPoolExecutor, seed: int
+    ) -> None:
         self.model, self.table, self.audio, self.pool, self.seed = model, table, audio, pool, seed
         self.z = model.encode(audio)
         self.log_mel = _log_mel(audio, model.config)
@@ -197,7 +199,7 @@ class _Bench:
         rows = []
         for name, z in (("one other note", self.z[asked.note]), ("mean of its other notes", means)):
             decoded = self.model.decode_log_mel(z, asked.pitch, asked.velocity)
-            found = np.array([self._is_nearest(*each) for each in zip(decoded, asked.reference, strict=True)])
+            found = nearest_to_own(decoded, asked.reference, self.table, self.log_mel)
             known = ~np.isnan(found)
             row = {"z": name, "pairs": int(known.sum()), "no other instrument there": int((~known).sum())}
             row["nearest to its own"] = np.mean(found[known])
@@ -206,14 +208,6 @@ class _Bench:
                 row[f"{low} to {high} semitones apart"] = np.mean(found[some]) if some.any() else None
             rows.append(row)
         return rows
-
-    def _is_nearest(self, log_mel: np.ndarray, note: int) -> float:
-        """Returns whether a log-mel is nearer to a note than to those of other instruments; NaN without any."""
-        same_pitch = self.table.pitch == self.table.pitch[note]
-        others = np.flatnonzero(same_pitch & (self.table.instrument_str != self.table.instrument_str[note]))
-        if not len(others):
-            return np.nan
-        return float(np.abs(self.log_mel[[note, *others]] - log_mel).mean(axis=(1, 2)).argmin() == 0)
 
     def sampling(self, count: int) -> list[dict]:
         """Returns a row for the new sounds, and one for the real notes."""
@@ -260,6 +254,28 @@ class _Bench:
 
     def _each(self, function: Callable, *arrays) -> Iterator:
         return self.pool.map(function, *arrays, chunksize=8)
+
+
+def nearest_to_own(decoded: np.ndarray, notes: np.ndarray, table: NoteTable, log_mels: np.ndarray) -> np.ndarray:
+    """Returns whether decoded notes are nearer to a note than to those of its pitch of all other instruments.
+
+    Args:
+        decoded: float32 `[n, frames, mel_bins]`, log-mels.
+        notes: int64 `[n]`, rows of the table: what each should sound like.
+        table: the real notes.
+        log_mels: float32 `[notes, frames, mel_bins]`, theirs.
+
+    Returns:
+        float `[n]`: 1, 0, or NaN where no other instrument has the pitch.
+    """
+    found = np.full(len(notes), np.nan)
+    for place, (log_mel, note) in enumerate(zip(decoded, notes, strict=True)):
+        same_pitch = table.pitch == table.pitch[note]
+        others = np.flatnonzero(same_pitch & (table.instrument_str != table.instrument_str[note]))
+        if len(others):
+            distance = np.abs(log_mels[[note, *others]] - log_mel).mean(axis=(1, 2))
+            found[place] = distance.argmin() == 0
+    return found
 
 
 def describe_one(descriptor: str, audio: np.ndarray, pitch: int) -> float:

@@ -164,7 +164,7 @@ class DataConfig(_Section):
 class ModelConfig(_Section):
     """The variational autoencoder. See docs/model.md for the comparison behind the defaults."""
 
-    latent_dim: int = 32
+    latent_dim: int = 16
     """Dimensions of z."""
     channels: int = 192
     """Channels of the widest convolutions; the outer, longer layers have half as many."""

@@ -283,3 +283,30 @@ def test_the_cost_of_training_is_counted_and_timed(capsys):
     assert result["operations"] == pytest.approx(3 * 2 * products, rel=0.1)
     assert result["hours_here"] == pytest.approx(3000 / result["notes_a_second"] / 3600)
     assert "1,000 notes, 3 times" in capsys.readouterr().out
+
+
+def test_nearest_to_its_own_of_the_notes_at_its_pitch():
+    from types import SimpleNamespace
+
+    latent = load_benchmark("latent")
+    table = SimpleNamespace(
+        pitch=np.array([60, 60, 60, 62]), instrument_str=np.array(["flute", "flute", "organ", "flute"], object)
+    )
+    log_mels = np.array([0.0, 5.0, 1.0, 9.0])[:, None, None] * np.ones([1, 3, 2])
+    decoded = np.array([0.2, 0.8, 4.0, 9.0])[:, None, None] * np.ones([1, 3, 2])
+    # The second is nearer to the organ, the third to a flute that is not asked for, which does not count; at 62 there
+    # is only the flute.
+    found = latent.nearest_to_own(decoded, np.array([0, 0, 0, 3]), table, log_mels)
+    np.testing.assert_array_equal(found, [1.0, 0.0, 0.0, np.nan])
+    found = latent.nearest_to_own(decoded[2:3], np.array([1]), table, log_mels)
+    np.testing.assert_array_equal(found, [1.0])
+
+
+def test_a_single_descriptor_is_that_of_all():
+    from synthetic import tone
+
+    from nsynth_vae import descriptors
+
+    latent, audio = load_benchmark("latent"), np.asarray(tone(60), np.float32)
+    for name, value in descriptors.describe(audio, 60).items():
+        assert latent.describe_one(name, audio, 60) == value

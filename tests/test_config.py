@@ -35,7 +35,7 @@ def test_round_trip(tmp_path):
     config = Config(
         audio=AudioConfig(num_mel_bins=64),
         data=DataConfig(data=("a", "b"), pitches=(24, 84), velocities=(25, 100), max_notes=7, split_by="instrument"),
-        model=ModelConfig(latent_dim=16, beta=2),
+        model=ModelConfig(latent_dim=24, beta=2),
         train=TrainConfig(seed=3, precision="mixed_bfloat16"),
     )
     path = tmp_path / "config.json"

@@ -71,9 +71,9 @@ def python_blocks(page: pathlib.Path) -> list[str]:
     return [code for _, kind, code in FENCE.findall(page.read_text(encoding="utf-8")) if kind == "python"]
 
 
-def make_figures():
-    """Returns the module docs/make_figures.py, which is no part of the package."""
-    spec = importlib.util.spec_from_file_location("make_figures", ROOT / "docs/make_figures.py")
+def make_figures(script: str = "make_figures"):
+    """Returns a script of docs/ as a module, which is no part of the package."""
+    spec = importlib.util.spec_from_file_location(script, ROOT / f"docs/{script}.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # where dataclasses look their own module up
     spec.loader.exec_module(module)
@@ -241,6 +241,35 @@ def test_figures_are_drawn(tiny, tmp_path, capsys):
         audio, sample_rate = soundfile.read(sounds / f"{name_}.wav")
         assert sample_rate == 16000 and len(audio) == count * 1.5 * 16000 and np.std(audio) > 0
     assert len(capsys.readouterr().out.splitlines()) == 10
+
+
+def test_words_for_names_are_all_on_the_page():
+    from nsynth_vae.points import ALIASES
+
+    rows = re.findall(r"^\| `(\w+)` \| ([a-z_, ]+) \|$", (ROOT / "docs/latent.md").read_text(), re.MULTILINE)
+    assert {alias: name_ for name_, aliases in rows for alias in aliases.split(", ")} == ALIASES
+
+
+def test_what_the_page_of_the_latent_tools_shows_is_made_by_its_commands():
+    script, page = make_figures("make_latent_figures"), (ROOT / "docs/latent.md").read_text()
+    assert sorted(arguments[-1] for _, arguments in script.commands()) == sorted(script.SHOWN)
+    shown = {f"figures/{path}.png" for files in script.SHOWN.values() for f, path in files.items() if f.endswith("png")}
+    shown |= {f"sounds/{path}.wav" for files in script.SHOWN.values() for f, path in files.items() if f.endswith("wav")}
+    assert shown == set(re.findall(r"\(((?:figures|sounds)/[^)]+)\)", page))
+
+
+@pytest.mark.slow
+def test_figures_of_the_latent_tools_are_made(tmp_path):
+    script = make_figures("make_latent_figures")
+    paths = script.make_figures(tmp_path)
+    assert len(paths) == sum(map(len, script.SHOWN.values())) == len(set(paths))
+    for path in paths:
+        if path.suffix == ".png":
+            with PIL.Image.open(path) as picture:
+                assert picture.width > 400 and len(picture.getcolors()) > 20
+        else:
+            audio, sample_rate = soundfile.read(path)
+            assert sample_rate == 16000 and len(audio) >= 64000 and 0.02 < np.abs(audio).max() < 1
 
 
 def test_figures_of_no_model_are_an_error(tmp_path, capsys):

@@ -27,6 +27,7 @@ from nsynth_vae.synthesis import harmonic_noise
 ROOT = pathlib.Path(__file__).parents[1]
 PAGE = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
 CONFIG = Config(model=ModelConfig(channels=16))
+DIM = CONFIG.model.latent_dim
 ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
@@ -94,7 +95,7 @@ def test_rest_examples(folder, models, ports) -> None:
         assert sample_rate == 16000
         np.testing.assert_allclose(found, audio[index], atol=1e-3)
     samples = np.array(json.loads((folder / "samples.json").read_text())["predictions"])
-    unit = np.zeros([2, 32], np.float32)
+    unit = np.zeros([2, DIM], np.float32)
     unit[1, 0] = 1
     decode = models["decoder"].signatures["decode_audio"]
     direct = decode(z=tf.constant(unit), pitch=tf.constant([60, 67]), velocity=tf.constant([100, 80]))["audio"]
@@ -125,7 +126,7 @@ def test_json_of_every_signature_is_the_direct_call(models, by_rows: bool) -> No
     values = {
         "audio": data["audio"][:2],
         "log_mel": rng.normal(size=[2, 251, 128]).astype(np.float32),
-        "z": rng.normal(size=[2, 32]).astype(np.float32),
+        "z": rng.normal(size=[2, DIM]).astype(np.float32),
         "pitch": data["pitch"][:2],
         "velocity": data["velocity"][:2],
         "wav_bytes": np.array([content.getvalue()] * 2, object),
@@ -158,10 +159,10 @@ def test_saved_model_cli_examples(folder, models) -> None:
     done = subprocess.run(["bash", "-euc", commands], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     shown = re.findall(r"puts\['(\w+)'\] tensor_info:\s+dtype: (\w+)\s+shape: (.*)", done.stdout)
-    notes = [("pitch", "DT_INT32", "(-1)"), ("velocity", "DT_INT32", "(-1)"), ("z", "DT_FLOAT", "(-1, 32)")]
+    notes = [("pitch", "DT_INT32", "(-1)"), ("velocity", "DT_INT32", "(-1)"), ("z", "DT_FLOAT", f"(-1, {DIM})")]
     assert shown == [*notes, ("audio", "DT_FLOAT", "(-1, 64000)")]
     decode = models["decoder"].signatures["decode_audio"]
-    direct = decode(z=tf.zeros([1, 32]), pitch=tf.constant([60]), velocity=tf.constant([100]))["audio"]
+    direct = decode(z=tf.zeros([1, DIM]), pitch=tf.constant([60]), velocity=tf.constant([100]))["audio"]
     np.testing.assert_allclose(np.load(folder / "made/audio.npy"), direct, atol=1e-5)
 
 
