@@ -80,7 +80,8 @@ class Points:
         # Of notes with the same name the first one counts.
         self._rows = {name: row for row, name in reversed(list(enumerate(notes)))}
         self._names = {key: ("families" if name in FAMILIES else "directions", name) for key, name in ALIASES.items()}
-        words = {"directions": (*QUALITIES, *SOURCES), "families": FAMILIES, "instruments": ()}
+        not_learnt = self._attributes.get("not_learnt", {})
+        words = {"directions": (*QUALITIES, *SOURCES, *not_learnt), "families": FAMILIES, "instruments": ()}
         for kind, standard in words.items():
             for name in (*standard, *self._attributes.get(kind, {})):
                 self._names[_key(name)] = self._names[name] = kind, name
@@ -164,6 +165,8 @@ class Points:
         if kind == "directions" and not known:
             centroids = " its centroid but" if name in self._attributes.get("sources", {}) else ""
             raise InputError(f"{shown}: {who} has{centroids} no directions; {_LEARN}")
+        if name not in known and kind == "directions" and name in self._attributes.get("not_learnt", {}):
+            raise InputError(f"{shown}: {who} has not learnt it: {self._attributes['not_learnt'][name]}")
         if name not in known:
             there = ", ".join(sorted(known)) or "it has none"
             raise InputError(f"{shown}: not among the {kind} in the attributes of {who}: {there}")

@@ -300,6 +300,15 @@ def test_what_is_no_direction(text, message):
         named_points().direction(text)
 
 
+def test_what_was_not_learnt_says_why():
+    points = points_with({"directions": {"bright": {"direction": [0.0] * 6}}, "not_learnt": {"inharmonic": "too few"}})
+    with pytest.raises(InputError, match="^'inharmonic': toy has not learnt it: too few$"):
+        points.direction("inharmonic")
+    # One of NSynth's, but nothing is said of it.
+    with pytest.raises(InputError, match="'reverb': not among the directions in the attributes of toy: bright$"):
+        points.direction("reverb")
+
+
 def test_nearest_names_are_ones_that_the_model_has():
     points = points_with({"families": {"flute": {"centroid": [0.0] * 6}}})
     with pytest.raises(InputError, match="'viollin': no such name or file; toy knows flute, and 0 instruments$"):
