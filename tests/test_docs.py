@@ -259,10 +259,19 @@ def test_what_the_page_of_the_latent_tools_shows_is_made_by_its_commands():
 
 
 @pytest.mark.slow
-def test_figures_of_the_latent_tools_are_made(tmp_path):
+def test_figures_of_the_latent_tools_are_made(tmp_path, monkeypatch):
+    """Of two of the commands: the others differ in what is run, which has tests of its own."""
     script = make_figures("make_latent_figures")
+    some = [command for command in script.commands() if command[1][-1] in ("violin", "new")]
+    monkeypatch.setattr(script, "commands", lambda: some)
     paths = script.make_figures(tmp_path)
-    assert len(paths) == sum(map(len, script.SHOWN.values())) == len(set(paths))
+    assert [path.name for path in paths] == [
+        "latent-violin.png",
+        "latent-violin.wav",
+        "latent-violin-bright.wav",
+        "latent-samples.png",
+        "latent-samples.wav",
+    ]
     for path in paths:
         if path.suffix == ".png":
             with PIL.Image.open(path) as picture:
