@@ -211,8 +211,9 @@ def test_bad_requests(written) -> None:
             expected |= {"float pitch", "int64 pitch", "three pitches", "no pitch"}
             assert own["extreme pitch"] == own["negative pitch"] == "finite"
         assert errors == expected, (path, own)
-        # Of NaN, LiteRT's tanh makes NaN on some processors and a bounded z_log_var on others; z_mean tells anyway.
-        assert own["good"] == "finite" and {own["NaN"], own["infinite"]} <= {"not finite", "some finite"}
+        # On some processors the int8 encoder's z_log_var is finite all the same; z_mean never is.
+        told = {"not finite", "some finite"} if "encoder_int8" in path else {"not finite"}
+        assert own["good"] == "finite" and {own["NaN"], own["infinite"]} <= told
 
 
 def test_facts_inside(written) -> None:
