@@ -83,6 +83,18 @@ def describe(audio: np.ndarray, pitch: int, sample_rate: int = 16000) -> dict[st
     }
 
 
+def power_spectrum(audio: np.ndarray, sample_rate: int = 16000) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (frequency, Hz; power), float `[bins]` each, of a whole note: frames of 128 ms, every sample alike."""
+    return _power(_checked(audio, 0, sample_rate), sample_rate)
+
+
+def moments(hertz: np.ndarray, power: np.ndarray) -> tuple[float, float]:
+    """Returns mean and standard deviation, Hz, of the frequencies `[bins]`, weighted by power, not all of it 0."""
+    share = power / power.sum()
+    centroid = float(hertz @ share)
+    return centroid, math.sqrt(max(float(np.square(hertz - centroid) @ share), 0.0))
+
+
 def spectral_centroid_hertz(audio: np.ndarray, sample_rate: int = 16000) -> float:
     """Returns the mean of frequency, weighted by power, over the whole note (Peeters et al. 2011), in Hz."""
     return _moments(_checked(audio, 0, sample_rate), sample_rate)[0]
@@ -225,15 +237,13 @@ def _is_silent(audio: np.ndarray) -> bool:
 
 
 def _moments(audio: np.ndarray, sample_rate: int) -> tuple[float, float]:
-    """Returns mean and standard deviation of the power's frequency, Hz: frames of 128 ms, every sample counts alike."""
-    if _is_silent(audio):
-        return math.nan, math.nan
+    return (math.nan, math.nan) if _is_silent(audio) else moments(*_power(audio, sample_rate))
+
+
+def _power(audio: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
     length = round(0.128 * sample_rate)
     power = np.square(partials.magnitude(np.pad(audio, length), length, length // 4)).sum(axis=0)
-    hertz = np.arange(power.size) * (sample_rate / length)
-    power /= power.sum()
-    centroid = float(hertz @ power)
-    return centroid, math.sqrt(max(float(np.square(hertz - centroid) @ power), 0.0))
+    return np.arange(power.size) * (sample_rate / length), power
 
 
 def _envelope(audio: np.ndarray, pitch: int, sample_rate: int) -> tuple[np.ndarray, int]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae import cli, latent, renderings
+from nsynth_vae import cli, evening, latent, renderings
 from nsynth_vae.config import AudioConfig, InputError
 from nsynth_vae.descriptors import DESCRIPTORS
 
@@ -58,6 +58,8 @@ class Morph:
     z: np.ndarray
     """float32 `[notes, latent_dim]`."""
     sounds: Sounds
+    equalizers: list[evening.Equalizer] | None
+    """What each decoded note went through; None if nothing is evened."""
     cross_fade: Sounds | None
     """The decoded timbres mixed in audio by the weights; None if not asked for."""
 
@@ -79,6 +81,7 @@ class Morph:
             "steps": self.steps,
             "pitch": self.pitch,
             "velocity": self.velocity,
+            "even": self.equalizers is not None,
             "units": {name: descriptor.unit for name, descriptor in DESCRIPTORS.items()},
         }
         names = {kind: renderings.numbered(stem, *shape) for stem, kind, _ in parts}
@@ -89,6 +92,9 @@ class Morph:
                     names[kind], self.weights, self.z, sounds.descriptors, strict=True
                 )
             ]
+        if self.equalizers:
+            for step, equalizer in zip(record["morph"], self.equalizers, strict=True):
+                step["equalizer"] = dataclasses.asdict(equalizer)
         # A mix of sounds is no point of the latent space.
         for step in record.get("cross_fade", ()):
             del step["z"]
@@ -130,6 +136,7 @@ def interpolate(
     pitch: int | None = None,
     velocity: int = 100,
     method: str = "lerp",
+    even: bool = True,
     compare: bool = False,
 ) -> Morph:
     """Decodes evenly spaced points between timbres, all at one pitch and velocity.
@@ -141,6 +148,8 @@ def interpolate(
         pitch: MIDI; None for the pitch of the notes among the timbres, if they have one in common, else 60.
         velocity: MIDI.
         method: `lerp`, the straight way, or `slerp`, along the arc; a grid is bilinear.
+        even: equalise what is decoded between the timbres, so that spectral centroid and spread lie between theirs, as
+            far as the weights that lerp has say; see `evening.even`.
         compare: mix the decoded timbres in audio too, with the weights that lerp has.
 
     Raises:
@@ -161,12 +170,17 @@ def interpolate(
         z = latent.grid(corners, steps, steps).reshape(-1, corners.shape[1])
         weights = latent.grid(np.eye(4), steps, steps).reshape(-1, 4)
     z = z.astype(np.float32)
-    sounds = _sounds(model.decode(z, pitch, velocity).audio, pitch, model.config)
-    cross_fade = None
+    audio, equalizers, cross_fade = model.decode(z, pitch, velocity).audio, None, None
+    if even:
+        audio, equalizers = evening.even(audio, weights, model.config.sample_rate)
     if compare:
-        at_ends = sounds.audio[np.argmax(weights, axis=0)]
+        at_ends = audio[np.argmax(weights, axis=0)]
         cross_fade = _sounds((weights @ at_ends).astype(np.float32), pitch, model.config)
-    return Morph(model.name, model.config, tuple(ends), steps, method, pitch, velocity, weights, z, sounds, cross_fade)
+    sounds = _sounds(audio, pitch, model.config)
+    timbres = tuple(ends)
+    return Morph(
+        model.name, model.config, timbres, steps, method, pitch, velocity, weights, z, sounds, equalizers, cross_fade
+    )
 
 
 def make_parser() -> cli.Parser:
@@ -205,6 +219,13 @@ def make_parser() -> cli.Parser:
         help="lerp: the straight way; slerp: along the arc around the middle of the space (default: %(default)s)",
     )
     parser.add_argument(
+        "--even",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="equalise what is between the timbres, so that its brightness goes straight from one to the other; "
+        "--no-even: as it is decoded (default: --even)",
+    )
+    parser.add_argument(
         "--compare", action="store_true", help="the cross-fade of the decoded timbres, mixed in audio, as well"
     )
     renderings.add_folder_option(parser, "step-00.wav, ..., morph.wav, morph.png and morph.json")
@@ -226,6 +247,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             pitch=parsed.pitch,
             velocity=parsed.velocity,
             method=parsed.method,
+            even=parsed.even,
             compare=parsed.compare,
         )
         morph.write(parsed.output)

@@ -11,7 +11,7 @@ import soundfile
 import synthetic
 import timbres
 
-from nsynth_vae import deployed, interpolate
+from nsynth_vae import deployed, evening, interpolate
 from nsynth_vae.config import InputError
 from nsynth_vae.descriptors import describe
 from nsynth_vae.points import Point, Points
@@ -123,6 +123,28 @@ def test_a_cross_fade_is_a_mix_of_the_decoded_ends(points):
     for number, mixed in enumerate((first, (first + last) / 2, last)):
         np.testing.assert_allclose(morph.cross_fade.audio[number], mixed, atol=1e-6)
     assert np.abs(morph.sounds.audio[1] - (first + last) / 2).max() > 0.01
+
+
+def test_a_way_is_equalised_between_its_ends(points, model, tmp_path):
+    plain = interpolate.interpolate(points, ["flute", "guitar"], steps=3, even=False)
+    morph = interpolate.interpolate(points, ["flute", "guitar"], steps=3, compare=True)
+    np.testing.assert_array_equal(morph.z, plain.z)
+    np.testing.assert_allclose(plain.sounds.audio, points.model.decode(plain.z, 60, 100).audio, atol=1e-4)
+    found, equalizers = evening.even(plain.sounds.audio, plain.weights, 16000)
+    np.testing.assert_allclose(morph.sounds.audio, found, atol=1e-4)
+    np.testing.assert_allclose(morph.sounds.audio[[0, 2]], plain.sounds.audio[[0, 2]], atol=1e-4)
+    assert not np.allclose(morph.sounds.audio[1], plain.sounds.audio[1], rtol=0, atol=1e-5)
+    assert plain.equalizers is None and equalizers[1] != evening.Equalizer()
+    record = run(["flute", "guitar", "--steps", 3, *model], tmp_path / "out")
+    assert record["even"] is True
+    curves = [step["equalizer"] for step in record["morph"]]
+    assert curves[0] == curves[2] == {"tilt": 0, "curvature": 0}
+    assert curves[1]["tilt"] == pytest.approx(equalizers[1].tilt, rel=0.05, abs=0.01)
+    grid = interpolate.interpolate(points, ["flute", "guitar", "keyboard", "string"], steps=3)
+    assert grid.equalizers[0] == evening.Equalizer() != grid.equalizers[4]
+    record = run(["flute", "guitar", "--steps", 3, "--no-even", *model], tmp_path / "out")
+    assert record["even"] is False and "equalizer" not in record["morph"][0]
+    np.testing.assert_allclose(read(tmp_path / "out" / "step-01.wav"), plain.sounds.audio[1], atol=2**-14)
 
 
 @pytest.mark.parametrize("method", ["lerp", "slerp"])
