@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from nsynth_vae import latent
-from nsynth_vae.attribute_learning import TARGETS, Attribute, Candidate, missed
+from nsynth_vae.attribute_learning import TARGETS, Attribute, Candidate, merit, missed
 from nsynth_vae.attribute_notes import Notes
 from nsynth_vae.attribute_steps import Sounds, play
 from nsynth_vae.deployed import Deployed
@@ -95,18 +95,19 @@ class Judge:
             return candidates[int(promised.argmax())]
         length = self._expected(attribute, candidates[int(promised.argmax())].direction, slope)
 
-        def merit(candidate: Candidate) -> tuple[float, float]:
+        def raised(candidate: Candidate) -> tuple[float, float]:
             change = self._changes(attribute, self._moved(length * _unit(candidate.direction)))
             return min(float(np.mean(change > 0)), TARGETS["rises"]), float(np.median(change))
 
-        return max(left, key=merit)
+        return max(left, key=raised)
 
     def calibrate(
         self, attribute: Attribute, direction: np.ndarray, deviation: float, slope: np.ndarray
     ) -> tuple[np.ndarray, dict]:
         """Brings a direction to the length at which the attribute rises by one standard deviation, in the median.
 
-        Where that is out of reach, to the one that comes nearest of those that miss the fewest `TARGETS`.
+        Where that is out of reach, to the one that comes nearest of those that miss the fewest `TARGETS`; only of those
+        that reach `deviations`, if there are any.
 
         Args:
             attribute: what is to rise.
@@ -132,7 +133,7 @@ class Judge:
         best = min(tried, key=lambda trial: trial.off)
         if best.off > TOLERANCE and missed(self._effect(best)):
             tried += [attempt(best.length * share) for share in SHORTER]
-            best = max(tried, key=lambda trial: (-len(missed(self._effect(trial))), -trial.off))
+            best = max(tried, key=lambda trial: (*merit(self._effect(trial))[:2], -trial.off))
         at_half = self._changes(attribute, self._moved(best.length / 2 * unit))
         return best.length * unit, {
             **self._effect(best),

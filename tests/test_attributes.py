@@ -138,6 +138,29 @@ def test_contrasts_are_within_families():
     assert attribute_learning.contrasts(notes, flutes, np.zeros(len(flutes), bool), "flute") == []
 
 
+def test_a_direction_is_turned_away_from_what_tells_families_apart():
+    notes = cloud({"flute": 40, "organ": 40})
+    turned = attribute_learning.away_from_families(np.array([1.0, 1.0, 0, 0, 0, 0]), notes)
+    # The families lie along one of six dimensions, which costs all that six would.
+    np.testing.assert_allclose(turned[:2], [1.0, 1 / (1 + 6 * attribute_learning.TURNED)], atol=0.03)
+    # It is the least of what its description says: any other direction is worse.
+    inverse = np.linalg.inv(notes.covariance + 1e-3 * np.trace(notes.covariance) / 6 * np.eye(6))
+    flutes = notes.table.instrument_family == FAMILIES.index("flute")
+    way = inverse @ (notes.z[flutes].mean(axis=0) - notes.z[~flutes].mean(axis=0))
+    asked = np.random.default_rng(4).normal(size=6)
+
+    def cost(direction: np.ndarray) -> float:
+        along = direction @ way / np.linalg.norm(way)
+        return np.sum(np.square(direction - asked)) + 6 * attribute_learning.TURNED * along**2
+
+    least = attribute_learning.away_from_families(asked, notes)
+    for other in np.random.default_rng(5).normal(size=[50, 6]):
+        assert cost(least) < cost(least + 0.05 * other)
+    # Of one family there is nothing to turn away from.
+    one = cloud({"flute": 40})
+    np.testing.assert_allclose(attribute_learning.away_from_families(asked, one), asked)
+
+
 def test_unknown_flags_and_sources_are_on_neither_side():
     table = with_flags(make_table({"flute": 3}, range(60, 61)), "bright", np.array([1, 0, -1]))
     has, has_not = attribute_learning.flagged(BY_NAME["bright"], table)
@@ -334,6 +357,17 @@ def test_what_is_missed_counts():
     assert attribute_learning.missed(good) == {}
     bad = {"rises": 0.8, "family_kept": 0.7, "deviations": 0.4}
     assert attribute_learning.missed(good | bad | {"pitch_kept": 0.98}) == bad
+
+
+def test_an_effect_that_is_not_heard_has_no_merit():
+    good = {"rises": 0.95, "pitch_kept": 1.0, "family_kept": 0.9, "deviations": 0.98}
+    moves_the_family = good | {"family_kept": 0.6}
+    does_nothing = good | {"deviations": 0.07, "family_kept": 1.0, "rises": 1.0}
+    misses_two = moves_the_family | {"rises": 0.8}
+    ordered = [does_nothing, misses_two, moves_the_family, moves_the_family | {"family_kept": 0.75}, good]
+    ordered.append(good | {"rises": 0.96})
+    merits = [attribute_learning.merit(effect) for effect in ordered]
+    assert merits == sorted(merits) and len(set(merits)) == len(merits)
 
 
 def test_every_attribute_is_named_once_and_by_a_descriptor_that_there_is():
