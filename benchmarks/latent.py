@@ -5,22 +5,23 @@
 
 All sounds are of the exported SavedModels. What is measured:
 
-- interpolation, `--pairs` ways of 9 steps between two notes of different families at one pitch. Beside it, on the
-  same decoded ends, a cross-fade of the sounds, and a straight way between the log-mels. `in_tune`: of all sounds.
-  `centroid`, `spread` (power-weighted, whole note): share of ways on which it never turns back by more than 2 % of
-  the range, of those whose ends differ by more than 10 % of their mean. `largest step`: over the mean step, by the
-  distance of log-mels, median over the ways. `residual`: of the best non-negative mix of the two ends' mel
-  magnitudes, for the middle, over its norm, median: 0 is two sounds at once, heard together. Of the decoder's mels
-  (`decoded`; a cross-fade has none), and of the sounds' (`heard`), which have the synthesizer's noise in common.
+- interpolation, `--pairs` ways of 9 steps between two notes of different families at one pitch, as `interpolate`
+  plays them, equalised to be of even brightness, and as they are decoded. Beside it, on the same decoded ends, a
+  cross-fade of the sounds, and a straight way between the log-mels. `in_tune`: of all sounds. `centroid`, `spread`
+  (power-weighted, whole note): share of ways on which it never turns back by more than 2 % of the range, of those
+  whose ends differ by more than 10 % of their mean. `largest step`: over the mean step, by the distance of log-mels,
+  median over the ways. `residual`: of the best non-negative mix of the two ends' mel magnitudes, for the middle, over
+  its norm, median: 0 is two sounds at once, heard together. Of the decoder's mels (`decoded`; where sounds are mixed
+  or equalised there are none), and of the sounds' (`heard`), which have the synthesizer's noise in common.
 - arithmetic, each direction that was learnt to move a descriptor, on `--notes` notes: how many it moves at strength
   1; how many it moves more than at 0.5; on how many the tracker's pitch, and the classifier's family, are those of
   the unedited decoded note. Control: 100 random directions of the same length, on `--control-notes` of the notes: the
-  95th percentile of the larger of the shares rising and falling.
+  95th percentiles of the larger of the shares rising and falling, and of the median change, up or down.
 - transposition: an instrument's z decoded at the pitch and velocity of a note of it: how often that is nearer to the
   note, by the log-mel, than to any other instrument's note at that pitch. z is that of one other note, of another
-  pitch, or the mean of all its other notes'; and by how far apart the two notes' pitches are.
-- sampling: `--samples` new sounds at pitches 36 to 84 from the mixture: peaks, wrong pitches, and the mean distance
-  of log-mels of pairs of them, beside the real notes' of those pitches.
+  pitch and drawn five times, or the mean of all its other notes'; and by how far apart the two notes' pitches are.
+- sampling: `--samples` new sounds at pitches 36 to 84 from the mixture, as `sample` draws them: peaks, wrong pitches,
+  and the mean distance of log-mels of pairs of them, beside the real notes' of those pitches.
 """
 
 from __future__ import annotations
@@ -41,16 +42,20 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from nsynth_vae import descriptors, latent, mixture, pitch
+from nsynth_vae import descriptors, evening, latent, pitch, sample
 from nsynth_vae.config import AudioConfig, DataConfig
 from nsynth_vae.data.source import BadNotes, NoteTable
 from nsynth_vae.deployed import Deployed, open_model
 from nsynth_vae.evaluation.measure import make_pool
 from nsynth_vae.evaluation.notes import open_notes
 from nsynth_vae.evaluation.systems import STEPS, ask_for_other_pitches, ask_for_ways
+from nsynth_vae.points import Points
 
 SAMPLE_PITCHES = (36, 84)
 CONTROLS = 100
+DRAWS = 5
+"""Times that every note gets another note of its instrument, drawn at random."""
+
 TURN, APART = 0.02, 0.1
 """Shares of the range that a descriptor may turn back by, and that its ends must be apart."""
 QUIETEST, LOUDEST = 0.01, 0.99
@@ -118,19 +123,22 @@ class _Bench:
             return straight.reshape(ways * STEPS, *arrays.shape[2:]).astype(np.float32)
 
         straight = between(played.log_mel)
+        weights = np.concatenate([1 - fraction, fraction], axis=1).reshape(ways, STEPS, 2)
+        even = functools.partial(_evened, self.model.config.sample_rate)
+        evened = self._each(even, played.audio.reshape(ways, STEPS, -1), weights)
         sounds = {
-            "latent space": (played.log_mel, played.audio),
+            "interpolate": (None, np.concatenate(list(evened))),
+            "interpolate --no-even, as decoded": (played.log_mel, played.audio),
             "cross-fade of the sounds": (None, between(played.audio)),
             "straight way between the log-mels": (straight, _sound(straight, asked.pitch, self.model.config)),
         }
         rows = []
         for name, (decoded, audio) in sounds.items():
-            found = self._describe(audio, asked.pitch)
             log_mels = _log_mel(audio, self.model.config).reshape(ways, STEPS, -1)
             step = np.abs(np.diff(log_mels, axis=1)).mean(axis=2)
             row = {"way": name, "in_tune": self._in_tune(audio, asked.pitch).mean()}
             for short, long in (("centroid", "spectral_centroid_hertz"), ("spread", "spectral_spread")):
-                values = found[long].reshape(ways, STEPS)
+                values = self._one(long, audio, asked.pitch).reshape(ways, STEPS)
                 apart = np.abs(values[:, -1] - values[:, 0]) > APART * np.abs(values[:, [0, -1]].mean(axis=1))
                 row[f"{short} monotone"] = np.mean([monotone(way) for way in values[apart]])
                 row[f"{short} ways"] = int(apart.sum())
@@ -165,13 +173,14 @@ class _Bench:
                 change[strength] = sign * (self._describe(after, pitches)[descriptor] - described[descriptor])
             moved = self._f0(after)
             some = slice(0, controls)
-            shares = []
+            shares, sizes = [], []
             for _ in range(CONTROLS):
                 other = generator.standard_normal(len(direction))
                 other *= np.linalg.norm(direction) / np.linalg.norm(other)
                 sounds = self.model.decode(latent.apply(z[some], other, 1.0), pitches[some], velocities[some]).audio
                 moves = self._one(descriptor, sounds, pitches[some]) - described[descriptor][some]
                 shares.append(max(np.mean(moves > 0), np.mean(moves < 0)))
+                sizes.append(abs(np.median(moves)))
             rows.append(
                 {
                     "direction": name,
@@ -181,8 +190,10 @@ class _Bench:
                     "median change": np.median(change[1.0]),
                     "pitch kept": np.mean(same_pitch(f0, moved)),
                     "family kept": np.mean(_families(classify, after) == family),
-                    "random, 95th percentile": np.percentile(shares, 95),
+                    "random, 95th percentile of the share": np.percentile(shares, 95),
                     "rises, on the control's notes": np.mean(change[1.0][some] > 0),
+                    "random, 95th percentile of the median change": np.percentile(sizes, 95),
+                    "median change, on the control's notes": np.median(change[1.0][some]),
                     "length": float(np.linalg.norm(direction)),
                 }
             )
@@ -190,16 +201,18 @@ class _Bench:
 
     def transposition(self) -> list[dict]:
         """Returns a row for each kind of z."""
-        asked = ask_for_other_pitches(self.table, self.seed)
+        draws = [ask_for_other_pitches(self.table, self.seed + draw) for draw in range(DRAWS)]
+        source, target = (np.concatenate([getattr(one, name) for one in draws]) for name in ("note", "reference"))
         names = self.table.instrument_str
         means = np.array(
-            [self.z[(names == names[note]) & (np.arange(len(names)) != note)].mean(axis=0) for note in asked.reference]
+            [self.z[(names == names[note]) & (np.arange(len(names)) != note)].mean(axis=0) for note in target]
         )
-        apart = np.abs(self.table.pitch[asked.note] - asked.pitch)
+        pitches, velocities = self.table.pitch[target], self.table.velocity[target]
+        apart = np.abs(self.table.pitch[source] - pitches)
         rows = []
-        for name, z in (("one other note", self.z[asked.note]), ("mean of its other notes", means)):
-            decoded = self.model.decode_log_mel(z, asked.pitch, asked.velocity)
-            found = nearest_to_own(decoded, asked.reference, self.table, self.log_mel)
+        for name, z in (("one other note", self.z[source]), ("mean of its other notes", means)):
+            decoded = self.model.decode_log_mel(z, pitches, velocities)
+            found = nearest_to_own(decoded, target, self.table, self.log_mel)
             known = ~np.isnan(found)
             row = {"z": name, "pairs": int(known.sum()), "no other instrument there": int((~known).sum())}
             row["nearest to its own"] = np.mean(found[known])
@@ -213,13 +226,11 @@ class _Bench:
         """Returns a row for the new sounds, and one for the real notes."""
         generator = np.random.default_rng([self.seed, 4])
         low, high = SAMPLE_PITCHES
-        pitches = generator.integers(low, high + 1, count).astype(np.int32)
-        z = mixture.sample(self.model.attributes["mixture"], count, generator)
-        sounds = self.model.decode(z, pitches, 100).audio
+        samples = sample.sample(Points(self.model), count, pitch=SAMPLE_PITCHES, seed=self.seed)
         real = np.flatnonzero((self.table.pitch >= low) & (self.table.pitch <= high))
         rows = []
         for name, audio, asked in (
-            ("samples", sounds, pitches),
+            ("samples", samples.audio, samples.pitch),
             ("real notes", self.audio[real], self.table.pitch[real]),
         ):
             peak = np.abs(audio).max(axis=1)
@@ -284,6 +295,10 @@ def describe_one(descriptor: str, audio: np.ndarray, pitch: int) -> float:
         return math.log10(descriptors.attack_seconds(audio, pitch))
     function = getattr(descriptors, descriptor)
     return function(audio, pitch) if "pitch" in inspect.signature(function).parameters else function(audio)
+
+
+def _evened(sample_rate: int, sounds: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return evening.even(sounds, weights, sample_rate)[0]
 
 
 def monotone(values: np.ndarray) -> bool:

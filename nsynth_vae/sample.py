@@ -25,6 +25,12 @@ METHODS = ("mixture", "prior", "near")
 
 DEFAULT_SPREAD = 0.5
 
+QUIETEST = 0.01
+"""Peak, of full scale, below which a sample is drawn again: there are points that hardly sound at some pitches."""
+
+ATTEMPTS = 10
+"""Times that a sample is drawn at most; the last one stays."""
+
 Draw = Callable[[np.random.Generator], np.ndarray]
 """Returns a point, `[latent_dim]`."""
 
@@ -82,7 +88,8 @@ def sample(
 ) -> Samples:
     """Draws points of the latent space, and decodes them.
 
-    A sample depends on the seed and its own number only, not on how many there are; its z not on the pitches either.
+    A sample depends on the seed and its own number only, not on how many there are. One that peaks below `QUIETEST` is
+    drawn again.
 
     Args:
         points: the model, and what names and files stand for.
@@ -116,7 +123,14 @@ def sample(
         draw_z = normal(center.z, how["spread"] * space_deviation(model))
     z, drawn_pitches = draw(count, seed, draw_z, pitches)
     _check_far(z)
-    audio = model.decode(z, drawn_pitches, velocity).audio
+    audio = np.array(model.decode(z, drawn_pitches, velocity).audio)
+    for attempt in range(1, ATTEMPTS):
+        quiet = np.flatnonzero(np.abs(audio).max(axis=1) < QUIETEST)
+        if not quiet.size:
+            break
+        z[quiet] = [draw_z(np.random.default_rng([seed, number, attempt])) for number in quiet]
+        _check_far(z)
+        audio[quiet] = model.decode(z[quiet], drawn_pitches[quiet], velocity).audio
     return Samples(model.name, model.config, how, z, drawn_pitches, velocity, audio)
 
 

@@ -64,6 +64,25 @@ def test_a_sample_depends_on_the_seed_and_its_number_only():
     assert not np.isin(other, z).any()
 
 
+def test_a_sample_that_is_hardly_heard_is_drawn_again(points, monkeypatch):
+    first = sample.sample(points, 12, pitch=(36, 84))
+    peaks = np.abs(first.audio).max(axis=1)
+    assert peaks.min() >= sample.QUIETEST
+    monkeypatch.setattr(sample, "QUIETEST", float(np.median(peaks)))
+    again = sample.sample(points, 12, pitch=(36, 84))
+    quiet = peaks < sample.QUIETEST
+    assert quiet.sum() == 6
+    np.testing.assert_array_equal(again.z[~quiet], first.z[~quiet])
+    assert (again.z[quiet] != first.z[quiet]).all()
+    np.testing.assert_array_equal(again.pitch, first.pitch)
+    assert np.abs(again.audio).max(axis=1).min() >= sample.QUIETEST
+    np.testing.assert_allclose(again.audio, points.model.decode(again.z, again.pitch, 100).audio, atol=1e-4)
+    np.testing.assert_array_equal(sample.sample(points, 5, pitch=(36, 84)).z, again.z[:5])
+    # What is never loud enough is given up.
+    monkeypatch.setattr(sample, "QUIETEST", 2.0)
+    assert len(sample.sample(points, 2).audio) == 2
+
+
 def test_the_mixture_is_what_is_drawn_by_default(points):
     draw_z = sample.of_mixture(points.model, None)
     z, _ = sample.draw(2000, 0, draw_z, (60, 60))
