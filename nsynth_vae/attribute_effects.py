@@ -27,7 +27,7 @@ SHORTER = (0.75, 0.5, 0.25)
 TOLERANCE = 0.1
 """How near to one standard deviation its effect is brought."""
 
-LONGEST = 2.5
+LONGEST = 2.0
 """Most that a direction moves z, in standard deviations of a dimension of z_mean within families."""
 
 
@@ -106,8 +106,8 @@ class Judge:
     ) -> tuple[np.ndarray, dict]:
         """Brings a direction to the length at which the attribute rises by one standard deviation, in the median.
 
-        Where that is out of reach, to the one that comes nearest of those that miss the fewest `TARGETS`; only of those
-        that reach `deviations`, if there are any.
+        Where that is out of reach, to the one that misses `TARGETS` by the least in all; of those that reach
+        `deviations`, if there are any.
 
         Args:
             attribute: what is to rise.

@@ -239,8 +239,7 @@ def learn_direction(attribute: Attribute, train: Notes, steps: Steps, judge: Jud
     return best
 
 
-def merit(effect: dict) -> tuple[bool, int, float, float]:
-    """Returns what is to be large: it is heard at all, misses the fewest `TARGETS`, by the least, and rises on most."""
+def merit(effect: dict) -> tuple[bool, float, float]:
+    """Returns what is to be large: it is heard at all, misses `TARGETS` by the least in all, and rises on most."""
     short = missed(effect)
-    by = sum(TARGETS[name] - value for name, value in short.items())
-    return "deviations" not in short, -len(short), -by, effect["rises"]
+    return "deviations" not in short, -sum(TARGETS[name] - value for name, value in short.items()), effect["rises"]
