@@ -124,10 +124,10 @@ class _Bench:
 
         straight = between(played.log_mel)
         weights = np.concatenate([1 - fraction, fraction], axis=1).reshape(ways, STEPS, 2)
-        even = functools.partial(_evened, self.model.config.sample_rate)
-        evened = self._each(even, played.audio.reshape(ways, STEPS, -1), weights)
+        even = functools.partial(evening.even, sample_rate=self.model.config.sample_rate)
+        evened = [audio for audio, _ in self._each(even, played.audio.reshape(ways, STEPS, -1), weights)]
         sounds = {
-            "interpolate": (None, np.concatenate(list(evened))),
+            "interpolate": (None, np.concatenate(evened)),
             "interpolate --no-even, as decoded": (played.log_mel, played.audio),
             "cross-fade of the sounds": (None, between(played.audio)),
             "straight way between the log-mels": (straight, _sound(straight, asked.pitch, self.model.config)),
@@ -137,8 +137,8 @@ class _Bench:
             log_mels = _log_mel(audio, self.model.config).reshape(ways, STEPS, -1)
             step = np.abs(np.diff(log_mels, axis=1)).mean(axis=2)
             row = {"way": name, "in_tune": self._in_tune(audio, asked.pitch).mean()}
-            for short, long in (("centroid", "spectral_centroid_hertz"), ("spread", "spectral_spread")):
-                values = self._one(long, audio, asked.pitch).reshape(ways, STEPS)
+            found = np.array(list(self._each(_centroid_and_spread, audio)))
+            for short, values in zip(("centroid", "spread"), found.T.reshape(2, ways, STEPS), strict=True):
                 apart = np.abs(values[:, -1] - values[:, 0]) > APART * np.abs(values[:, [0, -1]].mean(axis=1))
                 row[f"{short} monotone"] = np.mean([monotone(way) for way in values[apart]])
                 row[f"{short} ways"] = int(apart.sum())
@@ -297,8 +297,8 @@ def describe_one(descriptor: str, audio: np.ndarray, pitch: int) -> float:
     return function(audio, pitch) if "pitch" in inspect.signature(function).parameters else function(audio)
 
 
-def _evened(sample_rate: int, sounds: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return evening.even(sounds, weights, sample_rate)[0]
+def _centroid_and_spread(audio: np.ndarray) -> tuple[float, float]:
+    return descriptors.moments(*descriptors.power_spectrum(audio))
 
 
 def monotone(values: np.ndarray) -> bool:

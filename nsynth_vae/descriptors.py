@@ -70,10 +70,11 @@ def describe(audio: np.ndarray, pitch: int, sample_rate: int = 16000) -> dict[st
     """Returns every descriptor of a note, by the names in `DESCRIPTORS`; all NaN for silence."""
     audio = _checked(audio, pitch, sample_rate)
     attack = attack_seconds(audio, pitch, sample_rate)
+    centroid, spread = _moments(audio, sample_rate)
     return {
-        "spectral_centroid": spectral_centroid(audio, pitch, sample_rate),
-        "spectral_centroid_hertz": spectral_centroid_hertz(audio, sample_rate),
-        "spectral_spread": spectral_spread(audio, sample_rate),
+        "spectral_centroid": _above_f0(centroid, pitch),
+        "spectral_centroid_hertz": centroid,
+        "spectral_spread": spread,
         "attack_seconds": attack,
         "log_attack_time": math.log10(attack),
         "decay_db_per_second": decay_db_per_second(audio, pitch, sample_rate),
@@ -102,8 +103,7 @@ def spectral_centroid_hertz(audio: np.ndarray, sample_rate: int = 16000) -> floa
 
 def spectral_centroid(audio: np.ndarray, pitch: int, sample_rate: int = 16000) -> float:
     """Returns `spectral_centroid_hertz` relative to the pitch, in octaves: log2(centroid / f0); 0 for a sine."""
-    centroid = _moments(_checked(audio, pitch, sample_rate), sample_rate)[0]
-    return math.log2(max(centroid, 1.0) / pitch_to_hertz(int(pitch)))
+    return _above_f0(_moments(_checked(audio, pitch, sample_rate), sample_rate)[0], pitch)
 
 
 def spectral_spread(audio: np.ndarray, sample_rate: int = 16000) -> float:
@@ -238,6 +238,10 @@ def _is_silent(audio: np.ndarray) -> bool:
 
 def _moments(audio: np.ndarray, sample_rate: int) -> tuple[float, float]:
     return (math.nan, math.nan) if _is_silent(audio) else moments(*_power(audio, sample_rate))
+
+
+def _above_f0(hertz: float, pitch: int) -> float:
+    return math.log2(max(hertz, 1.0) / pitch_to_hertz(int(pitch)))
 
 
 def _power(audio: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:

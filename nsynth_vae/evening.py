@@ -12,12 +12,10 @@ import math
 import numpy as np
 
 from nsynth_vae.descriptors import SILENCE, moments, power_spectrum
+from nsynth_vae.synthesis import PEAK
 
 MOST_DB = 12.0
 """Most that an equaliser raises or lowers a frequency by."""
-
-PEAK = 0.99
-"""What an equalised sound may come to; above it, it is made less loud."""
 
 _MIDDLE_HERTZ, _LOWEST_HERTZ = 500.0, 40.0
 """Where an equaliser does nothing, and below where its gain stays what it is there."""

@@ -123,7 +123,7 @@ def sample(
         draw_z = normal(center.z, how["spread"] * space_deviation(model))
     z, drawn_pitches = draw(count, seed, draw_z, pitches)
     _check_far(z)
-    audio = np.array(model.decode(z, drawn_pitches, velocity).audio)
+    audio = model.decode(z, drawn_pitches, velocity).audio
     for attempt in range(1, ATTEMPTS):
         quiet = np.flatnonzero(np.abs(audio).max(axis=1) < QUIETEST)
         if not quiet.size:

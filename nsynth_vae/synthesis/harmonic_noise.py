@@ -22,7 +22,7 @@ import tensorflow as tf
 from nsynth_vae import features, model_folder
 from nsynth_vae.config import AudioConfig, SynthesisConfig
 from nsynth_vae.layers import ResidualBlock, round_to_half
-from nsynth_vae.synthesis import griffin_lim, mel_reading, objective, signal
+from nsynth_vae.synthesis import PEAK, griffin_lim, mel_reading, objective, signal
 from nsynth_vae.synthesis.mel_reading import QUIET
 from nsynth_vae.synthesis.noise import NOISE_LENGTH, filtered_noise, flat_noise
 from nsynth_vae.synthesis.objective import LOSS_NAMES
@@ -33,9 +33,6 @@ SHIPPED = pathlib.Path(__file__).resolve().parents[2] / "models" / "synthesizer"
 
 TFLITE = "synthesizer_float16.tflite"
 """The file in a synthesizer's folder that LiteRT runs: log_mel `[1, num_frames, mel_bins]`, pitch `[1]` to audio."""
-
-PEAK = 2027 / 2048
-"""A louder note is scaled to this peak as a whole: just below 0.99, and exact in float16."""
 
 _LIMIT = 8.0
 
