@@ -230,7 +230,7 @@ def learn_direction(attribute: Attribute, train: Notes, steps: Steps, judge: Jud
             best = found
         elif merit(found["effect"]) > merit(best["effect"]):
             words = ", ".join(f"{measure} {value:.2g}" for measure, value in missed(best["effect"]).items())
-            best = found | {"learnt_from": f"{chosen.learnt_from} ({attribute.label}: {words})"}
+            best = found | {"learnt_from": f"{found['learnt_from']} ({attribute.label}: {words})"}
     if best is None:
         return missing
     if best["effect"]["rises"] < LEAST_RISES:

@@ -359,6 +359,31 @@ def test_what_is_missed_counts():
     assert attribute_learning.missed(good | bad | {"pitch_kept": 0.98}) == bad
 
 
+def test_a_turned_direction_says_so():
+    notes = cloud({"flute": 40, "organ": 40})
+    kept, tried = iter([0.5, 0.4, 0.6, 0.9]), []
+
+    class Listener:
+        """Hears the flag's direction, that turned, the descriptor's, and that turned."""
+
+        def choose(self, attribute, candidates, slope):
+            return candidates[0]
+
+        def calibrate(self, attribute, direction, deviation, slope):
+            tried.append(direction)
+            return direction, {"rises": 0.95, "pitch_kept": 1.0, "family_kept": next(kept), "deviations": 0.9}
+
+    entry = attribute_learning.learn_direction(BY_NAME["bright"], notes, linear_steps(np.eye(6)[0]), Listener())
+    assert len(tried) == 4 and entry["effect"]["family_kept"] == 0.9
+    for plain, turned in (tried[:2], tried[2:]):
+        np.testing.assert_allclose(turned, attribute_learning.away_from_families(plain, notes))
+    np.testing.assert_allclose(entry["direction"], tried[3], atol=1e-5)
+    assert entry["learnt_from"].startswith("top against bottom quarter of spectral_centroid")
+    assert entry["learnt_from"].endswith(
+        ", turned away from what tells families apart (the flag bright: family_kept 0.5)"
+    )
+
+
 def test_an_effect_that_is_not_heard_has_no_merit():
     good = {"rises": 0.95, "pitch_kept": 1.0, "family_kept": 0.9, "deviations": 0.98}
     moves_the_family = good | {"family_kept": 0.6}
