@@ -195,6 +195,13 @@ def add_config_options(parser: argparse.ArgumentParser, kind: type[_Config] = Co
     add("--learning-rate", "train", "step size of Adam", type=positive_float, metavar="X")
     add("--patience", "train", "epochs without a better validation loss before training stops", **_POSITIVE_INT)
     add("--seed", "train", "decides every random number of the run", metavar="N")
+    group.add_argument(
+        "--start-from",
+        metavar="MODEL",
+        default=_UNSET,
+        help="a trained model's folder, of the same layers, whose weights training starts from, on whatever notes "
+        "(default: random weights)",
+    )
     if kind is Config:
         add(
             "--precision",

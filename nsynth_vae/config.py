@@ -209,6 +209,8 @@ class TrainConfig(_Section):
     patience: int = 30
     """Epochs without a better validation loss before training stops."""
     precision: str = "float32"
+    start_from: str | None = None
+    """A model folder whose weights training starts from; None for random ones."""
 
     def _check(self) -> None:
         _check(0 <= self.seed < 2**31, "seed", self.seed, "an integer from 0 to 2147483647")

@@ -298,7 +298,8 @@ class VAE(keras.Model):
     def train_step(self, data: dict) -> dict:
         """Takes one optimizer step. Returns the means of `LOSS_NAMES` over this replica's notes of this batch."""
         step = tf.cast(self.optimizer.iterations, tf.int32)
-        warmup = max(1, self.config.model.kl_warmup_steps)
+        # Weights that are trained already have a posterior, which a weight of 0 would let go.
+        warmup = 1 if self.config.train.start_from else max(1, self.config.model.kl_warmup_steps)
         kl_weight = self.config.model.beta * tf.minimum(1.0, tf.cast(step + 1, tf.float32) / warmup)
         data = self._recolored(data, step)
         noise = self.noise(tf.shape(data["log_mel"])[0], step)

@@ -112,19 +112,34 @@ def load(
     if not folder.is_dir():
         raise InputError(f"{folder}: not a folder, expected {expected} with config.json and model.weights.h5")
     config = read_config(folder / "config.json")
-    weights = folder / "model.weights.h5"
-    if not weights.is_file():
-        raise InputError(f"{weights}: not found, expected the weights of a trained {kind}")
     model = make_model(config)
     model.build()
+    load_weights(model, folder, kind=kind)
+    return model, config
+
+
+def load_weights(
+    model: keras.Model, folder: str | os.PathLike, *, kind: str = "model", of: str = "config.json describes"
+) -> None:
+    """Reads a folder's `model.weights.h5`.
+
+    Args:
+        model: built; gets the weights.
+        folder: the model folder.
+        kind: what the model is, in messages.
+        of: what describes it, and the verb, in messages.
+
+    Raises:
+        InputError: if the file is missing or broken, or the weights are another model's.
+    """
+    weights = pathlib.Path(folder, "model.weights.h5")
+    if not weights.is_file():
+        raise InputError(f"{weights}: not found, expected the weights of a trained {kind}")
     try:
         model.load_weights(weights)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().split("\n")[0]
-        raise InputError(
-            f"{weights}: {reason}; expected the weights of the {kind} that config.json describes"
-        ) from error
-    return model, config
+        raise InputError(f"{weights}: {reason}; expected the weights of the {kind} that {of}") from error
 
 
 def fingerprint(folder: str | os.PathLike) -> str:

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nsynth_vae import checkpoints
+from nsynth_vae import checkpoints, model_folder
 from nsynth_vae.config import AnyConfig, Budget, InputError, TrainConfig
 from nsynth_vae.data.batches import SplitNotes
 
@@ -52,7 +52,7 @@ class Trainer:
         jit_compile: bool | None = None,
         log: Callable[[str], None] = print,
     ) -> None:
-        """Makes the model and restores the newest checkpoint, if there is one.
+        """Makes the model and restores the newest checkpoint; without one, the weights that training starts from.
 
         Args:
             make_model: makes the model of a configuration, in the strategy's scope.
@@ -66,7 +66,8 @@ class Trainer:
             log: is told what happened, a line at a time.
 
         Raises:
-            InputError: if the batch cannot be shared evenly by the strategy's replicas.
+            InputError: if the batch cannot be shared evenly by the strategy's replicas, or the weights to start from
+                are missing, broken or another model's.
         """
         self.config, self.train, self.valid, self.folder, self.log = config, train, valid, folder, log
         self.batch_options = dict(batch_options or {})
@@ -74,10 +75,13 @@ class Trainer:
         replicas = self.strategy.num_replicas_in_sync
         if config.train.batch_size % replicas:
             raise InputError(f"--batch-size {config.train.batch_size}: expected a multiple of the {replicas} devices")
+        checkpoint = checkpoints.load_newest(folder / "checkpoints", log)
         keras.utils.set_random_seed(config.train.seed)
         with self.strategy.scope():
             self.model = make_model(config)
             self.model.build()
+            if config.train.start_from and checkpoint is None:
+                model_folder.load_weights(self.model, config.train.start_from, of="these options describe")
             self.model.compile(optimizer=make_optimizer(config.train))
             self.model.optimizer.build(self.model.trainable_variables)
             self.averages = [tf.Variable(tf.convert_to_tensor(weight)) for weight in self.model.trainable_variables]
@@ -95,7 +99,8 @@ class Trainer:
             "epoch_sums": None,
         }
         self.interrupted = False
-        self._restore()
+        if checkpoint is not None:
+            self._restore(checkpoint)
         if jit_compile is None:
             jit_compile = bool(tf.config.list_physical_devices("GPU"))
         inner = tf.function(self.model.train_step, jit_compile=True) if jit_compile else self.model.train_step
@@ -204,10 +209,7 @@ class Trainer:
         arrays |= {f"best/{i}": value for i, value in enumerate(self.best)}
         checkpoints.save(self.folder / "checkpoints", checkpoints.Checkpoint(arrays, self.state), self.step)
 
-    def _restore(self) -> None:
-        checkpoint = checkpoints.load_newest(self.folder / "checkpoints", self.log)
-        if checkpoint is None:
-            return
+    def _restore(self, checkpoint: checkpoints.Checkpoint) -> None:
         arrays = checkpoint.arrays
         for name, variables in (
             ("weights", self.model.trainable_variables),

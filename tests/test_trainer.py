@@ -212,6 +212,42 @@ def test_a_batch_that_cannot_be_shared_is_an_error(notes, tmp_path):
         make(notes, tmp_path, strategy=Three())
 
 
+def test_training_starts_from_a_models_weights(notes, tmp_path):
+    trained = make(notes, tmp_path / "first")
+    run(trained, steps=3)
+    model, folder = trained.model, tmp_path / "trained"
+    folder.mkdir()
+    model.save_weights(folder / "model.weights.h5")
+    config = dataclasses.replace(CONFIG, train=dataclasses.replace(CONFIG.train, start_from=str(folder), seed=6))
+    started = make(notes, tmp_path / "second", config)
+    assert started.step == 0
+    for name in ("weights", "averages", "best"):
+        found = weights(started) if name == "weights" else [np.array(each) for each in getattr(started, name)]
+        for one, other in zip(found, weights(trained), strict=True):
+            np.testing.assert_array_equal(one, other)
+    # The KL divergence has its whole weight from the first step on.
+    batch = next(iter(notes[0].training(batch_size=8, seed=6)))
+    kept = started.model.losses_of(batch, noise=started.model.noise(8, tf.constant(0)), kl_weight=CONFIG.model.beta)
+    np.testing.assert_allclose(run(started, steps=1)[0]["loss"], np.mean(kept[1]["loss"]), rtol=0.2)
+    moved = weights(started)
+    # What is resumed does not need the folder any more.
+    (folder / "model.weights.h5").unlink()
+    for one, other in zip(weights(make(notes, tmp_path / "second", config)), moved, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_weights_to_start_from_that_are_missing_or_others_are_an_error(notes, tmp_path):
+    config = dataclasses.replace(CONFIG, train=dataclasses.replace(CONFIG.train, start_from=str(tmp_path / "no")))
+    with pytest.raises(InputError, match=r"no/model.weights.h5: not found, expected the weights of a trained model"):
+        make(notes, tmp_path / "run", config)
+    other = VAE(dataclasses.replace(CONFIG, model=dataclasses.replace(CONFIG.model, latent_dim=5)))
+    other.build()
+    (tmp_path / "no").mkdir()
+    other.save_weights(tmp_path / "no" / "model.weights.h5")
+    with pytest.raises(InputError, match=r"expected the weights of the model that these options describe"):
+        make(notes, tmp_path / "run", config)
+
+
 def test_float64_inputs_do_not_reach_the_model(notes):
     batch = next(iter(notes[0].training(batch_size=8, cross_note_share=0.5, seed=0)))
     assert batch["log_mel"].dtype == tf.float32 and batch["target_pitch"].dtype == tf.int32
