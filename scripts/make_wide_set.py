@@ -1,0 +1,252 @@
+"""Make the wide set: more sampled instruments to train the shipped model on, in NSynth's own layout.
+
+    python scripts/make_wide_set.py -o wide
+    python -m nsynth_vae.train --data nsynth --data starter --data wide ...
+
+All presets of two General MIDI sound fonts that speak at their written pitch and share no samples with the starter
+set's valid and test instruments, and the recordings of 20 instruments that the npm packages `tonejs-instrument-*-mp3`
+hold. Needs FluidSynth, the sound fonts FluidR3Mono_GM and MuseScore_General (Debian: `fluidsynth`,
+`fluidr3mono-gm-soundfont`, `musescore-general-soundfont`) and npm. Notes that a pitch tracker does not hear at their
+pitch are left out, and presets of MuseScore_General that are FluidR3Mono_GM's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import functools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+# The script is run as a file, from a clone in which the package need not be installed.
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+
+from make_starter_set import PEAK, ROOT, SILENT_PEAK, Played, label_qualities, play, write_split  # noqa: E402
+from starter_plan import Instrument, plan_starter_set  # noqa: E402
+from starter_render import NUM_SAMPLES, SAMPLE_RATE  # noqa: E402
+
+from nsynth_vae import config, features, pitch  # noqa: E402
+
+STEP_SEMITONES = 4
+VELOCITIES = (100, 50, 127, 75, 100, 25)
+"""Of an instrument's notes from low to high, over and over."""
+
+NOT_IN_TUNE = {(0, 14), (0, 28)}
+"""Presets that the starter set leaves out as well: see `starter_plan`."""
+
+LEAST_IN_TUNE = 0.5
+"""Share of an instrument's notes without which it is left out."""
+
+SAME_NATS = 0.3
+"""Mean |difference| of the log-mels of two presets' notes below which they are one instrument."""
+
+FIRST_NUMBERS = {"fluidr3mono": 500, "musescore": 600, "tonejs": 700}
+
+RECORDINGS = {
+    "bass-electric": ("bass", "electronic"),
+    "bassoon": ("reed", "acoustic"),
+    "cello": ("string", "acoustic"),
+    "clarinet": ("reed", "acoustic"),
+    "contrabass": ("string", "acoustic"),
+    "flute": ("flute", "acoustic"),
+    "french-horn": ("brass", "acoustic"),
+    "guitar-acoustic": ("guitar", "acoustic"),
+    "guitar-electric": ("guitar", "electronic"),
+    "guitar-nylon": ("guitar", "acoustic"),
+    "harmonium": ("organ", "acoustic"),
+    "harp": ("string", "acoustic"),
+    "organ": ("organ", "acoustic"),
+    "piano": ("keyboard", "acoustic"),
+    "saxophone": ("reed", "acoustic"),
+    "trombone": ("brass", "acoustic"),
+    "trumpet": ("brass", "acoustic"),
+    "tuba": ("brass", "acoustic"),
+    "violin": ("string", "acoustic"),
+    "xylophone": ("mallet", "acoustic"),
+}
+"""What the npm packages hold, and its family and source."""
+
+MOST_RECORDINGS = 30
+ONSET_DB = -40.0
+FADE_SAMPLES = SAMPLE_RATE // 50
+
+
+def plan_presets(presets_file: Path, kind: str) -> list[Instrument]:
+    """The presets of a General MIDI sound font, with the notes that are to be played.
+
+    Args:
+        presets_file: as in `starter_plan.plan_starter_set`.
+        kind: one of the sound fonts of `FIRST_NUMBERS`.
+    """
+    presets = json.loads(presets_file.read_text())["presets"]
+    splits = {each.sample_group: each.split for each in plan_starter_set(presets_file)}
+    numbers: Counter[str] = Counter()
+    instruments = []
+    for preset in presets:
+        group = f"fluidr3mono-{preset['sample_group']}"
+        left_out = "not_at_written_pitch" in preset or (preset["bank"], preset["program"]) in NOT_IN_TUNE
+        if left_out or splits.get(group, "train") != "train":
+            continue
+        name = f"{preset['instrument_family']}_{preset['instrument_source']}"
+        pitches = range(preset["lowest_pitch"] + 1, preset["highest_pitch"] + 1, STEP_SEMITONES)
+        notes = tuple((each, VELOCITIES[place % len(VELOCITIES)]) for place, each in enumerate(pitches))
+        instruments.append(
+            Instrument(
+                instrument_str=f"{name}_{FIRST_NUMBERS[kind] + numbers[name]}",
+                instrument_name=preset["name"],
+                instrument_family=preset["instrument_family"],
+                instrument_source=preset["instrument_source"],
+                bank=preset["bank"],
+                program=preset["program"],
+                sample_group=f"{kind}-{preset['sample_group']}",
+                split="train",
+                notes=notes,
+            )
+        )
+        numbers[name] += 1
+    return instruments
+
+
+def play_recordings(name: str, number: int, folder: Path) -> Played:
+    """An instrument of the npm package `tonejs-instrument-NAME-mp3`, cut at the onset and to 4 s.
+
+    Args:
+        name: of `RECORDINGS`.
+        number: of the instrument.
+        folder: gets the package.
+    """
+    import librosa
+
+    package = f"tonejs-instrument-{name}-mp3"
+    packed = subprocess.run(
+        ["npm", "pack", "--silent", package], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout.split()[-1]
+    shutil.unpack_archive(folder / packed, folder / name)
+    files = {}
+    for file in sorted((folder / name).rglob("*.mp3")):
+        try:
+            files[int(librosa.note_to_midi(file.stem.replace("s", "#")))] = file
+        except librosa.ParameterError:
+            continue  # a second take, such as "F2 v2"
+    pitches = sorted(files)
+    pitches = pitches[:: -(-len(pitches) // MOST_RECORDINGS)]
+    notes = {}
+    for each in pitches:
+        audio, _ = librosa.load(files[each], sr=SAMPLE_RATE, mono=True)
+        size = np.abs(audio)
+        onset = max(int(np.argmax(size >= size.max() * 10 ** (ONSET_DB / 20))) - SAMPLE_RATE // 200, 0)
+        audio = audio[onset : onset + NUM_SAMPLES].astype(np.float64)
+        audio[-FADE_SAMPLES:] *= np.linspace(1.0, 0.0, FADE_SAMPLES)
+        notes[each, 100] = np.pad(audio, (0, NUM_SAMPLES - len(audio)))
+    gain = PEAK / max(np.abs(audio).max() for audio in notes.values())
+    family, source = RECORDINGS[name]
+    instrument = Instrument(f"{family}_{source}_{number}", name, family, source, 0, 0, package, "train", tuple(notes))
+    return Played(instrument, float(20 * np.log10(gain)), {note: gain * audio for note, audio in notes.items()})
+
+
+def in_tune(played: Played) -> Played | None:
+    """An instrument without the notes that are not heard at their pitch; None if these are too many."""
+    notes = {
+        note: audio
+        for note, audio in played.notes.items()
+        if np.abs(audio).max() >= SILENT_PEAK and pitch.in_tune(audio.astype(np.float32), note[0])
+    }
+    return dataclasses.replace(played, notes=notes) if len(notes) > LEAST_IN_TUNE * len(played.notes) else None
+
+
+def log_mels(played: Played) -> dict[tuple[int, int], np.ndarray]:
+    """Log-mels of an instrument's notes, in nats."""
+    audio = config.AudioConfig()
+    found = features.log_mel(np.stack(list(played.notes.values())).astype(np.float32), audio).numpy()
+    return dict(zip(played.notes, audio.log_mel_scale * found, strict=True))
+
+
+def is_same(one: Played, other: Played) -> bool:
+    """Tells whether two presets sound the same."""
+    mine, theirs = log_mels(one), log_mels(other)
+    both = mine.keys() & theirs.keys()
+    return bool(both) and float(np.mean([np.abs(mine[note] - theirs[note]).mean() for note in both])) < SAME_NATS
+
+
+def play_soundfont(instruments: list[Instrument], soundfont: Path, jobs: int) -> dict[tuple[int, int], Played]:
+    """(bank, program) -> the preset played, of those that are in tune."""
+    with ProcessPoolExecutor(jobs) as pool:
+        played = list(pool.map(functools.partial(_play_in_tune, soundfont), instruments))
+    return {(each.instrument.bank, each.instrument.program): each for each in played if each is not None}
+
+
+def _play_in_tune(soundfont: Path, instrument: Instrument) -> Played | None:
+    return in_tune(play(instrument, soundfont))
+
+
+def make_wide_set(output: Path, fluid: Path, musescore: Path, presets: Path, jobs: int) -> None:
+    """Play, label and write the set; it replaces `output` when it is whole.
+
+    Args:
+        output: Folder to write.
+        fluid: FluidR3Mono_GM.
+        musescore: MuseScore_General.
+        presets: Table of presets (JSON); both sound fonts have them.
+        jobs: Processes.
+    """
+    starter = {(each.bank, each.program): each for each in plan_starter_set(presets)}
+    first = play_soundfont(plan_presets(presets, "fluidr3mono"), fluid, jobs)
+    second = play_soundfont(plan_presets(presets, "musescore"), musescore, jobs)
+    # More notes of the starter set's instruments are theirs.
+    for key in first.keys() & starter.keys():
+        first[key] = dataclasses.replace(first[key], instrument=starter[key])
+    new = [each for key, each in second.items() if key not in first or not is_same(each, first[key])]
+    recorded = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number, name in enumerate(RECORDINGS, FIRST_NUMBERS["tonejs"]):
+            recorded.append(in_tune(play_recordings(name, number, Path(folder))))
+    recorded = [each for each in recorded if each is not None]
+    played = [*first.values(), *new, *recorded]
+    aside = output.with_name(f".{output.name}.{os.getpid()}")
+    write_split(aside / "wide-train", played, label_qualities(played))
+    if output.exists():
+        shutil.rmtree(output)
+    aside.rename(output)
+    count = sum(len(each.notes) for each in played)
+    parts = f"{len(first)} of FluidR3Mono_GM, {len(new)} of MuseScore_General, {len(recorded)} recorded"
+    print(f"{output}: {count} notes of {len(played)} instruments: {parts}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line and make the set."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--output", "-o", type=Path, default=Path("wide"), help="folder to write (default: wide)")
+    for name, file in (("fluid", "FluidR3Mono_GM"), ("musescore", "MuseScore_General")):
+        path = Path(f"/usr/share/sounds/sf3/{file}.sf3")
+        parser.add_argument(f"--{name}", type=Path, default=path, help=f"{file} sound font (default: %(default)s)")
+    parser.add_argument(
+        "--presets",
+        type=Path,
+        default=ROOT / "scripts/starter_presets.json",
+        help="table of presets, JSON (default: %(default)s)",
+    )
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    for file in (options.fluid, options.musescore, options.presets):
+        if not file.is_file():
+            print(f"{file}: not found", file=sys.stderr)
+            return 2
+    for program in ("fluidsynth", "npm"):
+        if shutil.which(program) is None:
+            print(f"{program}: not found on PATH", file=sys.stderr)
+            return 2
+    make_wide_set(options.output, options.fluid, options.musescore, options.presets, options.jobs)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
