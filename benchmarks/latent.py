@@ -18,8 +18,10 @@ All sounds are of the exported SavedModels. What is measured:
   the unedited decoded note. Control: 100 random directions of the same length, on `--control-notes` of the notes: the
   95th percentiles of the larger of the shares rising and falling, and of the median change, up or down.
 - transposition: an instrument's z decoded at the pitch and velocity of a note of it: how often that is nearer to the
-  note, by the log-mel, than to any other instrument's note at that pitch. z is that of one other note, of another
-  pitch and drawn five times, or the mean of all its other notes'; and by how far apart the two notes' pitches are.
+  note, by the log-mel, than to any other instrument's note at that pitch; by how far apart the two notes' pitches are;
+  without rivals that share recordings with the instrument (the same samples, under two names); and of these where both
+  notes have one velocity. z is that of one other note, of another pitch and drawn twenty times, or the mean of all its
+  other notes'.
 - sampling: `--samples` new sounds at pitches 36 to 84 from the mixture, as `sample` draws them: peaks, wrong pitches,
   and the mean distance of log-mels of pairs of them, beside the real notes' of those pitches.
 """
@@ -28,9 +30,8 @@ from __future__ import annotations
 
 import argparse
 import functools
-import inspect
+import hashlib
 import json
-import math
 import os
 import pathlib
 import sys
@@ -53,7 +54,7 @@ from nsynth_vae.points import Points
 
 SAMPLE_PITCHES = (36, 84)
 CONTROLS = 100
-DRAWS = 5
+DRAWS = 20
 """Times that every note gets another note of its instrument, drawn at random."""
 
 TURN, APART = 0.02, 0.1
@@ -201,24 +202,29 @@ class _Bench:
 
     def transposition(self) -> list[dict]:
         """Returns a row for each kind of z."""
+        pitch, velocity = self.table.pitch, self.table.velocity
+        names, groups = self.table.instrument_str, sharing(self.table.instrument_str, self.audio)
         draws = [ask_for_other_pitches(self.table, self.seed + draw) for draw in range(DRAWS)]
         source, target = (np.concatenate([getattr(one, name) for one in draws]) for name in ("note", "reference"))
-        names = self.table.instrument_str
-        means = np.array(
-            [self.z[(names == names[note]) & (np.arange(len(names)) != note)].mean(axis=0) for note in target]
-        )
-        pitches, velocities = self.table.pitch[target], self.table.velocity[target]
-        apart = np.abs(self.table.pitch[source] - pitches)
+        everything = np.arange(len(names))
+        others = [everything[(names == names[note]) & (everything != note)] for note in everything]
+        once = np.unique(target)
+        means = np.array([self.z[others[note]].mean(axis=0) for note in once])
         rows = []
-        for name, z in (("one other note", self.z[source]), ("mean of its other notes", means)):
-            decoded = self.model.decode_log_mel(z, pitches, velocities)
-            found = nearest_to_own(decoded, target, self.table, self.log_mel)
-            known = ~np.isnan(found)
-            row = {"z": name, "pairs": int(known.sum()), "no other instrument there": int((~known).sum())}
-            row["nearest to its own"] = np.mean(found[known])
-            for low, high in ((1, 6), (7, 12), (13, 127)):
-                some = known & (apart >= low) & (apart <= high)
-                row[f"{low} to {high} semitones apart"] = np.mean(found[some]) if some.any() else None
+        for name, z, notes in (("one other note", self.z[source], target), ("mean of its other notes", means, once)):
+            found, unlike = np.empty(len(notes)), np.empty(len(notes))
+            for part in np.array_split(np.arange(len(notes)), len(notes) // 256 + 1):
+                decoded = self.model.decode_log_mel(z[part], pitch[notes[part]], velocity[notes[part]])
+                found[part] = nearest_to_own(decoded, notes[part], pitch, names, self.log_mel)
+                unlike[part] = nearest_to_own(decoded, notes[part], pitch, groups, self.log_mel)
+            row = {"z": name, "pairs": int(np.sum(~np.isnan(found))), "nearest to its own": np.nanmean(found)}
+            row["no rivals that share recordings"] = np.nanmean(unlike)
+            if z is not means:
+                same, apart = velocity[source] == velocity[target], np.abs(pitch[source] - pitch[target])
+                row["and the velocity stays"] = np.nanmean(unlike[same])
+                for low, high in ((1, 6), (7, 12), (13, 127)):
+                    some = found[(apart >= low) & (apart <= high)]
+                    row[f"{low} to {high} semitones apart"] = np.nanmean(some) if len(some) else None
             rows.append(row)
         return rows
 
@@ -254,8 +260,8 @@ class _Bench:
         return {name: np.array([one[name] for one in found]) for name in found[0]}
 
     def _one(self, descriptor: str, audio: np.ndarray, pitches: np.ndarray) -> np.ndarray:
-        """Returns one descriptor of sounds: all of them take five times as long."""
-        return np.array(list(self._each(functools.partial(describe_one, descriptor), audio, pitches.tolist())))
+        describe = functools.partial(descriptors.describe, names=(descriptor,))
+        return np.array([one[descriptor] for one in self._each(describe, audio, pitches.tolist())])
 
     def _in_tune(self, audio: np.ndarray, pitches: np.ndarray) -> np.ndarray:
         return np.array(list(self._each(pitch.in_tune, audio, pitches.tolist())))
@@ -267,13 +273,16 @@ class _Bench:
         return self.pool.map(function, *arrays, chunksize=8)
 
 
-def nearest_to_own(decoded: np.ndarray, notes: np.ndarray, table: NoteTable, log_mels: np.ndarray) -> np.ndarray:
+def nearest_to_own(
+    decoded: np.ndarray, notes: np.ndarray, pitch: np.ndarray, instruments: np.ndarray, log_mels: np.ndarray
+) -> np.ndarray:
     """Returns whether decoded notes are nearer to a note than to those of its pitch of all other instruments.
 
     Args:
         decoded: float32 `[n, frames, mel_bins]`, log-mels.
-        notes: int64 `[n]`, rows of the table: what each should sound like.
-        table: the real notes.
+        notes: int64 `[n]`, which of the real notes each should sound like.
+        pitch: int `[notes]`, the real notes'.
+        instruments: `[notes]`, theirs.
         log_mels: float32 `[notes, frames, mel_bins]`, theirs.
 
     Returns:
@@ -281,20 +290,26 @@ def nearest_to_own(decoded: np.ndarray, notes: np.ndarray, table: NoteTable, log
     """
     found = np.full(len(notes), np.nan)
     for place, (log_mel, note) in enumerate(zip(decoded, notes, strict=True)):
-        same_pitch = table.pitch == table.pitch[note]
-        others = np.flatnonzero(same_pitch & (table.instrument_str != table.instrument_str[note]))
+        others = np.flatnonzero((pitch == pitch[note]) & (instruments != instruments[note]))
         if len(others):
             distance = np.abs(log_mels[[note, *others]] - log_mel).mean(axis=(1, 2))
             found[place] = distance.argmin() == 0
     return found
 
 
-def describe_one(descriptor: str, audio: np.ndarray, pitch: int) -> float:
-    """Returns a single one of `descriptors.describe`'s descriptors of a note at 16 kHz."""
-    if descriptor == "log_attack_time":
-        return math.log10(descriptors.attack_seconds(audio, pitch))
-    function = getattr(descriptors, descriptor)
-    return function(audio, pitch) if "pitch" in inspect.signature(function).parameters else function(audio)
+def sharing(instruments: np.ndarray, audio: np.ndarray) -> np.ndarray:
+    """Returns a name for each note that is the same for instruments of which two notes are one recording.
+
+    Args:
+        instruments: object (str) `[notes]`.
+        audio: float32 `[notes, num_samples]`; the same samples are the same recording.
+    """
+    group = instruments.copy()
+    first: dict[bytes, int] = {}
+    for note, sound in enumerate(audio):
+        other = first.setdefault(hashlib.sha256(sound.tobytes()).digest(), note)
+        group[group == group[note]] = group[other]
+    return group
 
 
 def _centroid_and_spread(audio: np.ndarray) -> tuple[float, float]:

@@ -21,7 +21,7 @@ from nsynth_vae.pitch import estimate_pitch
 TRIALS = 5
 """Lengths of a direction that are tried."""
 
-SHORTER = (0.75, 0.5, 0.25)
+SHORTER = (0.85, 0.7, 0.55, 0.4)
 """Shares of a length that are tried where it does not do: further on, the sound may do something else."""
 
 TOLERANCE = 0.1
@@ -65,7 +65,7 @@ class Judge:
         model: Deployed,
         notes: Notes,
         covariance: np.ndarray,
-        family_of: Callable[[np.ndarray], np.ndarray] | None = None,
+        hear: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> None:
         """Plays the notes as they are.
 
@@ -73,9 +73,10 @@ class Judge:
             model: plays.
             notes: none that a direction was learnt from.
             covariance: of z_mean within families, `[latent_dim, latent_dim]`.
-            family_of: audio float32 `[n, num_samples]` -> the family that a classifier hears, int `[n]`.
+            hear: audio float32 `[n, num_samples]` -> probabilities of the families, `[n, families]`; None if nothing
+                can.
         """
-        self.model, self.notes, self._family_of = model, notes, family_of
+        self.model, self.notes, self._hear = model, notes, hear
         self.longest = LONGEST * math.sqrt(np.mean(np.diag(covariance)))
         self.before = play(model, notes.z, notes.table)
 
@@ -96,7 +97,7 @@ class Judge:
         length = self._expected(attribute, candidates[int(promised.argmax())].direction, slope)
 
         def raised(candidate: Candidate) -> tuple[float, float]:
-            change = self._changes(attribute, self._moved(length * _unit(candidate.direction)))
+            change = self._changes(attribute, self._moved(length * _unit(candidate.direction), attribute))
             return min(float(np.mean(change > 0)), TARGETS["rises"]), float(np.median(change))
 
         return max(left, key=raised)
@@ -106,8 +107,8 @@ class Judge:
     ) -> tuple[np.ndarray, dict]:
         """Brings a direction to the length at which the attribute rises by one standard deviation, in the median.
 
-        Where that is out of reach, to the one that misses `TARGETS` by the least in all; of those that reach
-        `deviations`, if there are any.
+        Where that is out of reach or misses one of `TARGETS`, to the one that misses them by the least in all; of those
+        that reach `deviations`, if there are any.
 
         Args:
             attribute: what is to rise.
@@ -121,7 +122,7 @@ class Judge:
         unit = _unit(direction)
 
         def attempt(length: float) -> _Trial:
-            sounds = self._moved(length * unit)
+            sounds = self._moved(length * unit, attribute)
             change = self._changes(attribute, sounds)
             return _Trial(length, sounds, change, float(np.median(change)) / deviation)
 
@@ -131,10 +132,10 @@ class Judge:
                 break
             tried.append(attempt(min(_next_length(tried), self.longest)))
         best = min(tried, key=lambda trial: trial.off)
-        if best.off > TOLERANCE and missed(self._effect(best)):
+        if missed(self._effect(best)):
             tried += [attempt(best.length * share) for share in SHORTER]
             best = max(tried, key=lambda trial: (*merit(self._effect(trial))[:2], -trial.off))
-        at_half = self._changes(attribute, self._moved(best.length / 2 * unit))
+        at_half = self._changes(attribute, self._moved(best.length / 2 * unit, attribute))
         return best.length * unit, {
             **self._effect(best),
             "rises_half": _share(at_half > 0),
@@ -183,8 +184,10 @@ class Judge:
         """Returns the length at which a direction should raise the attribute by one standard deviation."""
         return min(1.0 / max(attribute.sign * float(slope @ _unit(direction)), 1e-6), self.longest)
 
-    def _moved(self, direction: np.ndarray) -> Sounds:
-        return play(self.model, latent.apply(self.notes.z, direction, 1.0), self.notes.table)
+    def _moved(self, direction: np.ndarray, attribute: Attribute | None = None) -> Sounds:
+        """Plays the notes moved along a direction; what is measured of them is the attribute's descriptor."""
+        names = () if attribute is None else (attribute.descriptor,)
+        return play(self.model, latent.apply(self.notes.z, direction, 1.0), self.notes.table, names=names)
 
     def _changes(self, attribute: Attribute, sounds: Sounds) -> np.ndarray:
         """Returns by how much the attribute rises; a note that falls silent is no rise."""
@@ -196,8 +199,8 @@ class Judge:
         kept = {"pitch_kept": None, "family_kept": None}
         if self.model.config.sample_rate == 16000:
             kept["pitch_kept"] = _share(self._pitches(sounds) == self._pitches_before)
-        if self._family_of is not None:
-            kept["family_kept"] = _share(self._family_of(sounds.audio) == self._families_before)
+        if self._hear is not None:
+            kept["family_kept"] = _share(self._families(sounds) == self._families_before)
         return kept
 
     @functools.cached_property
@@ -206,7 +209,11 @@ class Judge:
 
     @functools.cached_property
     def _families_before(self) -> np.ndarray:
-        return self._family_of(self.before.audio)
+        return self._families(self.before)
+
+    def _families(self, sounds: Sounds) -> np.ndarray:
+        """Returns the family that is heard, int `[notes]`."""
+        return self._hear(sounds.audio).argmax(axis=1)
 
     def _pitches(self, sounds: Sounds) -> np.ndarray:
         """Returns the MIDI pitch that the tracker hears, int `[notes]`; -1 for none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -47,12 +47,14 @@ class Steps:
     """The notes from whose z they are."""
     deviations: dict[str, float]
     """Descriptor -> `attribute_notes.local_deviation` of notes as the model plays them."""
+    family_metric: np.ndarray | None = None
+    """See `family_metric`; None where nothing tells families."""
 
     def candidates(self, attribute: Attribute) -> list[Candidate]:
         """Returns the directions along which the decoder, on average around notes, raises an attribute's descriptor.
 
         A direction between notes also tells apart the instruments that happen to have more and less of the attribute;
-        with 83 instruments in 32 dimensions that is most of it. Steps from one note do not leave the instrument.
+        with some hundred of them in 16 dimensions that is most of it. Steps from one note do not leave the instrument.
 
         Returns:
             The normal of a linear classifier that tells the steps that raise it from those that lower it, and the slope
@@ -75,6 +77,25 @@ class Steps:
         instruments = tuple(len(set(self.table.instrument_str[side])) for side in sides)
         return [Candidate(direction, learnt, notes, instruments) for learnt, direction in directions.items()]
 
+    def away_from_families(self, direction: np.ndarray, dearness: float) -> np.ndarray:
+        """Returns a direction turned away from where the family that is heard changes.
+
+        It minimises |turned - direction|^2 + dearness * turned^T M turned; M is the family metric, scaled so that a
+        random movement costs `dearness` times its square in the mean.
+
+        Args:
+            direction: `[latent_dim]`.
+            dearness: 0 or more.
+
+        Raises:
+            ValueError: without a family metric.
+        """
+        if self.family_metric is None:
+            raise ValueError("family_metric: found None, expected steps that were heard")
+        size = len(direction)
+        metric = self.family_metric * size / max(float(np.trace(self.family_metric)), 1e-12)
+        return np.linalg.solve(np.eye(size) + dearness * metric, direction)
+
     def slope(self, descriptor: str) -> np.ndarray:
         """Returns how a descriptor changes with z, in its deviations: the least-squares slope, `[latent_dim]`."""
         changes = np.nan_to_num(self.changes[descriptor]) / self.deviations[descriptor]
@@ -84,7 +105,11 @@ class Steps:
 
 
 def play(
-    model: Deployed, z: np.ndarray, table: NoteTable, progress: Callable[[int], None] = lambda notes: None
+    model: Deployed,
+    z: np.ndarray,
+    table: NoteTable,
+    progress: Callable[[int], None] = lambda notes: None,
+    names: Sequence[str] = tuple(DESCRIPTORS),
 ) -> Sounds:
     """Plays points, each at its note's pitch and velocity; sounds are measured while the next are made.
 
@@ -93,6 +118,7 @@ def play(
         z: `[notes, latent_dim]`.
         table: the notes.
         progress: is told of each number of notes played.
+        names: of the descriptors that are measured.
     """
     audio, waiting = [np.zeros([0, model.config.num_samples], np.float32)], []
     with ThreadPoolExecutor() as pool:
@@ -100,10 +126,34 @@ def play(
             part = slice(start, start + BATCH)
             audio.append(model.decode(z[part], table.pitch[part], table.velocity[part]).audio)
             for sound, pitch in zip(audio[-1], table.pitch[part], strict=True):
-                waiting.append(pool.submit(describe, sound, int(pitch), model.config.sample_rate))
+                waiting.append(pool.submit(describe, sound, int(pitch), model.config.sample_rate, names))
             progress(len(audio[-1]))
         found = [each.result() for each in waiting]
-    return Sounds(np.concatenate(audio), {name: np.array([one[name] for one in found]) for name in DESCRIPTORS})
+    return Sounds(np.concatenate(audio), {name: np.array([one[name] for one in found]) for name in names})
+
+
+def family_metric(steps: np.ndarray, scale: float, on: np.ndarray, back: np.ndarray) -> np.ndarray:
+    """Returns how far apart families are heard along a step of z: M, of which d^T M d is the mean squared distance.
+
+    The distance of two distributions p and q over the families is twice Hellinger's, d^2 = 4 sum (sqrt p - sqrt q)^2;
+    for short steps M is Fisher's information (Amari and Nagaoka 2000, Methods of Information Geometry). For steps s of
+    independent normal components of deviation `scale`, E[s^T M s s s^T] = scale^4 (2 M + tr(M) I) (Isserlis 1918),
+    which is solved for M; what noise leaves of negative eigenvalues is taken out.
+
+    Args:
+        steps: `[n, latent_dim]`.
+        scale: the deviation of their components.
+        on: `[n, families]`, probabilities of what is heard half a step on.
+        back: likewise, half a step back.
+
+    Returns:
+        float64 `[latent_dim, latent_dim]`, symmetric, without negative eigenvalues.
+    """
+    squared = 4.0 * np.square(np.sqrt(on) - np.sqrt(back)).sum(axis=1)
+    units = steps / scale
+    moment = np.einsum("n,ni,nj->ij", squared, units, units) / len(units)
+    values, vectors = np.linalg.eigh((moment - squared.mean() * np.eye(len(moment))) / (2.0 * scale**2))
+    return vectors * np.maximum(values, 0.0) @ vectors.T
 
 
 def take_steps(
@@ -111,6 +161,7 @@ def take_steps(
     notes: Notes,
     count: int,
     generator: np.random.Generator,
+    hear: Callable[[np.ndarray], np.ndarray] | None = None,
     progress: Callable[[int], None] = lambda notes: None,
 ) -> Steps:
     """Plays notes of all families, and takes random steps from them.
@@ -120,6 +171,7 @@ def take_steps(
         notes: at most `PLAYED` of them are played.
         count: of steps; no more than one a note played.
         generator: draws them.
+        hear: audio float32 `[n, num_samples]` -> probabilities of the families, `[n, families]`; None if nothing can.
         progress: is told of each number of sounds made; a note is one, a step two.
     """
     rows = spread(notes.table, PLAYED)
@@ -129,5 +181,7 @@ def take_steps(
     scale = STEP * np.sqrt(np.mean(np.diag(notes.covariance)))
     steps = scale * generator.standard_normal([len(rows), notes.z.shape[1]])
     table = notes.table.take(rows)
-    on, back = (play(model, notes.z[rows] + side * steps, table, progress).descriptors for side in (0.5, -0.5))
-    return Steps(steps, {name: on[name] - back[name] for name in on}, table, deviations)
+    on, back = (play(model, notes.z[rows] + side * steps, table, progress) for side in (0.5, -0.5))
+    changes = {name: on.descriptors[name] - back.descriptors[name] for name in on.descriptors}
+    metric = None if hear is None else family_metric(steps, scale, hear(on.audio), hear(back.audio))
+    return Steps(steps, changes, table, deviations, metric)

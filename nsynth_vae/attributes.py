@@ -117,8 +117,7 @@ def attributes(options: Options, *, log: Callable[[str], None] = print) -> dict:
         log(f"left out: {path}: {problem}")
     table = train.table
     log(f"{len(table):,} notes of {len(set(table.instrument_str))} instruments are learnt from")
-    family_of = load_hearing(model, options.classifier)
-    learnt = learn(model, train, held_out, family_of=family_of, seed=options.seed)
+    learnt = learn(model, train, held_out, hear=load_hearing(model, options.classifier), seed=options.seed)
     result = merged(model.attributes, learnt)
     text = json.dumps(result, separators=(",", ":")) + "\n"
     paths = _paths(options.model, model)
@@ -136,7 +135,7 @@ def learn(
     train: Notes,
     held_out: Notes,
     *,
-    family_of: Callable[[np.ndarray], np.ndarray] | None = None,
+    hear: Callable[[np.ndarray], np.ndarray] | None = None,
     seed: int = 0,
 ) -> dict:
     """Learns all that `attributes.json` holds.
@@ -145,7 +144,7 @@ def learn(
         model: plays what the directions do.
         train: what is learnt from.
         held_out: what effects are measured on.
-        family_of: audio float32 `[n, num_samples]` -> the family that is heard, int `[n]`; see `load_hearing`.
+        hear: tells the families of sounds; see `load_hearing`.
         seed: of the random steps, and of the mixture.
 
     Returns:
@@ -169,10 +168,10 @@ def learn(
         played += notes
         bar.to(played / (min(len(train.table), PLAYED) + 2 * min(len(train.table), STEPS)))
 
-    steps = take_steps(model, train, STEPS, np.random.default_rng(seed), advance)
+    steps = take_steps(model, train, STEPS, np.random.default_rng(seed), hear, advance)
     bar.close()
     bar = Progress("Directions")
-    judge = Judge(model, held_out, train.covariance, family_of)
+    judge = Judge(model, held_out, train.covariance, hear)
     directions, not_learnt = {}, {}
     for done, attribute in enumerate(ATTRIBUTES):
         bar.to(done / len(ATTRIBUTES), attribute.name)
@@ -195,14 +194,15 @@ def learn(
 
 
 def load_hearing(model: Deployed, folder: pathlib.Path | None = None) -> Callable[[np.ndarray], np.ndarray] | None:
-    """Returns what tells the families of sounds, audio float32 `[n, num_samples]` -> int `[n]`, by a classifier.
+    """Returns what tells the families of sounds by a classifier.
 
     Args:
         model: whose sounds they are.
         folder: the classifier's; None for the one that is shipped.
 
     Returns:
-        None without a shipped classifier, or if the model's audio is not of the kind that classifiers are for.
+        audio float32 `[n, num_samples]` -> probabilities of `notes.FAMILIES`, float32 `[n, families]`; None without a
+        shipped classifier, or if the model's audio is not of the kind that classifiers are for.
 
     Raises:
         InputError: if the folder is not a classifier's.
@@ -221,11 +221,11 @@ def load_hearing(model: Deployed, folder: pathlib.Path | None = None) -> Callabl
 
     heard = tf.function(classifier.load(folder).call, reduce_retracing=True)
 
-    def family_of(sounds: np.ndarray) -> np.ndarray:
+    def hear(sounds: np.ndarray) -> np.ndarray:
         parts = [sounds[start : start + BATCH] for start in range(0, len(sounds), BATCH)]
-        return np.concatenate([heard(part)["instrument_family"].numpy().argmax(axis=1) for part in parts])
+        return np.concatenate([tf.nn.softmax(heard(part)["instrument_family"]).numpy() for part in parts])
 
-    return family_of
+    return hear
 
 
 def merged(former: dict, learnt: dict) -> dict:

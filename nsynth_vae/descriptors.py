@@ -15,7 +15,9 @@ the relationship between timbre and scale, JASA 94; Plomp and Levelt 1965, Tonal
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -40,6 +42,7 @@ DESCRIPTORS: dict[str, Descriptor] = {
     "spectral_spread": Descriptor("Hz", "standard deviation of the power's frequency", "wider in frequency"),
     "attack_seconds": Descriptor("s", "time from 10 to 50 % of the first second's largest level", "slower to begin"),
     "log_attack_time": Descriptor("log10 s", "logarithm of attack_seconds", "slower to begin"),
+    "temporal_centroid": Descriptor("s", "mean time of the energy", "later: held, or swelling"),
     "decay_db_per_second": Descriptor("dB/s", "fall of the level from its peak until 3 s", "faster to die away"),
     "tonal_to_noise_db": Descriptor("dB", "power on the partials over the power between them", "purer"),
     "inharmonicity": Descriptor("no unit", "B of f_k = k f0 sqrt(1 + B k^2)", "more stretched"),
@@ -66,22 +69,29 @@ _STEP_SECONDS = 1e-3
 _ROUGH_FRAME, _ROUGH_STEP, _ROUGH_PEAKS = 4096, 2048, 24  # samples at 16 kHz; peaks
 
 
-def describe(audio: np.ndarray, pitch: int, sample_rate: int = 16000) -> dict[str, float]:
-    """Returns every descriptor of a note, by the names in `DESCRIPTORS`; all NaN for silence."""
+def describe(
+    audio: np.ndarray, pitch: int, sample_rate: int = 16000, names: Sequence[str] = tuple(DESCRIPTORS)
+) -> dict[str, float]:
+    """Returns descriptors of a note, those of `DESCRIPTORS` that are named; all NaN for silence."""
     audio = _checked(audio, pitch, sample_rate)
-    attack = attack_seconds(audio, pitch, sample_rate)
-    centroid, spread = _moments(audio, sample_rate)
-    return {
-        "spectral_centroid": _above_f0(centroid, pitch),
-        "spectral_centroid_hertz": centroid,
-        "spectral_spread": spread,
+    whole = functools.cache(lambda: _moments(audio, sample_rate))
+    attack = functools.cache(lambda: attack_seconds(audio, pitch, sample_rate))
+    found = {
+        "spectral_centroid": lambda: _above_f0(whole()[0], pitch),
+        "spectral_centroid_hertz": lambda: whole()[0],
+        "spectral_spread": lambda: whole()[1],
         "attack_seconds": attack,
-        "log_attack_time": math.log10(attack),
-        "decay_db_per_second": decay_db_per_second(audio, pitch, sample_rate),
-        "tonal_to_noise_db": tonal_to_noise_db(audio, pitch, sample_rate),
-        "inharmonicity": inharmonicity(audio, pitch, sample_rate),
-        "roughness": roughness(audio, sample_rate),
+        "log_attack_time": lambda: math.log10(attack()),
+        "temporal_centroid": lambda: temporal_centroid(audio, sample_rate),
+        "decay_db_per_second": lambda: decay_db_per_second(audio, pitch, sample_rate),
+        "tonal_to_noise_db": lambda: tonal_to_noise_db(audio, pitch, sample_rate),
+        "inharmonicity": lambda: inharmonicity(audio, pitch, sample_rate),
+        "roughness": lambda: roughness(audio, sample_rate),
     }
+    unknown = [name for name in names if name not in found]
+    if unknown:
+        raise ValueError(f"names: found {unknown[0]!r}, expected some of {', '.join(DESCRIPTORS)}")
+    return {name: found[name]() for name in names}
 
 
 def power_spectrum(audio: np.ndarray, sample_rate: int = 16000) -> tuple[np.ndarray, np.ndarray]:
@@ -133,6 +143,21 @@ def attack_seconds(audio: np.ndarray, pitch: int, sample_rate: int = 16000) -> f
     last = int((level >= high).argmax())
     first = int(np.flatnonzero(level[:last] < low)[-1]) + 1
     return float(max((_crossing(level, last, high) - _crossing(level, first, low)) * _STEP_SECONDS, _STEP_SECONDS))
+
+
+def temporal_centroid(audio: np.ndarray, sample_rate: int = 16000) -> float:
+    """Returns the mean of time, weighted by energy, over the whole note (Peeters et al. 2011), in seconds.
+
+    It is short where most of the sound is in the stroke: tau / 2 where the amplitude falls as exp(-t / tau).
+
+    Returns:
+        0 to the audio's length; NaN for silence.
+    """
+    audio = _checked(audio, 0, sample_rate)
+    if _is_silent(audio):
+        return math.nan
+    energy = np.square(audio)
+    return float(np.arange(audio.size) @ energy / energy.sum() / sample_rate)
 
 
 def decay_db_per_second(audio: np.ndarray, pitch: int, sample_rate: int = 16000) -> float:

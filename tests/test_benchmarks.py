@@ -286,27 +286,27 @@ def test_the_cost_of_training_is_counted_and_timed(capsys):
 
 
 def test_nearest_to_its_own_of_the_notes_at_its_pitch():
-    from types import SimpleNamespace
-
     latent = load_benchmark("latent")
-    table = SimpleNamespace(
-        pitch=np.array([60, 60, 60, 62]), instrument_str=np.array(["flute", "flute", "organ", "flute"], object)
+    real = (
+        np.array([60, 60, 60, 62]),
+        np.array(["flute", "flute", "organ", "flute"], object),
+        np.array([0.0, 5.0, 1.0, 9.0])[:, None, None] * np.ones([1, 3, 2]),
     )
-    log_mels = np.array([0.0, 5.0, 1.0, 9.0])[:, None, None] * np.ones([1, 3, 2])
     decoded = np.array([0.2, 0.8, 4.0, 9.0])[:, None, None] * np.ones([1, 3, 2])
     # The second is nearer to the organ, the third to a flute that is not asked for, which does not count; at 62 there
     # is only the flute.
-    found = latent.nearest_to_own(decoded, np.array([0, 0, 0, 3]), table, log_mels)
+    found = latent.nearest_to_own(decoded, np.array([0, 0, 0, 3]), *real)
     np.testing.assert_array_equal(found, [1.0, 0.0, 0.0, np.nan])
-    found = latent.nearest_to_own(decoded[2:3], np.array([1]), table, log_mels)
+    found = latent.nearest_to_own(decoded[2:3], np.array([1]), *real)
     np.testing.assert_array_equal(found, [1.0])
 
 
-def test_a_single_descriptor_is_that_of_all():
-    from synthetic import tone
-
-    from nsynth_vae import descriptors
-
-    latent, audio = load_benchmark("latent"), np.asarray(tone(60), np.float32)
-    for name, value in descriptors.describe(audio, 60).items():
-        assert latent.describe_one(name, audio, 60) == value
+def test_instruments_that_share_a_recording_are_one():
+    latent = load_benchmark("latent")
+    names = np.array(["a", "a", "b", "b", "c", "d", "d"], object)
+    audio = np.arange(7, dtype=np.float32)[:, None] * np.ones(3, np.float32)
+    np.testing.assert_array_equal(latent.sharing(names, audio), names)
+    audio[3] = audio[1]  # b is a
+    audio[6] = audio[2]  # and d is b
+    found = latent.sharing(names, audio)
+    assert len(set(found[[0, 1, 2, 3, 5, 6]])) == 1 and found[4] == "c" and found[0] != "c"

@@ -179,6 +179,18 @@ def test_roughness_is_sethares_sum_whatever_the_level():
     assert descriptors.roughness(tone(60.0, np.ones(20))) > 4 * descriptors.roughness(tone(400.0, np.ones(18)))
 
 
+def test_temporal_centroid_is_the_mean_time_of_the_energy():
+    generator = np.random.default_rng(8)
+    noise = 0.1 * generator.normal(size=SAMPLES)
+    assert descriptors.temporal_centroid(np.full(SAMPLES, 0.5)) == pytest.approx(2.0, abs=1e-4)
+    for tau in (0.05, 0.3):  # what is left after 4 s, and the phase, count for little
+        assert descriptors.temporal_centroid(tone(880.0) * np.exp(-TIME / tau)) == pytest.approx(tau / 2, rel=0.01)
+    assert descriptors.temporal_centroid(tone(440.0) * (TIME >= 1) * (TIME < 2)) == pytest.approx(1.5, rel=1e-3)
+    # A swell's energy grows with the square: 3/4 of the way.
+    assert descriptors.temporal_centroid(tone(440.0) * TIME / 4) == pytest.approx(3.0, rel=1e-3)
+    assert descriptors.temporal_centroid(1e-3 * noise) == pytest.approx(descriptors.temporal_centroid(noise))
+
+
 def test_describe_gives_every_descriptor_finite():
     generator = np.random.default_rng(5)
     click = np.zeros(SAMPLES)
@@ -195,10 +207,15 @@ def test_describe_gives_every_descriptor_finite():
 def test_describe_gives_what_each_function_gives():
     audio = rich(57, 1e-4) * np.exp(-TIME)
     found = describe(audio, 57)
-    for name in ("spectral_centroid_hertz", "spectral_spread", "roughness"):
+    for name in ("spectral_centroid_hertz", "spectral_spread", "temporal_centroid", "roughness"):
         assert found[name] == getattr(descriptors, name)(audio)
     for name in ("spectral_centroid", "attack_seconds", "decay_db_per_second", "tonal_to_noise_db", "inharmonicity"):
         assert found[name] == getattr(descriptors, name)(audio, 57)
+    for name, value in found.items():
+        assert describe(audio, 57, names=(name,)) == {name: value}
+    assert list(describe(audio, 57, names=("roughness", "attack_seconds"))) == ["roughness", "attack_seconds"]
+    with pytest.raises(ValueError, match="names: found 'bright', expected some of spectral_centroid, .*roughness"):
+        describe(audio, 57, names=("bright",))
 
 
 def test_a_sample_rate_is_only_a_sample_rate():
