@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from nsynth_vae import latent
-from nsynth_vae.attribute_learning import TARGETS, Attribute, Candidate, merit, missed
+from nsynth_vae.attribute_learning import Attribute, Candidate, merit, missed
 from nsynth_vae.attribute_notes import Notes
 from nsynth_vae.attribute_steps import Sounds, play
 from nsynth_vae.deployed import Deployed
@@ -23,6 +23,9 @@ TRIALS = 5
 
 SHORTER = (0.85, 0.7, 0.55, 0.4)
 """Shares of a length that are tried where it does not do: further on, the sound may do something else."""
+
+MOST_RISE = 0.98
+"""Share of the notes from which on it tells nothing of two directions on how many more the attribute rises."""
 
 TOLERANCE = 0.1
 """How near to one standard deviation its effect is brought."""
@@ -81,7 +84,7 @@ class Judge:
         self.before = play(model, notes.z, notes.table)
 
     def choose(self, attribute: Attribute, candidates: Sequence[Candidate], slope: np.ndarray) -> Candidate:
-        """Returns the candidate that raises the attribute on the most notes; from `TARGETS` on, that raises it most.
+        """Returns the candidate that raises the attribute on the most notes; from `MOST_RISE` on, that raises it most.
 
         All are tried at one length; those that promise less than half of the best are not tried.
 
@@ -98,7 +101,7 @@ class Judge:
 
         def raised(candidate: Candidate) -> tuple[float, float]:
             change = self._changes(attribute, self._moved(length * _unit(candidate.direction), attribute))
-            return min(float(np.mean(change > 0)), TARGETS["rises"]), float(np.median(change))
+            return min(float(np.mean(change > 0)), MOST_RISE), float(np.median(change))
 
         return max(left, key=raised)
 
@@ -133,7 +136,10 @@ class Judge:
             tried.append(attempt(min(_next_length(tried), self.longest)))
         best = min(tried, key=lambda trial: trial.off)
         if missed(self._effect(best)):
-            tried += [attempt(best.length * share) for share in SHORTER]
+            for share in SHORTER:
+                tried.append(attempt(best.length * share))
+                if not missed(self._effect(tried[-1])):
+                    break
             best = max(tried, key=lambda trial: (*merit(self._effect(trial))[:2], -trial.off))
         at_half = self._changes(attribute, self._moved(best.length / 2 * unit, attribute))
         return best.length * unit, {

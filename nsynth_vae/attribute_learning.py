@@ -34,6 +34,8 @@ TURNED = (2.0, 8.0)
 """How dear movement is along which the family changes that is heard, against other movement, to a direction that is
 turned away from it."""
 
+TURNED_WORDS = ", turned away from where the family changes"
+
 LEAST_IN_FAMILY = 5
 """Notes of a family, on either side, without which it says nothing of an attribute."""
 
@@ -156,7 +158,8 @@ def learn_direction(attribute: Attribute, train: Notes, steps: Steps, judge: Jud
     """Returns a direction as `attributes.json` holds it, or why there is none.
 
     NSynth's flag is followed where enough notes have it; the attribute's descriptor where they do not, or where the
-    flag's direction misses one of `TARGETS` and the descriptor's misses fewer, or rises on more.
+    flag's direction misses one of `TARGETS` and the descriptor's misses fewer, or rises on more. One that costs too
+    many notes their family is turned away from where the family changes, if that does better.
 
     Args:
         attribute: what is asked for.
@@ -194,27 +197,28 @@ def learn_direction(attribute: Attribute, train: Notes, steps: Steps, judge: Jud
     if all(is_enough(table, side) for side in sides):
         words = f"top against bottom quarter of {'-' * (attribute.sign < 0)}{name} within {REACH} semitones"
         by_descriptor = [*contrasts(train, *sides, words), *by_descriptor]
-    slope, best = steps.slope(name), None
+    slope, best, plain = steps.slope(name), None, None
     for candidates in (by_label, by_descriptor):
         if not candidates or (best and not missed(best["effect"])):
             continue
         chosen = judge.choose(attribute, candidates, slope)
         found = entry(chosen, *judge.calibrate(attribute, chosen.direction, deviation, slope))
-        for dearness in TURNED if steps.family_metric is not None else ():
-            if "family_kept" not in missed(found["effect"]):
-                break
-            words = f"{chosen.learnt_from}, turned away from where the family changes"
-            direction = steps.away_from_families(chosen.direction, dearness)
-            turned = dataclasses.replace(chosen, direction=direction, learnt_from=words)
-            other = entry(turned, *judge.calibrate(attribute, direction, deviation, slope))
-            found = max(found, other, key=lambda each: merit(each["effect"]))
         if best is None:
-            best = found
+            best, plain = found, chosen.direction
         elif merit(found["effect"]) > merit(best["effect"]):
             words = ", ".join(f"{measure} {value:.2g}" for measure, value in missed(best["effect"]).items())
-            best = found | {"learnt_from": f"{found['learnt_from']} ({attribute.label}: {words})"}
+            found["learnt_from"] += f" ({attribute.label}: {words})"
+            best, plain = found, chosen.direction
     if best is None:
         return missing
+    for dearness in TURNED if steps.family_metric is not None else ():
+        if "family_kept" not in missed(best["effect"]):
+            break
+        direction = steps.away_from_families(plain, dearness)
+        direction, effect = judge.calibrate(attribute, direction, deviation, slope)
+        if merit(effect) > merit(best["effect"]):
+            words = best["learnt_from"].removesuffix(TURNED_WORDS) + TURNED_WORDS
+            best |= {"direction": rounded(direction), "learnt_from": words, "effect": effect}
     if best["effect"]["rises"] < LEAST_RISES:
         rises, share = "rises" if attribute.sign > 0 else "falls", f"{best['effect']['rises']:.0%}"
         return f"{name} {rises} on no more than {share} of the notes"

@@ -24,7 +24,7 @@ REACH = 3
 LEAST_PEERS = 8
 """Notes of a family, within `REACH`, that tell where one of them stands."""
 
-HELD_OUT_NOTES = 96
+HELD_OUT_NOTES = 64
 """Notes, of instruments that nothing is learnt from, that effects are measured on."""
 
 HELD_OUT_SHARE = 0.2

@@ -1,13 +1,16 @@
-"""Make the wide set: more sampled instruments to train the shipped model on, in NSynth's own layout.
+"""Make the wide set: more sampled instruments to train on, in NSynth's own layout.
 
     python scripts/make_wide_set.py -o wide
     python -m nsynth_vae.train --data nsynth --data starter --data wide ...
 
-All presets of two General MIDI sound fonts that speak at their written pitch and share no samples with the starter
-set's valid and test instruments, and the recordings of 20 instruments that the npm packages `tonejs-instrument-*-mp3`
-hold. Needs FluidSynth, the sound fonts FluidR3Mono_GM and MuseScore_General (Debian: `fluidsynth`,
-`fluidr3mono-gm-soundfont`, `musescore-general-soundfont`) and npm. Notes that a pitch tracker does not hear at their
-pitch are left out, and presets of MuseScore_General that are FluidR3Mono_GM's.
+What they give is in docs/model.md, "More instruments".
+
+All presets of two General MIDI sound fonts (MIT) that speak at their written pitch and share no samples with the
+starter set's valid and test instruments, and the recordings of 20 instruments that the npm packages
+`tonejs-instrument-*-mp3` hold (tonejs-instruments by Nicholaus P. Brosowsky, CC BY 3.0). Needs FluidSynth, the sound
+fonts FluidR3Mono_GM and MuseScore_General (Debian: `fluidsynth`, `fluidr3mono-gm-soundfont`,
+`musescore-general-soundfont`) and npm. Notes that a pitch tracker does not hear at their pitch are left out, and
+presets of MuseScore_General that are FluidR3Mono_GM's.
 """
 
 from __future__ import annotations

@@ -380,6 +380,29 @@ def test_what_cannot_be_learnt_says_why(train, steps, judge):
     assert isinstance(found, str) and found.startswith("spectral_centroid rises on no more than ")
 
 
+def test_the_candidate_that_raises_on_the_most_notes_is_chosen():
+    class Known(attribute_effects.Judge):
+        """Knows what a hundred notes do: little along the first axis, all of them; much along the others, not all."""
+
+        def __init__(self):
+            self.longest = 10.0
+
+        def _moved(self, direction, attribute=None):
+            return np.flatnonzero(direction)[0]
+
+        def _changes(self, attribute, axis):
+            falls = {0: 0, 1: 5, 2: 1}[axis]
+            return np.where(np.arange(100) < falls, -1.0, 0.1 if axis == 0 else 1.0)
+
+    steady, much, most = (attribute_learning.Candidate(np.eye(4)[k], str(k), (1, 1), (1, 1)) for k in range(3))
+    weak = attribute_learning.Candidate(np.eye(4)[3], "3", (1, 1), (1, 1))
+    slope, bright = np.array([1.0, 1.0, 1.0, 0.4]), BY_NAME["bright"]
+    assert Known().choose(bright, [much, steady], slope) is steady
+    assert Known().choose(bright, [steady, much, most], slope) is most
+    # One that promises less than half of the best is not tried, and a single one is taken as it is.
+    assert Known().choose(bright, [weak, much], slope) is much
+
+
 def test_what_is_missed_counts():
     good = {"rises": 0.95, "pitch_kept": 1.0, "family_kept": None, "deviations": 0.98}
     assert attribute_learning.missed(good) == {}
@@ -390,10 +413,10 @@ def test_what_is_missed_counts():
 def test_a_turned_direction_says_so():
     notes = cloud({"flute": 40, "organ": 40})
     steps = dataclasses.replace(linear_steps(np.eye(6)[0]), family_metric=np.diag([1.0, 2, 3, 4, 5, 6]))
-    kept, tried = iter([0.5, 0.4, 0.3, 0.6, 0.9]), []
+    kept, tried = iter([0.5, 0.6, 0.4, 0.9]), []
 
     class Listener:
-        """Hears the flag's direction, that turned twice, the descriptor's, and that turned once: then it will do."""
+        """Hears the flag's direction, the descriptor's, and that turned twice: then it will do."""
 
         def choose(self, attribute, candidates, slope):
             return candidates[0]
@@ -403,14 +426,13 @@ def test_a_turned_direction_says_so():
             return direction, {"rises": 0.95, "pitch_kept": 1.0, "family_kept": next(kept), "deviations": 0.9}
 
     entry = attribute_learning.learn_direction(BY_NAME["bright"], notes, steps, Listener())
-    assert len(tried) == 5 and entry["effect"]["family_kept"] == 0.9
-    for plain, dearness, turned in ((0, 0, 1), (0, 1, 2), (3, 0, 4)):
-        expected = steps.away_from_families(tried[plain], attribute_learning.TURNED[dearness])
-        np.testing.assert_allclose(tried[turned], expected)
-    np.testing.assert_allclose(entry["direction"], tried[4], atol=1e-5)
+    assert len(tried) == 4 and entry["effect"]["family_kept"] == 0.9
+    for dearness, turned in zip(attribute_learning.TURNED, tried[2:], strict=True):
+        np.testing.assert_allclose(turned, steps.away_from_families(tried[1], dearness))
+    np.testing.assert_allclose(entry["direction"], tried[3], atol=1e-5)
     assert entry["learnt_from"].startswith("top against bottom quarter of spectral_centroid")
     assert entry["learnt_from"].endswith(
-        ", turned away from where the family changes (the flag bright: family_kept 0.5)"
+        " (the flag bright: family_kept 0.5), turned away from where the family changes"
     )
 
 

@@ -1,5 +1,5 @@
 # ruff: noqa: D103 - a test's name says what it asserts
-"""What the shipped model is trained on beside the starter set: no note of a held-out instrument, none out of tune."""
+"""What can be trained on beside the starter set: no note of a held-out instrument, none out of tune."""
 
 from __future__ import annotations
 
