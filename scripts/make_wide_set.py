@@ -35,9 +35,10 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 from make_starter_set import PEAK, ROOT, SILENT_PEAK, Played, label_qualities, play, write_split  # noqa: E402
 from starter_plan import Instrument, plan_starter_set  # noqa: E402
-from starter_render import NUM_SAMPLES, SAMPLE_RATE  # noqa: E402
 
 from nsynth_vae import config, features, pitch  # noqa: E402
+from nsynth_vae.data.file_names import parse_file_name  # noqa: E402
+from nsynth_vae.data.samples import read_sounds  # noqa: E402
 
 STEP_SEMITONES = 4
 VELOCITIES = (100, 50, 127, 75, 100, 25)
@@ -79,8 +80,7 @@ RECORDINGS = {
 """What the npm packages hold, and its family and source."""
 
 MOST_RECORDINGS = 30
-ONSET_DB = -40.0
-FADE_SAMPLES = SAMPLE_RATE // 50
+"""Notes of one of them."""
 
 
 def plan_presets(presets_file: Path, kind: str) -> list[Instrument]:
@@ -127,29 +127,18 @@ def play_recordings(name: str, number: int, folder: Path) -> Played:
         number: of the instrument.
         folder: gets the package.
     """
-    import librosa
-
     package = f"tonejs-instrument-{name}-mp3"
     packed = subprocess.run(
         ["npm", "pack", "--silent", package], cwd=folder, check=True, capture_output=True, text=True
     ).stdout.split()[-1]
     shutil.unpack_archive(folder / packed, folder / name)
-    files = {}
-    for file in sorted((folder / name).rglob("*.mp3")):
-        try:
-            files[int(librosa.note_to_midi(file.stem.replace("s", "#")))] = file
-        except librosa.ParameterError:
-            continue  # a second take, such as "F2 v2"
+    # As3.mp3 is A#3. "F2 v2.mp3", a second take, is sorted before the first, which stays.
+    found = sorted((folder / name).rglob("*.mp3"))
+    files = {parse_file_name(file.stem.replace("s", "#")).pitch: file for file in found}
     pitches = sorted(files)
     pitches = pitches[:: -(-len(pitches) // MOST_RECORDINGS)]
-    notes = {}
-    for each in pitches:
-        audio, _ = librosa.load(files[each], sr=SAMPLE_RATE, mono=True)
-        size = np.abs(audio)
-        onset = max(int(np.argmax(size >= size.max() * 10 ** (ONSET_DB / 20))) - SAMPLE_RATE // 200, 0)
-        audio = audio[onset : onset + NUM_SAMPLES].astype(np.float64)
-        audio[-FADE_SAMPLES:] *= np.linspace(1.0, 0.0, FADE_SAMPLES)
-        notes[each, 100] = np.pad(audio, (0, NUM_SAMPLES - len(audio)))
+    sounds = read_sounds([files[each] for each in pitches], config.AudioConfig())
+    notes = {(each, 100): sound.audio.astype(np.float64) for each, sound in zip(pitches, sounds, strict=True)}
     gain = PEAK / max(np.abs(audio).max() for audio in notes.values())
     family, source = RECORDINGS[name]
     instrument = Instrument(f"{family}_{source}_{number}", name, family, source, 0, 0, package, "train", tuple(notes))
