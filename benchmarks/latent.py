@@ -206,10 +206,8 @@ class _Bench:
         names, groups = self.table.instrument_str, sharing(self.table.instrument_str, self.audio)
         draws = [ask_for_other_pitches(self.table, self.seed + draw) for draw in range(DRAWS)]
         source, target = (np.concatenate([getattr(one, name) for one in draws]) for name in ("note", "reference"))
-        everything = np.arange(len(names))
-        others = [everything[(names == names[note]) & (everything != note)] for note in everything]
-        once = np.unique(target)
-        means = np.array([self.z[others[note]].mean(axis=0) for note in once])
+        once, everything = np.unique(target), np.arange(len(names))
+        means = np.array([self.z[(names == names[note]) & (everything != note)].mean(axis=0) for note in once])
         rows = []
         for name, z, notes in (("one other note", self.z[source], target), ("mean of its other notes", means, once)):
             found, unlike = np.empty(len(notes)), np.empty(len(notes))
@@ -217,14 +215,14 @@ class _Bench:
                 decoded = self.model.decode_log_mel(z[part], pitch[notes[part]], velocity[notes[part]])
                 found[part] = nearest_to_own(decoded, notes[part], pitch, names, self.log_mel)
                 unlike[part] = nearest_to_own(decoded, notes[part], pitch, groups, self.log_mel)
-            row = {"z": name, "pairs": int(np.sum(~np.isnan(found))), "nearest to its own": np.nanmean(found)}
-            row["no rivals that share recordings"] = np.nanmean(unlike)
+            row = {"z": name, "pairs": int(np.sum(~np.isnan(found))), "nearest to its own": _known_mean(found)}
+            row["no rivals that share recordings"] = _known_mean(unlike)
             if z is not means:
                 same, apart = velocity[source] == velocity[target], np.abs(pitch[source] - pitch[target])
-                row["and the velocity stays"] = np.nanmean(unlike[same])
+                row["and the velocity stays"] = _known_mean(unlike[same])
                 for low, high in ((1, 6), (7, 12), (13, 127)):
-                    some = found[(apart >= low) & (apart <= high)]
-                    row[f"{low} to {high} semitones apart"] = np.nanmean(some) if len(some) else None
+                    some = (apart >= low) & (apart <= high)
+                    row[f"{low} to {high} semitones apart"] = _known_mean(found[some])
             rows.append(row)
         return rows
 
@@ -310,6 +308,12 @@ def sharing(instruments: np.ndarray, audio: np.ndarray) -> np.ndarray:
         other = first.setdefault(hashlib.sha256(sound.tobytes()).digest(), note)
         group[group == group[note]] = group[other]
     return group
+
+
+def _known_mean(values: np.ndarray) -> float | None:
+    """Returns the mean of what is not NaN; None if all is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else None
 
 
 def _centroid_and_spread(audio: np.ndarray) -> tuple[float, float]:

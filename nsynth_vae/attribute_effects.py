@@ -34,7 +34,7 @@ LONGEST = 2.0
 """Most that a direction moves z, in standard deviations of a dimension of z_mean within families."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class _Trial:
     """What a length of a direction does."""
 
@@ -123,6 +123,8 @@ class Judge:
             (the direction, its effect as in `attributes.json`).
         """
         unit = _unit(direction)
+        # Pitch and family are heard once a trial: that takes longer than playing it.
+        effect = functools.cache(self._effect)
 
         def attempt(length: float) -> _Trial:
             sounds = self._moved(length * unit, attribute)
@@ -135,15 +137,15 @@ class Judge:
                 break
             tried.append(attempt(min(_next_length(tried), self.longest)))
         best = min(tried, key=lambda trial: trial.off)
-        if missed(self._effect(best)):
+        if missed(effect(best)):
             for share in SHORTER:
                 tried.append(attempt(best.length * share))
-                if not missed(self._effect(tried[-1])):
+                if not missed(effect(tried[-1])):
                     break
-            best = max(tried, key=lambda trial: (*merit(self._effect(trial))[:2], -trial.off))
+            best = max(tried, key=lambda trial: (*merit(effect(trial))[:2], -trial.off))
         at_half = self._changes(attribute, self._moved(best.length / 2 * unit, attribute))
         return best.length * unit, {
-            **self._effect(best),
+            **effect(best),
             "rises_half": _share(at_half > 0),
             "rises_further": _share(best.change > at_half),
             "median_change": _number(attribute.sign * np.median(best.change)),

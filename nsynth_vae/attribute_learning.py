@@ -34,8 +34,6 @@ TURNED = (2.0, 8.0)
 """How dear movement is along which the family changes that is heard, against other movement, to a direction that is
 turned away from it."""
 
-TURNED_WORDS = ", turned away from where the family changes"
-
 LEAST_IN_FAMILY = 5
 """Notes of a family, on either side, without which it says nothing of an attribute."""
 
@@ -211,13 +209,13 @@ def learn_direction(attribute: Attribute, train: Notes, steps: Steps, judge: Jud
             best, plain = found, chosen.direction
     if best is None:
         return missing
+    words = f"{best['learnt_from']}, turned away from where the family changes"
     for dearness in TURNED if steps.family_metric is not None else ():
         if "family_kept" not in missed(best["effect"]):
             break
         direction = steps.away_from_families(plain, dearness)
         direction, effect = judge.calibrate(attribute, direction, deviation, slope)
         if merit(effect) > merit(best["effect"]):
-            words = best["learnt_from"].removesuffix(TURNED_WORDS) + TURNED_WORDS
             best |= {"direction": rounded(direction), "learnt_from": words, "effect": effect}
     if best["effect"]["rises"] < LEAST_RISES:
         rises, share = "rises" if attribute.sign > 0 else "falls", f"{best['effect']['rises']:.0%}"
