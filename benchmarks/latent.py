@@ -30,7 +30,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import hashlib
 import json
 import os
 import pathlib
@@ -40,8 +39,10 @@ from concurrent.futures import ProcessPoolExecutor
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import numpy as np
+from latent_measures import mix_residual, monotone, nearest_to_own, same_pitch, sharing
 
 from nsynth_vae import descriptors, evening, latent, pitch, sample
 from nsynth_vae.config import AudioConfig, DataConfig
@@ -57,8 +58,8 @@ CONTROLS = 100
 DRAWS = 20
 """Times that every note gets another note of its instrument, drawn at random."""
 
-TURN, APART = 0.02, 0.1
-"""Shares of the range that a descriptor may turn back by, and that its ends must be apart."""
+APART = 0.1
+"""Share of their mean that a descriptor's ends must be apart."""
 QUIETEST, LOUDEST = 0.01, 0.99
 
 
@@ -71,7 +72,7 @@ def main(arguments: list[str] | None = None) -> dict:
     parser.add_argument("--exports", default="exports", help="where its exports are (default: %(default)s)")
     parser.add_argument("--pairs", type=int, default=100, help="ways between families (default: %(default)s)")
     parser.add_argument("--notes", type=int, default=100, help="notes that are edited (default: %(default)s)")
-    parser.add_argument("--control-notes", type=int, default=24, help="of them, for the control (default: %(default)s)")
+    parser.add_argument("--control-notes", type=int, default=100, help="of these, for the control (%(default)s)")
     parser.add_argument("--samples", type=int, default=1000, help="new sounds (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="decides every choice (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
@@ -271,45 +272,6 @@ class _Bench:
         return self.pool.map(function, *arrays, chunksize=8)
 
 
-def nearest_to_own(
-    decoded: np.ndarray, notes: np.ndarray, pitch: np.ndarray, instruments: np.ndarray, log_mels: np.ndarray
-) -> np.ndarray:
-    """Returns whether decoded notes are nearer to a note than to those of its pitch of all other instruments.
-
-    Args:
-        decoded: float32 `[n, frames, mel_bins]`, log-mels.
-        notes: int64 `[n]`, which of the real notes each should sound like.
-        pitch: int `[notes]`, the real notes'.
-        instruments: `[notes]`, theirs.
-        log_mels: float32 `[notes, frames, mel_bins]`, theirs.
-
-    Returns:
-        float `[n]`: 1, 0, or NaN where no other instrument has the pitch.
-    """
-    found = np.full(len(notes), np.nan)
-    for place, (log_mel, note) in enumerate(zip(decoded, notes, strict=True)):
-        others = np.flatnonzero((pitch == pitch[note]) & (instruments != instruments[note]))
-        if len(others):
-            distance = np.abs(log_mels[[note, *others]] - log_mel).mean(axis=(1, 2))
-            found[place] = distance.argmin() == 0
-    return found
-
-
-def sharing(instruments: np.ndarray, audio: np.ndarray) -> np.ndarray:
-    """Returns a name for each note that is the same for instruments of which two notes are one recording.
-
-    Args:
-        instruments: object (str) `[notes]`.
-        audio: float32 `[notes, num_samples]`; the same samples are the same recording.
-    """
-    group = instruments.copy()
-    first: dict[bytes, int] = {}
-    for note, sound in enumerate(audio):
-        other = first.setdefault(hashlib.sha256(sound.tobytes()).digest(), note)
-        group[group == group[note]] = group[other]
-    return group
-
-
 def _known_mean(values: np.ndarray) -> float | None:
     """Returns the mean of what is not NaN; None if all is."""
     known = values[~np.isnan(values)]
@@ -318,33 +280,6 @@ def _known_mean(values: np.ndarray) -> float | None:
 
 def _centroid_and_spread(audio: np.ndarray) -> tuple[float, float]:
     return descriptors.moments(*descriptors.power_spectrum(audio))
-
-
-def monotone(values: np.ndarray) -> bool:
-    """Tells whether values go from the first to the last and never back by more than `TURN` of the way."""
-    way = values[-1] - values[0]
-    return bool(np.all(np.diff(values) * np.sign(way) >= -TURN * np.abs(way)))
-
-
-def mix_residual(log_mels: np.ndarray, config: AudioConfig) -> float:
-    """Returns how far the middle's mel magnitudes are from the best non-negative mix of the ends', over their norm.
-
-    Args:
-        log_mels: float32 `[steps, frames * mel_bins]`, of an odd number of steps.
-        config: of the log-mels.
-    """
-    from scipy.optimize import nnls
-
-    from nsynth_vae import features
-
-    first, middle, last = features.log_mel_to_mel(log_mels[[0, len(log_mels) // 2, -1]], config).numpy().astype(float)
-    return nnls(np.stack([first, last], axis=1), middle)[1] / np.linalg.norm(middle)
-
-
-def same_pitch(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Tells which of two arrays of f0 in Hz are within 50 cents, or both NaN."""
-    cents = 1200 * np.abs(np.log2(one / other))
-    return (cents <= 50) | (np.isnan(one) & np.isnan(other))
 
 
 def _families(classify, audio: np.ndarray) -> np.ndarray:

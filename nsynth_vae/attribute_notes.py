@@ -24,8 +24,11 @@ REACH = 3
 LEAST_PEERS = 8
 """Notes of a family, within `REACH`, that tell where one of them stands."""
 
-HELD_OUT_NOTES = 64
-"""Notes, of instruments that nothing is learnt from, that effects are measured on."""
+HELD_OUT_NOTES = 128
+"""Notes, of instruments that nothing is learnt from, that effects are measured on, at most."""
+
+LEAST_HELD_OUT = 64
+"""Notes of another split that are enough to measure effects on."""
 
 HELD_OUT_SHARE = 0.2
 """Of the instruments, where the source has no split for that."""
@@ -60,10 +63,10 @@ def hold_out(table: NoteTable, rows: np.ndarray, others: np.ndarray) -> tuple[np
     Args:
         table: all notes.
         rows: of a split.
-        others: of another split, of other instruments. With fewer than `HELD_OUT_NOTES` of these, `HELD_OUT_SHARE` of
+        others: of another split, of other instruments. With fewer than `LEAST_HELD_OUT` of these, `HELD_OUT_SHARE` of
             the first split's instruments are held out instead, by a stable hash; of a single one, so many notes.
     """
-    if len(others) < HELD_OUT_NOTES:
+    if len(others) < LEAST_HELD_OUT:
         names = table.sample_group[rows]
         if len(set(names)) < 2:
             names = table.note_str[rows]

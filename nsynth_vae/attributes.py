@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nsynth_vae.attribute_notes import Notes
     from nsynth_vae.deployed import Deployed
 
-STEPS = 500
+STEPS = 800
 """Random steps of z."""
 
 

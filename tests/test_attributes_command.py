@@ -12,7 +12,7 @@ import timbres
 from conftest import write_folder
 
 from nsynth_vae import attributes, deployed
-from nsynth_vae.attribute_notes import HELD_OUT_NOTES, hold_out
+from nsynth_vae.attribute_notes import HELD_OUT_NOTES, LEAST_HELD_OUT, hold_out
 from nsynth_vae.config import InputError
 from nsynth_vae.data.open import open_source
 from nsynth_vae.data.source import BadNotes
@@ -89,9 +89,11 @@ def test_what_the_notes_do_not_tell_stays(learnt):
 def test_held_out_notes_are_of_other_instruments_and_few(learnt):
     _, _, data = learnt
     table = open_source(str(data), audio=timbres.AUDIO, bad_notes=BadNotes()).table
-    many = table.take(np.resize(np.arange(len(table)), 200))
-    rows, others = hold_out(many, np.arange(100), np.arange(100, 200))
+    many = table.take(np.resize(np.arange(len(table)), 300))
+    rows, others = hold_out(many, np.arange(100), np.arange(100, 300))
     assert rows.tolist() == list(range(100)) and len(others) == HELD_OUT_NOTES and others.min() >= 100
+    rows, others = hold_out(many, np.arange(100), np.arange(100, 100 + LEAST_HELD_OUT))
+    assert rows.tolist() == list(range(100)) and sorted(others) == list(range(100, 100 + LEAST_HELD_OUT))
 
 
 def test_errors_are_one_line_and_write_nothing(learnt, tmp_path, capsys):
