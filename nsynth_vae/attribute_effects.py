@@ -24,9 +24,6 @@ TRIALS = 5
 SHORTER = (0.85, 0.7, 0.55, 0.4)
 """Shares of a length that are tried where it does not do: further on, the sound may do something else."""
 
-MOST_RISE = 0.98
-"""Share of the notes from which on it tells nothing of two directions on how many more the attribute rises."""
-
 TOLERANCE = 0.1
 """How near to one standard deviation its effect is brought."""
 
@@ -84,7 +81,7 @@ class Judge:
         self.before = play(model, notes.z, notes.table)
 
     def choose(self, attribute: Attribute, candidates: Sequence[Candidate], slope: np.ndarray) -> Candidate:
-        """Returns the candidate that raises the attribute on the most notes; from `MOST_RISE` on, that raises it most.
+        """Returns the candidate that raises the attribute on the most notes; of those that tie, that raises it most.
 
         All are tried at one length; those that promise less than half of the best are not tried.
 
@@ -101,7 +98,7 @@ class Judge:
 
         def raised(candidate: Candidate) -> tuple[float, float]:
             change = self._changes(attribute, self._moved(length * _unit(candidate.direction), attribute))
-            return min(float(np.mean(change > 0)), MOST_RISE), float(np.median(change))
+            return float(np.mean(change > 0)), float(np.median(change))
 
         return max(left, key=raised)
 
