@@ -31,7 +31,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import equal_time
 import numpy as np
-from latent import nearest_to_own
+from latent_measures import nearest_to_own
 
 from nsynth_vae.config import Config, DataConfig, ModelConfig, TrainConfig
 from nsynth_vae.data.open import open_sources

@@ -39,7 +39,6 @@ from concurrent.futures import ProcessPoolExecutor
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import numpy as np
 from latent_measures import mix_residual, monotone, nearest_to_own, same_pitch, sharing

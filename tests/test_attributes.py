@@ -382,7 +382,7 @@ def test_what_cannot_be_learnt_says_why(train, steps, judge):
 
 def test_the_candidate_that_raises_on_the_most_notes_is_chosen():
     class Known(attribute_effects.Judge):
-        """Knows what a hundred notes do: all rise a little along the first axis, much along the third; not all else."""
+        """Knows how a hundred notes rise: all a little along the first axis, all much along the third; else 99."""
 
         def __init__(self):
             self.longest = 10.0

@@ -24,6 +24,7 @@ def load_benchmark(name: str):
     spec = importlib.util.spec_from_file_location(f"benchmark_{name}", FOLDER / f"{name}.py")
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     kept = sys.path[:]
+    sys.path.insert(0, str(FOLDER))  # As Python does for a file that is run.
     spec.loader.exec_module(module)
     sys.path[:] = kept
     return module
