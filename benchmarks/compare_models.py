@@ -5,8 +5,8 @@ Then, from the mean of the weights and from z_mean, on each of `--splits`:
 
 - `log_mel_l1`: nats, notes decoded from their own z;
 - `cross_l1`: the same, each note decoded from the z of another note of its instrument;
-- `nearest`: share of notes decoded from the z of a note of another pitch of their instrument that are nearer to the
-  note than to any other instrument's note of its pitch;
+- `nearer`: of notes decoded from the z of a note of another pitch of their instrument, how often these are nearer to
+  the note than to another instrument's note of its pitch, and `nearest`, how often than to all such notes;
 - `pitch, linear` and `pitch, MLP`: accuracy, averaged over the pitches that both splits have, of classifiers that
   learn to read the pitch from z on the train notes of `--test`, and read it on the split's; below the table, the
   same classifiers on the one-hot true family and on time-averaged log-mels;
@@ -31,7 +31,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import equal_time
 import numpy as np
-from latent_measures import nearest_to_own
+from latent_measures import beaten_rivals, known_mean, won
 
 from nsynth_vae.config import Config, DataConfig, ModelConfig, TrainConfig
 from nsynth_vae.data.open import open_sources
@@ -72,6 +72,8 @@ DESIGNS: dict[str, dict] = {
     "two transposed copies of each note": {"latent_dim": 32, "blended_share": 0.0},
     "two transposed copies, half of the notes blended": {"latent_dim": 32},
     "the default": {},
+    "plain reconstruction, latent_dim 64, no harmonic template": _AS_THEY_ARE
+    | {"latent_dim": 64, "adversary_weight": 0.0, "template": 0},
 }
 """Fields of the configuration, and what it has no field for: `template`, `likelihood`, and which notes are learnt."""
 
@@ -175,10 +177,11 @@ def compare(
         error = np.abs(decoded(z, part["pitch"], part["velocity"]) - part["log_mel"]).mean()
         return round(float(error) * config.audio.log_mel_scale, 3)
 
-    def nearest(z: np.ndarray, part: dict[str, np.ndarray], table: NoteTable) -> float:
+    def transposed(z: np.ndarray, part: dict[str, np.ndarray], table: NoteTable) -> dict[str, float]:
         asked = ask_for_other_pitches(table, 0)
         sounds = decoded(z[asked.note], asked.pitch, asked.velocity)
-        return round(float(np.nanmean(nearest_to_own(sounds, asked.reference, table, part["log_mel"]))), 3)
+        beaten = beaten_rivals(sounds, asked.reference, table.pitch, table.instrument_str, part["log_mel"])
+        return {"nearer": round(known_mean(beaten), 3), "nearest": round(won(beaten), 3)}
 
     row = {"steps": steps}
     learnt, table = z_mean(read_all(notes["train"])["log_mel"]), notes["train"].table
@@ -188,7 +191,7 @@ def compare(
         measured = {
             "log_mel_l1": log_mel_l1(z, part),
             "cross_l1": log_mel_l1(z[partners(asked.instrument_str)], part),
-            "nearest": nearest(z, part, asked),
+            **transposed(z, part, asked),
             **probe(learnt, z, table, asked),
             "R2": round(pitch_r2(learnt, z, table.pitch, asked.pitch), 2),
             "active": f"{int((z.var(axis=0) > ACTIVE_VARIANCE).sum())} of {config.model.latent_dim}",

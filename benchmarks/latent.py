@@ -18,10 +18,11 @@ All sounds are of the exported SavedModels. What is measured:
   the unedited decoded note. Control: 100 random directions of the same length, on `--control-notes` of the notes: the
   95th percentiles of the larger of the shares rising and falling, and of the median change, up or down.
 - transposition: an instrument's z decoded at the pitch and velocity of a note of it: how often that is nearer to the
-  note, by the log-mel, than to any other instrument's note at that pitch; by how far apart the two notes' pitches are;
-  without rivals that share recordings with the instrument (the same samples, under two names); and of these where both
-  notes have one velocity. z is that of one other note, of another pitch and drawn twenty times, or the mean of all its
-  other notes'.
+  note, by the log-mel, than to another instrument's note at that pitch, each pair of the note and such a rival counted,
+  and how often it is nearer than to all of its rivals at once; the latter also by how far apart the two notes' pitches
+  are, without rivals that share recordings with the instrument (the same samples, under two names), and of these where
+  both notes have one velocity. z is that of one other note, of another pitch and drawn twenty times, or the mean of all
+  its other notes'.
 - sampling: `--samples` new sounds at pitches 36 to 84 from the mixture, as `sample` draws them: peaks, wrong pitches,
   and the mean distance of log-mels of pairs of them, beside the real notes' of those pitches.
 """
@@ -41,7 +42,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import numpy as np
-from latent_measures import mix_residual, monotone, nearest_to_own, same_pitch, sharing
+from latent_measures import beaten_rivals, known_mean, mix_residual, monotone, same_pitch, sharing, won
 
 from nsynth_vae import descriptors, evening, latent, pitch, sample
 from nsynth_vae.config import AudioConfig, DataConfig
@@ -213,16 +214,17 @@ class _Bench:
             found, unlike = np.empty(len(notes)), np.empty(len(notes))
             for part in np.array_split(np.arange(len(notes)), len(notes) // 256 + 1):
                 decoded = self.model.decode_log_mel(z[part], pitch[notes[part]], velocity[notes[part]])
-                found[part] = nearest_to_own(decoded, notes[part], pitch, names, self.log_mel)
-                unlike[part] = nearest_to_own(decoded, notes[part], pitch, groups, self.log_mel)
-            row = {"z": name, "pairs": int(np.sum(~np.isnan(found))), "nearest to its own": _known_mean(found)}
-            row["no rivals that share recordings"] = _known_mean(unlike)
+                found[part] = beaten_rivals(decoded, notes[part], pitch, names, self.log_mel)
+                unlike[part] = beaten_rivals(decoded, notes[part], pitch, groups, self.log_mel)
+            row = {"z": name, "pairs": int(np.sum(~np.isnan(found)))}
+            row |= {"nearer to its own than to a rival": known_mean(found), "than to all rivals": won(found)}
+            row["no rivals that share recordings"] = won(unlike)
             if z is not means:
                 same, apart = velocity[source] == velocity[target], np.abs(pitch[source] - pitch[target])
-                row["and the velocity stays"] = _known_mean(unlike[same])
+                row["and the velocity stays"] = won(unlike[same])
                 for low, high in ((1, 6), (7, 12), (13, 127)):
                     some = (apart >= low) & (apart <= high)
-                    row[f"{low} to {high} semitones apart"] = _known_mean(found[some])
+                    row[f"{low} to {high} semitones apart"] = won(found[some])
             rows.append(row)
         return rows
 
@@ -269,12 +271,6 @@ class _Bench:
 
     def _each(self, function: Callable, *arrays) -> Iterator:
         return self.pool.map(function, *arrays, chunksize=8)
-
-
-def _known_mean(values: np.ndarray) -> float | None:
-    """Returns the mean of what is not NaN; None if all is."""
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if known.size else None
 
 
 def _centroid_and_spread(audio: np.ndarray) -> tuple[float, float]:

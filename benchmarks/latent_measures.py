@@ -12,10 +12,12 @@ TURN = 0.02
 """Share of the range that a descriptor may turn back by."""
 
 
-def nearest_to_own(
+def beaten_rivals(
     decoded: np.ndarray, notes: np.ndarray, pitch: np.ndarray, instruments: np.ndarray, log_mels: np.ndarray
 ) -> np.ndarray:
-    """Returns whether decoded notes are nearer to a note than to those of its pitch of all other instruments.
+    """Returns the share of a note's rivals that a decoded note is no nearer to than to the note.
+
+    Rivals are the notes of its pitch of all other instruments; 1 is to be nearest to the note itself.
 
     Args:
         decoded: float32 `[n, frames, mel_bins]`, log-mels.
@@ -25,15 +27,27 @@ def nearest_to_own(
         log_mels: float32 `[notes, frames, mel_bins]`, theirs.
 
     Returns:
-        float `[n]`: 1, 0, or NaN where no other instrument has the pitch.
+        float `[n]`: 0 to 1, or NaN where no other instrument has the pitch.
     """
-    found = np.full(len(notes), np.nan)
+    shares = np.full(len(notes), np.nan)
     for place, (log_mel, note) in enumerate(zip(decoded, notes, strict=True)):
         others = np.flatnonzero((pitch == pitch[note]) & (instruments != instruments[note]))
         if len(others):
             distance = np.abs(log_mels[[note, *others]] - log_mel).mean(axis=(1, 2))
-            found[place] = distance.argmin() == 0
-    return found
+            shares[place] = np.mean(distance[1:] >= distance[0])
+    return shares
+
+
+def known_mean(values: np.ndarray) -> float | None:
+    """Returns the mean of what is not NaN; None if all is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else None
+
+
+def won(shares: np.ndarray) -> float | None:
+    """Returns how often all rivals are beaten, of `beaten_rivals`' shares; None if there are none."""
+    known = shares[~np.isnan(shares)]
+    return float(np.mean(known == 1)) if known.size else None
 
 
 def sharing(instruments: np.ndarray, audio: np.ndarray) -> np.ndarray:

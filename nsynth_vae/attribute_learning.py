@@ -24,6 +24,10 @@ TARGETS = {"rises": 0.9, "pitch_kept": 0.98, "family_kept": 0.85, "deviations": 
 are heard as before; and how far it rises, in its standard deviations. The family's is above the 0.8 that are aimed at:
 of what is chosen by some notes, some is lost on others."""
 
+STRONG = 0.75
+"""How far a flag's direction is to rise, in the attribute's standard deviations, not to be compared with the
+descriptor's: strength 1 is to be one of them."""
+
 LEAST_RISES = 0.8
 """Share below which a direction is not worth having."""
 
@@ -156,8 +160,8 @@ def learn_direction(attribute: Attribute, train: Notes, steps: Steps, judge: Jud
     """Returns a direction as `attributes.json` holds it, or why there is none.
 
     NSynth's flag is followed where enough notes have it; the attribute's descriptor where they do not, or where the
-    flag's direction misses one of `TARGETS` and the descriptor's misses fewer, or rises on more. One that costs too
-    many notes their family is turned away from where the family changes, if that does better.
+    flag's direction misses one of `TARGETS` or `STRONG` and the descriptor's has more `merit`. One that costs too many
+    notes their family is turned away from where the family changes, if that does better.
 
     Args:
         attribute: what is asked for.
@@ -197,14 +201,14 @@ def learn_direction(attribute: Attribute, train: Notes, steps: Steps, judge: Jud
         by_descriptor = [*contrasts(train, *sides, words), *by_descriptor]
     slope, best, plain = steps.slope(name), None, None
     for candidates in (by_label, by_descriptor):
-        if not candidates or (best and not missed(best["effect"])):
+        if not candidates or (best and not weak(best["effect"])):
             continue
         chosen = judge.choose(attribute, candidates, slope)
         found = entry(chosen, *judge.calibrate(attribute, chosen.direction, deviation, slope))
         if best is None:
             best, plain = found, chosen.direction
         elif merit(found["effect"]) > merit(best["effect"]):
-            words = ", ".join(f"{measure} {value:.2g}" for measure, value in missed(best["effect"]).items())
+            words = ", ".join(f"{measure} {value:.2g}" for measure, value in weak(best["effect"]).items())
             found["learnt_from"] += f" ({attribute.label}: {words})"
             best, plain = found, chosen.direction
     if best is None:
@@ -223,7 +227,13 @@ def learn_direction(attribute: Attribute, train: Notes, steps: Steps, judge: Jud
     return best
 
 
-def merit(effect: dict) -> tuple[bool, float, float]:
-    """Returns what is to be large: it is heard at all, misses `TARGETS` by the least in all, and rises on most."""
+def weak(effect: dict) -> dict[str, float]:
+    """Returns what of an effect is `missed`, and how far it rises where that is less than `STRONG`."""
+    return missed(effect) | ({"deviations": effect["deviations"]} if effect["deviations"] < STRONG else {})
+
+
+def merit(effect: dict) -> tuple[bool, float, float, float]:
+    """Returns what is to be large: it is heard at all, misses `TARGETS` by little, is strong, rises on many."""
     short = missed(effect)
-    return "deviations" not in short, -sum(TARGETS[name] - value for name, value in short.items()), effect["rises"]
+    by = sum(TARGETS[name] - value for name, value in short.items())
+    return "deviations" not in short, -by, min(effect["deviations"], STRONG), effect["rises"]

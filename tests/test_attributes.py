@@ -437,12 +437,35 @@ def test_a_turned_direction_says_so():
     )
 
 
+@pytest.mark.parametrize(("flags", "used"), [(0.7, "quarter"), (0.8, "flag")])
+def test_a_flag_is_followed_where_it_moves_far_enough(flags, used):
+    notes = cloud({"flute": 40, "organ": 40})
+    reached = iter([flags, 0.98])
+
+    class Listener:
+        """Hears the flag's direction, and the descriptor's if that is asked for."""
+
+        def choose(self, attribute, candidates, slope):
+            return candidates[0]
+
+        def calibrate(self, attribute, direction, deviation, slope):
+            effect = {"rises": 1.0, "pitch_kept": 1.0, "family_kept": 0.9, "deviations": next(reached)}
+            # Further, on fewer notes.
+            return direction, effect | ({"rises": 0.95} if effect["deviations"] == 0.98 else {})
+
+    steps = linear_steps(np.eye(6)[0])
+    entry = attribute_learning.learn_direction(BY_NAME["bright"], notes, steps, Listener())
+    assert used in entry["learnt_from"].split(":")[0]
+    assert entry["learnt_from"].endswith(" (the flag bright: deviations 0.7)") == (used == "quarter")
+
+
 def test_an_effect_that_is_not_heard_has_no_merit():
     good = {"rises": 0.95, "pitch_kept": 1.0, "family_kept": 0.9, "deviations": 0.98}
     moves_the_family = good | {"family_kept": 0.6}
     does_nothing = good | {"deviations": 0.07, "family_kept": 1.0, "rises": 1.0}
     misses_two = moves_the_family | {"rises": 0.8}
-    ordered = [does_nothing, misses_two, moves_the_family, moves_the_family | {"family_kept": 0.75}, good]
+    ordered = [does_nothing, misses_two, moves_the_family, moves_the_family | {"family_kept": 0.75}]
+    ordered += [good | {"deviations": 0.6, "rises": 1.0}, good | {"deviations": 0.8}]
     ordered.append(good | {"rises": 0.96})
     merits = [attribute_learning.merit(effect) for effect in ordered]
     assert merits == sorted(merits) and len(set(merits)) == len(merits)

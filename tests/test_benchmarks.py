@@ -264,6 +264,27 @@ def test_pitches_within_50_cents_are_the_same():
 
 
 @pytest.mark.slow
+def test_a_design_is_trained_and_measured(tmp_path, capsys):
+    """One step of a small design, by the command."""
+    import synthetic
+
+    models = load_benchmark("compare_models")
+    synthetic.write_nsynth(tmp_path / "notes", (50, 52, 60, 62))
+    models.DESIGNS["small"] = {"channels": 16, "latent_dim": 4, "transposed_copies": 0, "data": "--test"}
+    number = str(len(models.DESIGNS) - 1)
+    options = ["--test", str(tmp_path / "notes"), "--cpu-minutes", "0", "--designs", number, "--splits", "valid,test"]
+    models.main([*options, "--output", str(tmp_path / "rows.jsonl")])
+    row = json.loads((tmp_path / "rows.jsonl").read_text())
+    assert (row["design"], row["steps"]) == ("small", 1)
+    for split in ("valid", "test"):
+        assert 0 <= row[f"{split}: nearest"] <= row[f"{split}: nearer"] <= 1 and row[f"{split}: log_mel_l1"] > 0.1
+        assert row[f"{split}: active"].endswith(" of 4")
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"{os.cpu_count()} cores, 0 CPU minutes a design\n| design | steps |")
+    assert "| small | 1 |" in printed and "test, one-hot true family: pitch, linear " in printed
+
+
+@pytest.mark.slow
 def test_the_cost_of_training_is_counted_and_timed(capsys):
     """The counted operations are within a few percent of those of the convolutions and dense layers alone."""
     from nsynth_vae.config import Config
@@ -286,20 +307,24 @@ def test_the_cost_of_training_is_counted_and_timed(capsys):
     assert "1,000 notes, 3 times" in capsys.readouterr().out
 
 
-def test_nearest_to_its_own_of_the_notes_at_its_pitch():
+def test_rivals_are_the_notes_of_its_pitch_of_other_instruments():
     latent = load_benchmark("latent")
     real = (
-        np.array([60, 60, 60, 62]),
-        np.array(["flute", "flute", "organ", "flute"], object),
-        np.array([0.0, 5.0, 1.0, 9.0])[:, None, None] * np.ones([1, 3, 2]),
+        np.array([60, 60, 60, 60, 62]),
+        np.array(["flute", "flute", "organ", "reed", "flute"], object),
+        np.array([0.0, 5.0, 1.0, -0.3, 9.0])[:, None, None] * np.ones([1, 3, 2]),
     )
-    decoded = np.array([0.2, 0.8, 4.0, 9.0])[:, None, None] * np.ones([1, 3, 2])
-    # The second is nearer to the organ, the third to a flute that is not asked for, which does not count; at 62 there
-    # is only the flute.
-    found = latent.nearest_to_own(decoded, np.array([0, 0, 0, 3]), *real)
-    np.testing.assert_array_equal(found, [1.0, 0.0, 0.0, np.nan])
-    found = latent.nearest_to_own(decoded[2:3], np.array([1]), *real)
-    np.testing.assert_array_equal(found, [1.0])
+    decoded = np.array([0.2, 0.8, -0.1, 4.0, 9.0])[:, None, None] * np.ones([1, 3, 2])
+    # The first and the third are nearest to the flute's note, the second is nearer to the organ's. The fourth is nearer
+    # to a flute's that is not asked for, which does not count, and to the organ's. At 62 there is only the flute.
+    found = latent.beaten_rivals(decoded, np.array([0, 0, 0, 0, 4]), *real)
+    np.testing.assert_array_equal(found, [1.0, 0.5, 1.0, 0.5, np.nan])
+    assert latent.known_mean(found) == 0.75 and latent.won(found) == 0.5
+    np.testing.assert_array_equal(latent.beaten_rivals(decoded[3:4], np.array([1]), *real), [1.0])
+    # One that has the same recording is no nearer.
+    real[2][2] = real[2][0]
+    np.testing.assert_array_equal(latent.beaten_rivals(decoded[:1], np.array([0]), *real), [1.0])
+    assert latent.known_mean(found[4:]) is None and latent.won(found[4:]) is None
 
 
 def test_instruments_that_share_a_recording_are_one():
