@@ -27,6 +27,10 @@ SHORTER = (0.85, 0.7, 0.55, 0.4)
 TOLERANCE = 0.1
 """How near to one standard deviation its effect is brought."""
 
+PROMISING = 0.6
+"""Share of the best candidate's slope below which one is not tried: for the same rise it would have to go as much
+farther, and most of that way changes something else."""
+
 LONGEST = 2.0
 """Most that a direction moves z, in standard deviations of a dimension of z_mean within families."""
 
@@ -81,9 +85,10 @@ class Judge:
         self.before = play(model, notes.z, notes.table)
 
     def choose(self, attribute: Attribute, candidates: Sequence[Candidate], slope: np.ndarray) -> Candidate:
-        """Returns the candidate that raises the attribute on the most notes; of those that tie, that raises it most.
+        """Returns the candidate that raises the attribute on the most notes.
 
-        All are tried at one length; those that promise less than half of the best are not tried.
+        All that are `PROMISING` are tried at one length; of those that tie, the one that raises it on the most notes at
+        half of that, and then the one that raises it most.
 
         Args:
             attribute: what is to rise.
@@ -91,14 +96,15 @@ class Judge:
             slope: of the descriptor over z, `[latent_dim]`; see `attribute_steps.Steps.slope`.
         """
         promised = np.array([attribute.sign * slope @ _unit(each.direction) for each in candidates])
-        left = [each for each, one in zip(candidates, promised, strict=True) if one >= promised.max() / 2 > 0]
+        left = [each for each, one in zip(candidates, promised, strict=True) if one >= PROMISING * promised.max() > 0]
         if len(left) < 2:
             return candidates[int(promised.argmax())]
         length = self._expected(attribute, candidates[int(promised.argmax())].direction, slope)
 
-        def raised(candidate: Candidate) -> tuple[float, float]:
-            change = self._changes(attribute, self._moved(length * _unit(candidate.direction), attribute))
-            return float(np.mean(change > 0)), float(np.median(change))
+        def raised(candidate: Candidate) -> tuple[float, float, float]:
+            direction = length * _unit(candidate.direction)
+            whole, half = (self._changes(attribute, self._moved(k * direction, attribute)) for k in (1.0, 0.5))
+            return float(np.mean(whole > 0)), float(np.mean(half > 0)), float(np.median(whole))
 
         return max(left, key=raised)
 

@@ -382,25 +382,28 @@ def test_what_cannot_be_learnt_says_why(train, steps, judge):
 
 def test_the_candidate_that_raises_on_the_most_notes_is_chosen():
     class Known(attribute_effects.Judge):
-        """Knows how a hundred notes rise: all a little along the first axis, all much along the third; else 99."""
+        """Knows on how many of a hundred notes each axis rises, at a length of 1 and at half of it, and how much."""
 
         def __init__(self):
             self.longest = 10.0
 
         def _moved(self, direction, attribute=None):
-            return np.flatnonzero(direction)[0]
+            return direction
 
-        def _changes(self, attribute, axis):
-            falls = {0: 0, 1: 1, 2: 0}[axis]
-            return np.where(np.arange(100) < falls, -1.0, 0.1 if axis == 0 else 1.0)
+        def _changes(self, attribute, direction):
+            axis = int(np.flatnonzero(direction)[0])
+            whole, half, much = {0: (100, 99, 0.1), 1: (99, 100, 1.0), 2: (100, 99, 1.0), 3: (100, 100, 0.2)}[axis]
+            return np.where(np.arange(100) < (whole if direction[axis] == 1 else half), much, -1.0)
 
-    steady, much, most = (attribute_learning.Candidate(np.eye(4)[k], str(k), (1, 1), (1, 1)) for k in range(3))
-    weak = attribute_learning.Candidate(np.eye(4)[3], "3", (1, 1), (1, 1))
-    slope, bright = np.array([1.0, 1.0, 1.0, 0.4]), BY_NAME["bright"]
+    steady, much, most, even, weak = (
+        attribute_learning.Candidate(np.eye(5)[k], str(k), (1, 1), (1, 1)) for k in range(5)
+    )
+    slope, bright = np.array([1.0, 1.0, 1.0, 1.0, 0.5]), BY_NAME["bright"]
     assert Known().choose(bright, [much, steady], slope) is steady
-    # Of two that raise it on all notes, the one that raises it most.
+    # Of two that raise it on all notes, the one that raises it on most at half, then the one that raises it most.
+    assert Known().choose(bright, [most, even], slope) is even
     assert Known().choose(bright, [steady, much, most], slope) is most
-    # One that promises less than half of the best is not tried, and a single one is taken as it is.
+    # One that promises less than six tenths of the best is not tried, and a single one is taken as it is.
     assert Known().choose(bright, [weak, much], slope) is much
 
 
