@@ -215,7 +215,7 @@ def test_a_bad_note_is_named_and_leaves_nothing_unless_skipped_and_one_split_is_
     synthetic.write_split(tmp_path / "nsynth-train", instruments, (50, 60))
     bad = tmp_path / "nsynth-train" / "audio" / "guitar_acoustic_001-050-100.wav"
     soundfile.write(bad, np.zeros(64000), 16000, subtype="PCM_16")
-    arguments = [*fresh(tmp_path), "--data", str(tmp_path), "--name", "one", *FAST]
+    arguments = [*fresh(tmp_path), "--data", str(tmp_path), "--name", "one", "--steps", "6", *FAST]
     assert train.main(arguments) == 2
     error = capsys.readouterr().err.strip()
     assert str(bad) in error and "is silent" in error and "\n" not in error
