@@ -15,8 +15,8 @@ All sounds are of the exported SavedModels. What is measured:
   or equalised there are none), and of the sounds' (`heard`), which have the synthesizer's noise in common.
 - arithmetic, each direction that was learnt to move a descriptor, on `--notes` notes: how many it moves at strength
   1; how many it moves more than at 0.5; on how many the tracker's pitch, and the classifier's family, are those of
-  the unedited decoded note. Control: 100 random directions of the same length, on the same notes: the 95th
-  percentiles of the larger of the shares rising and falling, and of the median change, up or down.
+  the unedited decoded note. Control: `--controls` random directions of the same length, on the same notes: the
+  95th percentiles of the larger of the shares rising and falling, and of the median change, up or down.
 - transposition: an instrument's z decoded at the pitch and velocity of a note of it: how often that is nearer to the
   note, by the log-mel, than to another instrument's note at that pitch, each pair of the note and such a rival counted,
   and how often it is nearer than to all of its rivals at once; the latter also by how far apart the two notes' pitches
@@ -54,7 +54,6 @@ from nsynth_vae.evaluation.systems import STEPS, ask_for_other_pitches, ask_for_
 from nsynth_vae.points import Points
 
 SAMPLE_PITCHES = (36, 84)
-CONTROLS = 100
 DRAWS = 20
 """Times that every note gets another note of its instrument, drawn at random."""
 
@@ -72,12 +71,18 @@ def main(arguments: list[str] | None = None) -> dict:
     parser.add_argument("--exports", default="exports", help="where its exports are (default: %(default)s)")
     parser.add_argument("--pairs", type=int, default=100, help="ways between families (default: %(default)s)")
     parser.add_argument("--notes", type=int, default=100, help="notes that are edited (default: %(default)s)")
+    parser.add_argument("--directions", help="names of those that are measured, a,b (default: all)")
+    parser.add_argument("--controls", type=int, default=100, help="random directions (default: %(default)s)")
     parser.add_argument("--samples", type=int, default=1000, help="new sounds (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="decides every choice (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
     parser.add_argument("--json", type=pathlib.Path, help="also write the figures to this file")
     options = parser.parse_args(arguments)
     model = open_model(options.model, options.exports)
+    known = [name for name, entry in model.attributes["directions"].items() if entry["descriptor"]]
+    names = options.directions.split(",") if options.directions else known
+    if unknown := [name for name in names if name not in known]:
+        parser.error(f"--directions: found {unknown[0]!r}, expected some of {','.join(known)}")
     data = DataConfig(data=(options.data,))
     notes = open_notes(data, options.split, audio=model.config, bad_notes=BadNotes("skip"))
     audio = notes.judged.read(np.arange(len(notes.judged.table)))["audio"]
@@ -87,7 +92,7 @@ def main(arguments: list[str] | None = None) -> dict:
         bench = _Bench(model, notes.judged.table, audio, pool, options.seed)
         result = {
             "interpolation": bench.interpolation(options.pairs),
-            "arithmetic": bench.arithmetic(options.notes),
+            "arithmetic": bench.arithmetic(names, options.notes, options.controls),
             "transposition": bench.transposition(),
             "sampling": bench.sampling(options.samples),
         }
@@ -151,8 +156,8 @@ class _Bench:
             rows.append(row)
         return rows
 
-    def arithmetic(self, count: int) -> list[dict]:
-        """Returns a row a direction."""
+    def arithmetic(self, names: list[str], count: int, controls: int) -> list[dict]:
+        """Returns a row for each of these directions."""
         from nsynth_vae import classifier
 
         generator = np.random.default_rng([self.seed, 3])
@@ -163,10 +168,9 @@ class _Bench:
         described, f0 = self._describe(before, pitches), self._f0(before)
         family = _families(classify, before)
         rows = []
-        for name, entry in self.model.attributes["directions"].items():
+        for name in names:
+            entry = self.model.attributes["directions"][name]
             descriptor, direction = entry["descriptor"], np.array(entry["direction"], np.float32)
-            if descriptor is None:
-                continue
             sign = np.sign(entry.get("sign", 1))
             change = {}
             for strength in (0.5, 1.0):
@@ -174,7 +178,7 @@ class _Bench:
                 change[strength] = sign * (self._one(descriptor, after, pitches) - described[descriptor])
             moved = self._f0(after)
             shares, sizes = [], []
-            for _ in range(CONTROLS):
+            for _ in range(controls):
                 other = generator.standard_normal(len(direction))
                 other *= np.linalg.norm(direction) / np.linalg.norm(other)
                 sounds = self.model.decode(latent.apply(z, other, 1.0), pitches, velocities).audio
