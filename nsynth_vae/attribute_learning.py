@@ -151,6 +151,13 @@ def contrasts(notes: Notes, top: np.ndarray, bottom: np.ndarray, words: str) -> 
     ]
 
 
+def half_way(flag: Candidate, descriptor: Candidate) -> Candidate:
+    """Returns the direction between a flag's and a descriptor's: what the notes have, and what the decoder does."""
+    direction = sum(each.direction / np.linalg.norm(each.direction) for each in (flag, descriptor))
+    words = f"half-way between two: {flag.learnt_from}; {descriptor.learnt_from}"
+    return Candidate(direction, words, flag.notes, flag.instruments)
+
+
 def missed(effect: dict) -> dict[str, float]:
     """Returns what of an effect is below `TARGETS`; what is None is not known, and no miss."""
     return {name: effect[name] for name in TARGETS if effect[name] is not None and effect[name] < TARGETS[name]}
@@ -160,8 +167,8 @@ def learn_direction(attribute: Attribute, train: Notes, steps: Steps, judge: Jud
     """Returns a direction as `attributes.json` holds it, or why there is none.
 
     NSynth's flag is followed where enough notes have it; the attribute's descriptor where they do not, or where the
-    flag's direction misses one of `TARGETS` or `STRONG` and the descriptor's has more `merit`. One that costs too many
-    notes their family is turned away from where the family changes, if that does better.
+    flag's direction misses one of `TARGETS` or `STRONG` and the descriptor's, or that half-way between, has more
+    `merit`. One that costs too many notes their family is turned away from where families change, if that does better.
 
     Args:
         attribute: what is asked for.
@@ -199,18 +206,25 @@ def learn_direction(attribute: Attribute, train: Notes, steps: Steps, judge: Jud
     if all(is_enough(table, side) for side in sides):
         words = f"top against bottom quarter of {'-' * (attribute.sign < 0)}{name} within {REACH} semitones"
         by_descriptor = [*contrasts(train, *sides, words), *by_descriptor]
-    slope, best, plain = steps.slope(name), None, None
-    for candidates in (by_label, by_descriptor):
-        if not candidates or (best and not weak(best["effect"])):
-            continue
-        chosen = judge.choose(attribute, candidates, slope)
-        found = entry(chosen, *judge.calibrate(attribute, chosen.direction, deviation, slope))
+    slope, best, plain, short = steps.slope(name), None, None, {}
+
+    def consider(candidate: Candidate) -> None:
+        nonlocal best, plain, short
+        found = entry(candidate, *judge.calibrate(attribute, candidate.direction, deviation, slope))
         if best is None:
-            best, plain = found, chosen.direction
+            best, plain, short = found, candidate.direction, weak(found["effect"])
         elif merit(found["effect"]) > merit(best["effect"]):
-            words = ", ".join(f"{measure} {value:.2g}" for measure, value in weak(best["effect"]).items())
+            words = ", ".join(f"{measure} {value:.2g}" for measure, value in short.items())
             found["learnt_from"] += f" ({attribute.label}: {words})"
-            best, plain = found, chosen.direction
+            best, plain = found, candidate.direction
+
+    tried = []
+    for candidates in (by_label, by_descriptor):
+        if candidates and (best is None or short):
+            tried.append(judge.choose(attribute, candidates, slope))
+            consider(tried[-1])
+    if len(tried) == 2:
+        consider(half_way(*tried))
     if best is None:
         return missing
     words = f"{best['learnt_from']}, turned away from where the family changes"

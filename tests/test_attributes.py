@@ -417,10 +417,10 @@ def test_what_is_missed_counts():
 def test_a_turned_direction_says_so():
     notes = cloud({"flute": 40, "organ": 40})
     steps = dataclasses.replace(linear_steps(np.eye(6)[0]), family_metric=np.diag([1.0, 2, 3, 4, 5, 6]))
-    kept, tried = iter([0.5, 0.6, 0.4, 0.9]), []
+    kept, tried = iter([0.5, 0.6, 0.55, 0.4, 0.9]), []
 
     class Listener:
-        """Hears the flag's direction, the descriptor's, and that turned twice: then it will do."""
+        """Hears the flag's direction, the descriptor's, what is between, the second turned twice: then it will do."""
 
         def choose(self, attribute, candidates, slope):
             return candidates[0]
@@ -430,36 +430,42 @@ def test_a_turned_direction_says_so():
             return direction, {"rises": 0.95, "pitch_kept": 1.0, "family_kept": next(kept), "deviations": 0.9}
 
     entry = attribute_learning.learn_direction(BY_NAME["bright"], notes, steps, Listener())
-    assert len(tried) == 4 and entry["effect"]["family_kept"] == 0.9
-    for dearness, turned in zip(attribute_learning.TURNED, tried[2:], strict=True):
+    assert len(tried) == 5 and entry["effect"]["family_kept"] == 0.9
+    for dearness, turned in zip(attribute_learning.TURNED, tried[3:], strict=True):
         np.testing.assert_allclose(turned, steps.away_from_families(tried[1], dearness))
-    np.testing.assert_allclose(entry["direction"], tried[3], atol=1e-5)
+    np.testing.assert_allclose(entry["direction"], tried[4], atol=1e-5)
     assert entry["learnt_from"].startswith("top against bottom quarter of spectral_centroid")
     assert entry["learnt_from"].endswith(
         " (the flag bright: family_kept 0.5), turned away from where the family changes"
     )
 
 
-@pytest.mark.parametrize(("flags", "used"), [(0.7, "quarter"), (0.8, "flag")])
-def test_a_flag_is_followed_where_it_moves_far_enough(flags, used):
+@pytest.mark.parametrize(
+    ("flags", "rises", "used"),
+    [(0.8, [], "the flag bright: "), (0.7, [0.97, 0.96], "top against"), (0.7, [0.96, 0.97], "half-way between two: ")],
+)
+def test_a_flag_is_followed_where_it_moves_far_enough(flags, rises, used):
     notes = cloud({"flute": 40, "organ": 40})
-    reached = iter([flags, 0.98])
+    effects, tried = iter([(flags, 1.0), *((0.98, share) for share in rises)]), []
 
     class Listener:
-        """Hears the flag's direction, and the descriptor's if that is asked for."""
+        """Hears the flag's direction, and the descriptor's and what is between them if that is asked for."""
 
         def choose(self, attribute, candidates, slope):
             return candidates[0]
 
         def calibrate(self, attribute, direction, deviation, slope):
-            effect = {"rises": 1.0, "pitch_kept": 1.0, "family_kept": 0.9, "deviations": next(reached)}
-            # Further, on fewer notes.
-            return direction, effect | ({"rises": 0.95} if effect["deviations"] == 0.98 else {})
+            reached, share = next(effects)
+            tried.append(np.asarray(direction))
+            return direction, {"rises": share, "pitch_kept": 1.0, "family_kept": 0.9, "deviations": reached}
 
     steps = linear_steps(np.eye(6)[0])
     entry = attribute_learning.learn_direction(BY_NAME["bright"], notes, steps, Listener())
-    assert used in entry["learnt_from"].split(":")[0]
-    assert entry["learnt_from"].endswith(" (the flag bright: deviations 0.7)") == (used == "quarter")
+    assert entry["learnt_from"].startswith(used) and len(tried) == 1 + len(rises)
+    assert entry["learnt_from"].endswith(" (the flag bright: deviations 0.7)") == bool(rises)
+    if rises:
+        np.testing.assert_allclose(tried[2], sum(each / np.linalg.norm(each) for each in tried[:2]))
+        assert cosine(tried[2], tried[0]) == pytest.approx(cosine(tried[2], tried[1]))
 
 
 def test_an_effect_that_is_not_heard_has_no_merit():
