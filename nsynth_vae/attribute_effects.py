@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from nsynth_vae import latent
-from nsynth_vae.attribute_learning import Attribute, Candidate, merit, missed
+from nsynth_vae.attribute_learning import Attribute, Candidate, merit, missed, unit
 from nsynth_vae.attribute_notes import Notes
 from nsynth_vae.attribute_steps import Sounds, play
 from nsynth_vae.deployed import Deployed
@@ -95,14 +95,14 @@ class Judge:
             candidates: at least one.
             slope: of the descriptor over z, `[latent_dim]`; see `attribute_steps.Steps.slope`.
         """
-        promised = np.array([attribute.sign * slope @ _unit(each.direction) for each in candidates])
+        promised = np.array([attribute.sign * slope @ unit(each.direction) for each in candidates])
         left = [each for each, one in zip(candidates, promised, strict=True) if one >= PROMISING * promised.max() > 0]
         if len(left) < 2:
             return candidates[int(promised.argmax())]
         length = self._expected(attribute, candidates[int(promised.argmax())].direction, slope)
 
         def raised(candidate: Candidate) -> tuple[float, float, float]:
-            direction = length * _unit(candidate.direction)
+            direction = length * unit(candidate.direction)
             whole, half = (self._changes(attribute, self._moved(k * direction, attribute)) for k in (1.0, 0.5))
             return float(np.mean(whole > 0)), float(np.mean(half > 0)), float(np.median(whole))
 
@@ -125,12 +125,12 @@ class Judge:
         Returns:
             (the direction, its effect as in `attributes.json`).
         """
-        unit = _unit(direction)
+        along = unit(direction)
         # Pitch and family are heard once a trial: that takes longer than playing it.
         effect = functools.cache(self._effect)
 
         def attempt(length: float) -> _Trial:
-            sounds = self._moved(length * unit, attribute)
+            sounds = self._moved(length * along, attribute)
             change = self._changes(attribute, sounds)
             return _Trial(length, sounds, change, float(np.median(change)) / deviation)
 
@@ -146,8 +146,8 @@ class Judge:
                 if not missed(effect(tried[-1])):
                     break
             best = max(tried, key=lambda trial: (*merit(effect(trial))[:2], -trial.off))
-        at_half = self._changes(attribute, self._moved(best.length / 2 * unit, attribute))
-        return best.length * unit, {
+        at_half = self._changes(attribute, self._moved(best.length / 2 * along, attribute))
+        return best.length * along, {
             **effect(best),
             "rises_half": _share(at_half > 0),
             "rises_further": _share(best.change > at_half),
@@ -193,7 +193,7 @@ class Judge:
 
     def _expected(self, attribute: Attribute, direction: np.ndarray, slope: np.ndarray) -> float:
         """Returns the length at which a direction should raise the attribute by one standard deviation."""
-        return min(1.0 / max(attribute.sign * float(slope @ _unit(direction)), 1e-6), self.longest)
+        return min(1.0 / max(attribute.sign * float(slope @ unit(direction)), 1e-6), self.longest)
 
     def _moved(self, direction: np.ndarray, attribute: Attribute | None = None) -> Sounds:
         """Plays the notes moved along a direction; what is measured of them is the attribute's descriptor."""
@@ -231,10 +231,6 @@ class Judge:
         with ThreadPoolExecutor() as pool:
             found = pool.map(estimate_pitch, sounds.audio)
             return np.array([-1 if each is None else each[0] for each in found])
-
-
-def _unit(vector: np.ndarray) -> np.ndarray:
-    return np.asarray(vector, np.float64) / max(float(np.linalg.norm(vector)), 1e-12)
 
 
 def _share(found: np.ndarray) -> float:

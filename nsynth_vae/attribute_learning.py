@@ -153,9 +153,13 @@ def contrasts(notes: Notes, top: np.ndarray, bottom: np.ndarray, words: str) -> 
 
 def half_way(flag: Candidate, descriptor: Candidate) -> Candidate:
     """Returns the direction between a flag's and a descriptor's: what the notes have, and what the decoder does."""
-    direction = sum(each.direction / np.linalg.norm(each.direction) for each in (flag, descriptor))
     words = f"half-way between two: {flag.learnt_from}; {descriptor.learnt_from}"
-    return Candidate(direction, words, flag.notes, flag.instruments)
+    return Candidate(unit(flag.direction) + unit(descriptor.direction), words, flag.notes, flag.instruments)
+
+
+def unit(vector: np.ndarray) -> np.ndarray:
+    """Returns a vector's direction, of length 1, float64; nothing's is nothing."""
+    return np.asarray(vector, np.float64) / max(float(np.linalg.norm(vector)), 1e-12)
 
 
 def missed(effect: dict) -> dict[str, float]:
