@@ -219,7 +219,7 @@ def load_hearing(model: Deployed, folder: pathlib.Path | None = None) -> Callabl
 
     from nsynth_vae.deployed import BATCH
 
-    heard = tf.function(classifier.load(folder).call, reduce_retracing=True)
+    heard = tf.function(classifier.load(folder).call, reduce_retracing=True, autograph=False)
 
     def hear(sounds: np.ndarray) -> np.ndarray:
         parts = [sounds[start : start + BATCH] for start in range(0, len(sounds), BATCH)]

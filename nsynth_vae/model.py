@@ -6,6 +6,8 @@ them. docs/model.md says why the parts are as they are, and what the alternative
 
 from __future__ import annotations
 
+import functools
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -31,6 +33,7 @@ def _padded_frames(audio: AudioConfig) -> int:
     return -(-audio.num_frames // 2**STRIDES) * 2**STRIDES
 
 
+@functools.lru_cache(maxsize=8)
 def harmonic_template(config: AudioConfig) -> np.ndarray:
     """Returns the log-mel pattern of a harmonic series with partials of amplitude 1, for every MIDI pitch.
 

@@ -216,7 +216,7 @@ def _load_synthesizer(
     synthesizer = harmonic_noise.load(model)
     if synthesizer.audio != config:
         raise InputError(f"{model}: a synthesizer of other features than the default ones, expected the default ones")
-    play, transpose = tf.function(synthesizer.call), tf.function(synthesizer.transpose)
+    play, transpose = (tf.function(each, autograph=False) for each in (synthesizer.call, synthesizer.transpose))
 
     def synthesize(log_mel: np.ndarray, own: int | None, asked: int | None) -> np.ndarray:
         one, pitches = tf.constant(log_mel[None]), [tf.constant([pitch], tf.int32) for pitch in (own, asked)]

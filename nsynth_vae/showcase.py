@@ -198,7 +198,7 @@ def latent_centroids(vae: VAE, notes: SplitFeatures, batch_size: int, *, instrum
     """
     table = notes.table
     dim = vae.config.model.latent_dim
-    encode = tf.function(lambda log_mel: vae.encoder(log_mel)[0], reduce_retracing=True)
+    encode = tf.function(lambda log_mel: vae.encoder(log_mel)[0], reduce_retracing=True, autograph=False)
     sums: dict[str, np.ndarray] = {}
     counts: dict[str, int] = {}
     for batch in notes.checked(notes.batches(batch_size)):

@@ -1,6 +1,7 @@
 """The training loop: the same numbers when repeated, resumed or shared by two devices; budgets; the best weights."""
 
 import dataclasses
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -33,9 +34,22 @@ def notes(tmp_path_factory):
     ]
 
 
-def make(notes, folder, config=CONFIG, **keywords):
+def make(notes, folder, config=CONFIG, log=lambda line: None, **keywords):
     options = {"cross_note_share": config.model.cross_note_share}
-    return Trainer(VAE, config, *notes, folder, batch_options=options, log=lambda line: None, **keywords)
+    return Trainer(VAE, config, *notes, folder, batch_options=options, log=log, **keywords)
+
+
+@pytest.fixture(scope="module")
+def trained(notes, tmp_path_factory):
+    """A trainer after two epochs, and what its `run` gave."""
+    trainer = make(notes, tmp_path_factory.mktemp("trained"))
+    return trainer, trainer.run(Budget(epochs=2, steps=100))
+
+
+@pytest.fixture
+def folder(trained, tmp_path):
+    """A copy of that trainer's folder."""
+    return shutil.copytree(trained[0].folder, tmp_path / "copy")
 
 
 def weights(trainer):
@@ -74,14 +88,12 @@ def test_stopped_at_17_and_resumed_is_the_same_as_40_in_one_go(notes, tmp_path):
         np.testing.assert_allclose(average, expected, atol=1e-5)
 
 
-def test_a_truncated_checkpoint_goes_back_to_the_one_before(notes, tmp_path):
-    run(make(notes, tmp_path), epochs=3)
-    newest = max((tmp_path / "checkpoints").iterdir())
+def test_a_truncated_checkpoint_goes_back_to_the_one_before(notes, folder):
+    newest = max((folder / "checkpoints").iterdir())
     newest.write_bytes(newest.read_bytes()[:10_000])
     said = []
-    trainer = Trainer(VAE, CONFIG, *notes, tmp_path, log=said.append)
-    assert trainer.step == 8
-    assert "step-00000012.npz: damaged" in said[0]
+    assert make(notes, folder, log=said.append).step == 4
+    assert "step-00000008.npz: damaged" in said[0]
 
 
 def test_checkpoints_are_written_between_epochs_too(notes, tmp_path, monkeypatch):
@@ -92,14 +104,13 @@ def test_checkpoints_are_written_between_epochs_too(notes, tmp_path, monkeypatch
     assert seen == [0, 1, 2]
 
 
-def test_budgets_end_training_and_are_not_overrun_by_resuming(notes, tmp_path):
-    trainer = make(notes, tmp_path)
-    assert trainer.steps_per_epoch == 4
-    assert trainer.run(Budget(epochs=2, steps=100)) == "8 steps done"
+def test_budgets_end_training_and_are_not_overrun_by_resuming(notes, trained, folder):
+    trainer, ended = trained
+    assert trainer.steps_per_epoch == 4 and ended == "8 steps done"
     assert trainer.step == 8 and [record["step"] for record in trainer.state["history"]] == [4, 8]
-    resumed = make(notes, tmp_path)
+    resumed = make(notes, folder)
     assert run(resumed, steps=8) == [] and resumed.step == 8
-    assert make(notes, tmp_path).run(Budget(minutes=1e-6)) == "1e-06 minutes of training done"
+    assert make(notes, folder).run(Budget(minutes=1e-6)) == "1e-06 minutes of training done"
     assert resumed.fraction(Budget(steps=16)) == 0.5
 
 
@@ -118,17 +129,15 @@ def test_training_stops_when_validation_does_not_improve_and_keeps_the_best(note
         np.testing.assert_array_equal(weight, expected)
 
 
-def test_validation_is_of_the_averaged_weights_and_leaves_the_others_alone(notes, tmp_path):
-    trainer = make(notes, tmp_path)
-    run(trainer, epochs=1)
-    history = trainer.state["history"][0]
-    before = weights(trainer)
-    trainer.use_best()
-    assert trainer.evaluate(notes[1])["loss"] == pytest.approx(history["valid"]["loss"], rel=1e-6)
-    assert any(not np.array_equal(a, b) for a, b in zip(before, weights(trainer), strict=True))
-    resumed = make(notes, tmp_path)
-    for weight, expected in zip(weights(resumed), before, strict=True):
+def test_validation_is_of_the_averaged_weights_and_leaves_the_others_alone(notes, trained, folder):
+    trained, resumed = trained[0], make(notes, folder)
+    # Kept: what training goes on with, which is not what was validated.
+    for weight, expected in zip(weights(resumed), weights(trained), strict=True):
         np.testing.assert_array_equal(weight, expected)
+    resumed.use_best()
+    best = min(record["valid"]["loss"] for record in trained.state["history"])
+    assert resumed.evaluate(notes[1])["loss"] == pytest.approx(best, rel=1e-6)
+    assert any(not np.array_equal(a, b) for a, b in zip(weights(resumed), weights(trained), strict=True))
 
 
 def test_active_dimensions_are_counted(notes, tmp_path):
@@ -212,13 +221,10 @@ def test_a_batch_that_cannot_be_shared_is_an_error(notes, tmp_path):
         make(notes, tmp_path, strategy=Three())
 
 
-def test_training_starts_from_a_models_weights(notes, tmp_path):
-    trained = make(notes, tmp_path / "first")
-    run(trained, steps=3)
-    model, folder = trained.model, tmp_path / "trained"
-    folder.mkdir()
-    model.save_weights(folder / "model.weights.h5")
-    config = dataclasses.replace(CONFIG, train=dataclasses.replace(CONFIG.train, start_from=str(folder), seed=6))
+def test_training_starts_from_a_models_weights(notes, trained, tmp_path):
+    trained, weights_file = trained[0], tmp_path / "model.weights.h5"
+    trained.model.save_weights(weights_file)
+    config = dataclasses.replace(CONFIG, train=dataclasses.replace(CONFIG.train, start_from=str(tmp_path), seed=6))
     started = make(notes, tmp_path / "second", config)
     assert started.step == 0
     for name in ("weights", "averages", "best"):
@@ -232,7 +238,7 @@ def test_training_starts_from_a_models_weights(notes, tmp_path):
     np.testing.assert_allclose(first["loss"] - first["reconstruction_loss"], kl, atol=0.02)
     moved = weights(started)
     # What is resumed does not need the folder any more.
-    (folder / "model.weights.h5").unlink()
+    weights_file.unlink()
     for one, other in zip(weights(make(notes, tmp_path / "second", config)), moved, strict=True):
         np.testing.assert_array_equal(one, other)
 

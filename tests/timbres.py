@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import pathlib
+import shutil
+import tempfile
 
 import numpy as np
 from small_models import AUDIO, CONFIG, make_vae
@@ -77,10 +79,20 @@ def points_with(attributes: dict, source: Source | None = None) -> Points:
 
 def export_model(folder: pathlib.Path, attributes: dict = ATTRIBUTES) -> tuple[pathlib.Path, pathlib.Path]:
     """Writes a small model with these attributes, and its exports; returns both folders."""
-    model = folder / "small"
+    shutil.copytree(_exported().name, folder, dirs_exist_ok=True)
+    for written in folder.rglob("attributes.json"):
+        written.write_text(json.dumps(attributes))
+    return folder / "small", folder / "exports"
+
+
+@functools.cache
+def _exported() -> tempfile.TemporaryDirectory:
+    """Returns the folder that `export_model` copies: to export is the work of many seconds, done once a process."""
+    made = tempfile.TemporaryDirectory()
+    model = pathlib.Path(made.name) / "small"
     model.mkdir()
     CONFIG.save(model / "config.json")
     make_vae(CONFIG).save_weights(model / "model.weights.h5")
-    (model / "attributes.json").write_text(json.dumps(attributes))
-    open_model(model, folder / "exports", report=lambda line: None)
-    return model, folder / "exports"
+    (model / "attributes.json").write_text(json.dumps(ATTRIBUTES))
+    open_model(model, model.parent / "exports", report=lambda line: None)
+    return made

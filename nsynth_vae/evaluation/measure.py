@@ -119,7 +119,7 @@ def measure(
     """
     import tensorflow as tf
 
-    classify = None if classifier is None else tf.function(classifier.call, reduce_retracing=True)
+    classify = None if classifier is None else tf.function(classifier.call, reduce_retracing=True, autograph=False)
     table, families = notes.judged.table, family_names(notes.judged.table)
     records: list[Record] = []
     features, waiting = [], collections.deque()

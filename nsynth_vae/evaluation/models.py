@@ -48,8 +48,10 @@ def load(path: str | os.PathLike) -> TimbreModel:
             found, expected = getattr(audio, name), getattr(measured, name)
             raise InputError(f"{path}: found a model with {name} {found}, expected {expected}, which measures are for")
     sound = sound_for(audio)
-    encode = tf.function(lambda sounds: vae.encoder(features.log_mel(sounds, audio))[0], reduce_retracing=True)
-    decode = tf.function(vae.decoder, reduce_retracing=True)
+    encode = tf.function(
+        lambda sounds: vae.encoder(features.log_mel(sounds, audio))[0], reduce_retracing=True, autograph=False
+    )
+    decode = tf.function(vae.decoder, reduce_retracing=True, autograph=False)
 
     def play(z: np.ndarray, pitch: np.ndarray, velocity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         log_mel = decode(z, pitch, velocity)

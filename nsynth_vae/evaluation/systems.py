@@ -98,7 +98,9 @@ def true_mel_systems(notes: Notes) -> list[System]:
     config = AudioConfig()
     synthesizer = harmonic_noise.load()
     log_mel = tf.TensorSpec([None, config.num_frames, config.num_mel_bins])
-    synthesize = tf.function(synthesizer.call, input_signature=[log_mel, tf.TensorSpec([None], tf.int32)])
+    synthesize = tf.function(
+        synthesizer.call, input_signature=[log_mel, tf.TensorSpec([None], tf.int32)], autograph=False
+    )
 
     def real(asked: Asked) -> Played:
         return Played(_audio(notes, asked.note))
