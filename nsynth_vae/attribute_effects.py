@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from nsynth_vae import latent
-from nsynth_vae.attribute_learning import Attribute, Candidate, merit, missed, unit
+from nsynth_vae.attribute_candidates import Attribute, Candidate, unit
+from nsynth_vae.attribute_learning import merit, missed
 from nsynth_vae.attribute_notes import Notes
 from nsynth_vae.attribute_steps import Sounds, play
 from nsynth_vae.deployed import Deployed

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from nsynth_vae import latent
-from nsynth_vae.attribute_learning import Attribute, Candidate
+from nsynth_vae.attribute_candidates import Attribute, Candidate
 from nsynth_vae.attribute_notes import Notes, local_deviation, spread
 from nsynth_vae.data.source import NoteTable
 from nsynth_vae.deployed import BATCH, Deployed

@@ -154,8 +154,9 @@ def learn(
     import numpy as np
 
     from nsynth_vae import mixture
+    from nsynth_vae.attribute_candidates import ATTRIBUTES
     from nsynth_vae.attribute_effects import Judge
-    from nsynth_vae.attribute_learning import ATTRIBUTES, learn_direction
+    from nsynth_vae.attribute_learning import learn_direction
     from nsynth_vae.attribute_notes import centroids, family_names
     from nsynth_vae.attribute_steps import PLAYED, take_steps
     from nsynth_vae.progress import Progress

@@ -9,8 +9,16 @@ import numpy as np
 import pytest
 import timbres
 
-from nsynth_vae import attribute_effects, attribute_learning, attribute_notes, attribute_steps, attributes, deployed
-from nsynth_vae.attribute_learning import ATTRIBUTES, Attribute
+from nsynth_vae import (
+    attribute_candidates,
+    attribute_effects,
+    attribute_learning,
+    attribute_notes,
+    attribute_steps,
+    attributes,
+    deployed,
+)
+from nsynth_vae.attribute_candidates import ATTRIBUTES, Attribute
 from nsynth_vae.attribute_notes import Notes
 from nsynth_vae.attribute_steps import Steps
 from nsynth_vae.data.source import NoteTable
@@ -122,8 +130,8 @@ def cosine(first: np.ndarray, second: np.ndarray) -> float:
 
 def test_contrasts_are_within_families():
     notes = cloud({"flute": 40, "organ": 40})
-    sides = attribute_learning.flagged(BY_NAME["bright"], notes.table)
-    difference, classifier = attribute_learning.contrasts(notes, *sides, "the flag bright")
+    sides = attribute_candidates.flagged(BY_NAME["bright"], notes.table)
+    difference, classifier = attribute_candidates.contrasts(notes, *sides, "the flag bright")
     plain = notes.z[sides[0]].mean(axis=0) - notes.z[sides[1]].mean(axis=0)
     axis = np.eye(6)[0]
     # Across families, bright means flute.
@@ -133,9 +141,9 @@ def test_contrasts_are_within_families():
     assert difference.notes == tuple(int(side.sum()) for side in sides) and difference.instruments == (72, 72)
     # A bright flute alone says nothing of organs; where no family has both sides, all there is is used.
     flutes = notes.table.instrument_family == FAMILIES.index("flute")
-    across, _ = attribute_learning.contrasts(notes, flutes, ~flutes, "flute")
+    across, _ = attribute_candidates.contrasts(notes, flutes, ~flutes, "flute")
     assert across.learnt_from.endswith("across families") and cosine(across.direction, np.eye(6)[1]) > 0.99
-    assert attribute_learning.contrasts(notes, flutes, np.zeros(len(flutes), bool), "flute") == []
+    assert attribute_candidates.contrasts(notes, flutes, np.zeros(len(flutes), bool), "flute") == []
 
 
 def heard(places: np.ndarray) -> np.ndarray:
@@ -179,24 +187,24 @@ def test_a_direction_is_turned_away_from_where_the_family_changes():
 
 def test_unknown_flags_and_sources_are_on_neither_side():
     table = with_flags(make_table({"flute": 3}, range(60, 61)), "bright", np.array([1, 0, -1]))
-    has, has_not = attribute_learning.flagged(BY_NAME["bright"], table)
+    has, has_not = attribute_candidates.flagged(BY_NAME["bright"], table)
     assert (has.tolist(), has_not.tolist()) == ([True, False, False], [False, True, False])
     table = dataclasses.replace(table, instrument_source=np.array([2, 0, -1], np.int32))
-    has, has_not = attribute_learning.flagged(BY_NAME["synthetic"], table)
+    has, has_not = attribute_candidates.flagged(BY_NAME["synthetic"], table)
     assert (has.tolist(), has_not.tolist()) == ([True, False, False], [False, True, False])
 
 
 def test_twenty_notes_of_three_instruments_are_enough():
     table = make_table({"flute": 3}, range(60, 67))
     chosen = np.ones(21, bool)
-    assert attribute_learning.is_enough(table, chosen)
+    assert attribute_candidates.is_enough(table, chosen)
     chosen[:1] = False
-    assert attribute_learning.is_enough(table, chosen)
+    assert attribute_candidates.is_enough(table, chosen)
     chosen[:2] = False
-    assert not attribute_learning.is_enough(table, chosen)
-    assert not attribute_learning.is_enough(make_table({"flute": 2}, range(60, 80)), np.ones(40, bool))
-    assert attribute_learning.counted(table, np.arange(21) < 1) == "1 note of 1 instrument"
-    assert attribute_learning.counted(table, chosen) == "19 notes of 3 instruments"
+    assert not attribute_candidates.is_enough(table, chosen)
+    assert not attribute_candidates.is_enough(make_table({"flute": 2}, range(60, 80)), np.ones(40, bool))
+    assert attribute_candidates.counted(table, np.arange(21) < 1) == "1 note of 1 instrument"
+    assert attribute_candidates.counted(table, chosen) == "19 notes of 3 instruments"
 
 
 def linear_steps(slope: np.ndarray, noise: float = 0.0) -> Steps:
@@ -368,8 +376,8 @@ def test_what_cannot_be_learnt_says_why(train, steps, judge):
         assert isinstance(found, str)
         return found
 
-    assert why("reverb") == "the flag reverb: 0 notes of 0 instruments have it, 0 notes of 0 instruments do not"
-    assert why("electronic").startswith("the source electronic: 0 notes of 0 instruments have it, 64 notes")
+    assert why("reverb") == "the flag reverb: 0 notes of 0 instruments with it, 0 notes of 0 instruments without"
+    assert why("electronic").startswith("the source electronic: 0 notes of 0 instruments with it, 64 notes")
     deviations = steps.deviations | {"inharmonicity": 0.0}
     assert why("inharmonic", deviations=deviations).startswith("the model plays inharmonicity with a deviation of 0,")
     assert why("inharmonic", deviations=steps.deviations | {"inharmonicity": np.nan}).startswith("the model plays")
@@ -396,7 +404,7 @@ def test_the_candidate_that_raises_on_the_most_notes_is_chosen():
             return np.where(np.arange(100) < (whole if direction[axis] == 1 else half), much, -1.0)
 
     steady, much, most, even, weak = (
-        attribute_learning.Candidate(np.eye(5)[k], str(k), (1, 1), (1, 1)) for k in range(5)
+        attribute_candidates.Candidate(np.eye(5)[k], str(k), (1, 1), (1, 1)) for k in range(5)
     )
     slope, bright = np.array([1.0, 1.0, 1.0, 1.0, 0.5]), BY_NAME["bright"]
     assert Known().choose(bright, [much, steady], slope) is steady
