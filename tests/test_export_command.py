@@ -140,7 +140,7 @@ def test_notes_are_read_as_arrays(tmp_path: pathlib.Path) -> None:
 
 @pytest.mark.slow
 def test_a_reader_that_watches_sees_whole_versions_only(tmp_path: pathlib.Path) -> None:
-    """Two exports at once, while another process loads each version the moment that it appears."""
+    """An export, then two at once, while another process loads each version the moment that it appears."""
     notes = write_notes(tmp_path / "notes", CONFIG)
     model, exports = save(tmp_path / "model", CONFIG), tmp_path / "exports"
     exports.mkdir()
@@ -156,10 +156,11 @@ def test_a_reader_that_watches_sees_whole_versions_only(tmp_path: pathlib.Path) 
     def start() -> subprocess.Popen:
         return subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
-    for process in [start(), start()]:
-        _, error = process.communicate()
-        assert process.returncode == 0, error
+    for at_once in (1, 2):
+        for process in [start() for _ in range(at_once)]:
+            _, error = process.communicate()
+            assert process.returncode == 0, error
     (exports / "stop").touch()
     printed, error = reader.communicate()
     assert reader.returncode == 0, error
-    assert sorted(printed.split()) == [f"{kind}/{n}" for kind in ("decoder", "encoder") for n in (1, 2)]
+    assert sorted(printed.split()) == [f"{kind}/{n}" for kind in ("decoder", "encoder") for n in (1, 2, 3)]

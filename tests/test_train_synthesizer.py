@@ -1,10 +1,13 @@
 """`python -m nsynth_vae.train_synthesizer`: what it leaves, how it goes on, and every error it can end with.
 
-What it shares with `train` (splits, configuration files, checkpoints, larger budgets, Ctrl-C) is tested there.
+What it shares with `train` (splits, configuration files, checkpoints, Ctrl-C) is tested there.
 """
 
+import contextlib
+import io
 import json
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,10 +33,12 @@ def notes(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(notes, tmp_path_factory):
-    """A finished run of 6 steps, an epoch and a half; returns its model folder and its arguments."""
+    """A finished run of 6 steps, an epoch and a half, notes in memory; returns its model folder and its arguments."""
     models = tmp_path_factory.mktemp("run") / "models"
     arguments = ["--data", str(notes), "--steps", "6", "--models", str(models), *FAST]
-    assert train_synthesizer.main(arguments) == 0
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        assert train_synthesizer.main(arguments) == 0
+    assert "Training ended: 6 steps done" in said.getvalue() and "is read anew" not in said.getvalue()
     return models / "synthesizer-tiny-nsynth", arguments
 
 
@@ -129,6 +134,15 @@ def test_the_folder_of_a_timbre_model_is_left_alone(tmp_path, notes, capsys):
     assert contents(tmp_path) == before
 
 
+@pytest.mark.slow
+def test_a_larger_budget_trains_further(finished, tmp_path, capsys):
+    model, arguments = finished
+    shutil.copytree(model, tmp_path / model.name)
+    assert train_synthesizer.main([*arguments, "--models", str(tmp_path), "--steps", "7"]) == 0
+    assert "Going on from step 6" in capsys.readouterr().out
+    assert json.loads((tmp_path / model.name / "metrics.json").read_text())["training"]["step"] == 7
+
+
 def weights(folder: pathlib.Path) -> dict[str, np.ndarray]:
     newest = max((folder / "checkpoints").glob("step-*.npz"))
     with np.load(newest) as file:
@@ -172,8 +186,7 @@ def test_killed_at_6_and_started_again_is_the_same_as_10_in_one_go(notes, tmp_pa
     killed = subprocess.run([sys.executable, "-c", textwrap.dedent(KILL), *arguments, "killed"], capture_output=True)
     assert killed.returncode == -signal.SIGKILL
     assert train_synthesizer.main([*arguments, "killed"]) == 0
-    said = capsys.readouterr().out
-    assert "Going on from step 5" in said and "read anew" not in said
+    assert "Going on from step 5" in capsys.readouterr().out
     assert train_synthesizer.main([*arguments, "whole"]) == 0
     assert_same_weights(tmp_path / "killed", tmp_path / "whole")
 
