@@ -132,7 +132,7 @@ def contrasts(notes: Notes, top: np.ndarray, bottom: np.ndarray, words: str) -> 
 
 
 def of_label(attribute: Attribute, train: Notes) -> tuple[list[Candidate], str]:
-    """Returns the candidates that NSynth's flag, or the source, gives; and why there are none, where there are none."""
+    """Returns the candidates that NSynth's flag, or the source, gives; and, should that be none, why."""
     if not attribute.label:
         return [], f"its descriptor, {attribute.descriptor}, tells too few notes apart"
     sides = flagged(attribute, train.table)

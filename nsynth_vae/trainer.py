@@ -104,7 +104,7 @@ class Trainer:
             self._restore(checkpoint)
         if jit_compile is None:
             jit_compile = bool(tf.config.list_physical_devices("GPU"))
-        # AutoGraph would take a fifth of the time of tracing, and find nothing: control flow is TensorFlow's own.
+        # AutoGraph would take time and find nothing: control flow is TensorFlow's own.
         graph = functools.partial(tf.function, autograph=False)
         inner = graph(self.model.train_step, jit_compile=True) if jit_compile else self.model.train_step
         self._step = graph(lambda batch: self._distributed(inner, batch))
