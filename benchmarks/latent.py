@@ -47,11 +47,11 @@ from latent_measures import beaten_rivals, known_mean, mix_residual, monotone, s
 from nsynth_vae import descriptors, evening, latent, pitch, sample
 from nsynth_vae.config import AudioConfig, DataConfig
 from nsynth_vae.data.source import BadNotes, NoteTable
-from nsynth_vae.deployed import Deployed, open_model
 from nsynth_vae.evaluation.measure import make_pool
 from nsynth_vae.evaluation.notes import open_notes
 from nsynth_vae.evaluation.systems import STEPS, ask_for_other_pitches, ask_for_ways
 from nsynth_vae.points import Points
+from nsynth_vae.timbre_model import Deployed, open_model
 
 SAMPLE_PITCHES = (36, 84)
 DRAWS = 20

@@ -15,9 +15,9 @@ from nsynth_vae.attribute_candidates import Attribute, Candidate, unit
 from nsynth_vae.attribute_learning import merit, missed
 from nsynth_vae.attribute_notes import Notes
 from nsynth_vae.attribute_steps import Sounds, play
-from nsynth_vae.deployed import Deployed
 from nsynth_vae.descriptors import DESCRIPTORS
 from nsynth_vae.pitch import estimate_pitch
+from nsynth_vae.timbre_model import Deployed
 
 TRIALS = 5
 """Lengths of a direction that are tried."""

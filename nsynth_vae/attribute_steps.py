@@ -12,8 +12,8 @@ from nsynth_vae import latent
 from nsynth_vae.attribute_candidates import Attribute, Candidate
 from nsynth_vae.attribute_notes import Notes, local_deviation, spread
 from nsynth_vae.data.source import NoteTable
-from nsynth_vae.deployed import BATCH, Deployed
 from nsynth_vae.descriptors import DESCRIPTORS, describe
+from nsynth_vae.timbre_model import BATCH, Deployed
 
 STEP = 2 / 3
 """Standard deviation of a step, in shares of z_mean's own within families: about as long as a direction."""

@@ -15,14 +15,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from nsynth_vae import cli, model_folder
+from nsynth_vae import cli, pretrained
 from nsynth_vae.config import DataConfig, InputError, write_text
 
 if TYPE_CHECKING:
     import numpy as np
 
     from nsynth_vae.attribute_notes import Notes
-    from nsynth_vae.deployed import Deployed
+    from nsynth_vae.timbre_model import Deployed
 
 STEPS = 800
 """Random steps of z."""
@@ -98,7 +98,7 @@ def attributes(options: Options, *, log: Callable[[str], None] = print) -> dict:
     from nsynth_vae.data.open import open_sources
     from nsynth_vae.data.select import select
     from nsynth_vae.data.source import BadNotes
-    from nsynth_vae.deployed import open_model
+    from nsynth_vae.timbre_model import open_model
 
     started = time.monotonic()
     if not 0 <= options.seed < 2**31:
@@ -218,7 +218,7 @@ def load_hearing(model: Deployed, folder: pathlib.Path | None = None) -> Callabl
     import numpy as np
     import tensorflow as tf
 
-    from nsynth_vae.deployed import BATCH
+    from nsynth_vae.timbre_model import BATCH
 
     heard = tf.function(classifier.load(folder).call, reduce_retracing=True, autograph=False)
 
@@ -273,11 +273,11 @@ def markdown(attributes: dict) -> str:
 
 def _paths(asked: pathlib.Path | None, model: Deployed) -> list[pathlib.Path]:
     """Returns the files to write: the model folder's, if it is one that was asked for, and the exports'."""
-    from nsynth_vae.deployed import is_exports
+    from nsynth_vae.timbre_model import is_exports
 
-    folder = asked or model_folder.SHIPPED
-    exported = [path / "assets.extra" / model_folder.ATTRIBUTES for path in model.folders.values()]
-    return exported if is_exports(folder) else [folder / model_folder.ATTRIBUTES, *exported]
+    folder = asked or pretrained.SHIPPED
+    exported = [path / "assets.extra" / pretrained.ATTRIBUTES for path in model.folders.values()]
+    return exported if is_exports(folder) else [folder / pretrained.ATTRIBUTES, *exported]
 
 
 if __name__ == "__main__":

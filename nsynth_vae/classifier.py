@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nsynth_vae import features, log_frequency, model_folder
+from nsynth_vae import features, log_frequency, pretrained
 from nsynth_vae.config import ClassificationConfig
 from nsynth_vae.notes import FAMILIES, SOURCES, UNKNOWN
 
@@ -198,7 +198,7 @@ def load(folder: str | os.PathLike | None = None) -> Classifier:
     Raises:
         InputError: if the folder or a file is missing or broken, or the weights are another classifier's.
     """
-    classifier, _ = model_folder.load(
+    classifier, _ = pretrained.load(
         SHIPPED if folder is None else folder,
         ClassificationConfig.load,
         Classifier,

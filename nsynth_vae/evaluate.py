@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from nsynth_vae import cli, model_folder
+from nsynth_vae import cli, pretrained
 from nsynth_vae.config import AudioConfig, DataConfig, InputError, write_text
 
 REPORTS = pathlib.Path("reports")
@@ -196,7 +196,7 @@ def _load_model(options: Options):
 
     if options.model is None and options.audio_dir is not None:
         return None
-    return models.load(options.model or model_folder.SHIPPED)
+    return models.load(options.model or pretrained.SHIPPED)
 
 
 def _load_classifier(options: Options):

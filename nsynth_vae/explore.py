@@ -19,7 +19,7 @@ from nsynth_vae.notes import FAMILIES, SOURCES
 
 if TYPE_CHECKING:
     from nsynth_vae.data.source import Source
-    from nsynth_vae.deployed import Deployed
+    from nsynth_vae.timbre_model import Deployed
 
 MAX_NOTES = 1000
 """Notes of a map if nothing else is asked for: a page of some 9 MB."""
@@ -209,8 +209,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
 
     def explore_from(parsed: argparse.Namespace) -> None:
-        from nsynth_vae.deployed import open_model
         from nsynth_vae.progress import Progress
+        from nsynth_vae.timbre_model import open_model
 
         renderings.check_seed(parsed.seed)
         renderings.check_output(parsed.output)

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from nsynth_vae import __version__, cli, model_folder, publishing
+from nsynth_vae import __version__, cli, pretrained, publishing
 from nsynth_vae.config import AudioConfig, Config, DataConfig, InputError, write_text
 from nsynth_vae.data.source import SPLITS, BadNotes
 
@@ -41,7 +41,7 @@ def make_parser() -> cli.Parser:
         "--model",
         metavar="PATH",
         type=pathlib.Path,
-        default=model_folder.SHIPPED,
+        default=pretrained.SHIPPED,
         help="the model folder (default: the shipped one)",
     )
     parser.add_argument(
@@ -147,7 +147,7 @@ def load_model(folder: str | os.PathLike) -> tuple[VAE, Config]:
     from nsynth_vae.model import VAE
 
     expected = "a model folder, such as `python -m nsynth_vae.train` makes,"
-    return model_folder.load(folder, Config.load, VAE, expected=expected)
+    return pretrained.load(folder, Config.load, VAE, expected=expected)
 
 
 def export_model(
@@ -201,7 +201,7 @@ def export_model(
         endpoints = signatures.decoder_endpoints(decoder, config, sound)
         saved_model.write(folder / "decoder", "decoder", endpoints, facts)
         sources = {"encoder": folder / "encoder", "decoder": folder / "decoder"}
-        if model is not None and (attributes := pathlib.Path(model) / model_folder.ATTRIBUTES).exists():
+        if model is not None and (attributes := pathlib.Path(model) / pretrained.ATTRIBUTES).exists():
             for path in sources.values():
                 shutil.copy(attributes, path / saved_model.EXTRA)
         if devices:
@@ -230,7 +230,7 @@ def model_facts(config: Config, model: str | os.PathLike | None = None) -> dict[
         "format_version": FORMAT_VERSION,
         "package_version": __version__,
         "timbre_model": None if model is None else pathlib.Path(model).resolve().name,
-        "fingerprint": None if model is None else model_folder.fingerprint(model),
+        "fingerprint": None if model is None else pretrained.fingerprint(model),
         "sample_rate": config.audio.sample_rate,
         "num_samples": config.audio.num_samples,
         "latent_dim": config.model.latent_dim,

@@ -19,8 +19,8 @@ from nsynth_vae.config import AudioConfig, InputError
 from nsynth_vae.midi import Melody, NoteEvent, read_midi
 
 if TYPE_CHECKING:
-    from nsynth_vae.deployed import Deployed
     from nsynth_vae.points import Point, Points
+    from nsynth_vae.timbre_model import Deployed
 
 PEAK = 10 ** (-1 / 20)
 """The most that a mix reaches: -1 dB of full scale."""

@@ -16,7 +16,7 @@ from nsynth_vae.notes import FAMILIES, QUALITIES, SOURCES
 
 if TYPE_CHECKING:
     from nsynth_vae.data.source import Source
-    from nsynth_vae.deployed import Deployed
+    from nsynth_vae.timbre_model import Deployed
 
 ALIASES: dict[str, str] = {
     alias: name

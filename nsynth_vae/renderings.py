@@ -58,8 +58,8 @@ def open_points(options: argparse.Namespace) -> Points:
     Raises:
         InputError: for what cannot be opened.
     """
-    from nsynth_vae.deployed import open_model
     from nsynth_vae.points import Points
+    from nsynth_vae.timbre_model import open_model
 
     model = open_model(options.model, options.exports)
     if not options.data:

@@ -18,8 +18,8 @@ from nsynth_vae.config import AudioConfig, InputError
 from nsynth_vae.pitch import note_name
 
 if TYPE_CHECKING:
-    from nsynth_vae.deployed import Deployed
     from nsynth_vae.points import Point, Points
+    from nsynth_vae.timbre_model import Deployed
 
 METHODS = ("mixture", "prior", "near")
 

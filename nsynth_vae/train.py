@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from nsynth_vae import cli, model_folder, training_options
+from nsynth_vae import cli, pretrained, training_options
 from nsynth_vae.config import Config, write_text
 from nsynth_vae.training_run import TrainingRun, python
 
@@ -150,7 +150,7 @@ class _Run(TrainingRun):
         centroids = showcase.latent_centroids(
             vae, self.notes["train"], self.config.train.batch_size, instruments=self.instruments
         )
-        write_text(folder / model_folder.ATTRIBUTES, json.dumps(centroids, separators=(",", ":")) + "\n")
+        write_text(folder / pretrained.ATTRIBUTES, json.dumps(centroids, separators=(",", ":")) + "\n")
         print("Exporting")
         self.exported = export_model(
             vae, self.config, self.options.exports, report=lambda line: print(f"  {line}"), model=folder
@@ -164,7 +164,7 @@ class _Run(TrainingRun):
         """Returns the model folder's README."""
         valid = metrics["valid"]
         active = f"{valid['active_dimensions']} of {self.config.model.latent_dim}"
-        return model_folder.model_card(
+        return pretrained.model_card(
             self.config,
             metrics,
             kind="Timbre model",

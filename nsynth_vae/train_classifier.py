@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from nsynth_vae import cli, model_folder, training_options
+from nsynth_vae import cli, pretrained, training_options
 from nsynth_vae.config import ClassificationConfig
 from nsynth_vae.training_run import TrainingRun, python
 
@@ -138,7 +138,7 @@ class _Run(TrainingRun):
     def model_card(self, metrics: dict) -> str:
         """Returns the model folder's README."""
         folder, step = f"models/{self.folder.name}", metrics["training"]["step"]
-        return model_folder.model_card(
+        return pretrained.model_card(
             self.config,
             metrics,
             kind="Classifier",

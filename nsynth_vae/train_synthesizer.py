@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from nsynth_vae import cli, model_folder, training_options
+from nsynth_vae import cli, pretrained, training_options
 from nsynth_vae.config import SynthesisConfig
 from nsynth_vae.training_run import TrainingRun, python
 
@@ -145,7 +145,7 @@ class _Run(TrainingRun):
         heard = f"{len(self.notes['valid'].rows)} of the {metrics['notes']['valid']} validation notes"
         measures = ", ".join(f"{name} {value:.3f}" for name, value in valid.items())
         folder, step = f"models/{self.folder.name}", metrics["training"]["step"]
-        return model_folder.model_card(
+        return pretrained.model_card(
             self.config,
             metrics,
             kind="Synthesizer",

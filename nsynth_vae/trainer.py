@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nsynth_vae import checkpoints, model_folder
+from nsynth_vae import checkpoints, pretrained
 from nsynth_vae.config import AnyConfig, Budget, InputError, TrainConfig
 from nsynth_vae.data.batches import SplitNotes
 
@@ -82,7 +82,7 @@ class Trainer:
             self.model = make_model(config)
             self.model.build()
             if config.train.start_from and checkpoint is None:
-                model_folder.load_weights(self.model, config.train.start_from, of="these options describe")
+                pretrained.load_weights(self.model, config.train.start_from, of="these options describe")
             self.model.compile(optimizer=make_optimizer(config.train))
             self.model.optimizer.build(self.model.trainable_variables)
             self.averages = [tf.Variable(tf.convert_to_tensor(weight)) for weight in self.model.trainable_variables]

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from nsynth_vae import model_folder
+from nsynth_vae import pretrained
 from nsynth_vae.config import AnyConfig, Budget, InputError, write_text
 from nsynth_vae.training_options import Options
 
@@ -50,7 +50,7 @@ class TrainingRun(abc.ABC):
 
     def default_name(self) -> str:
         """Returns the name of the model's folder where none is given."""
-        return model_folder.default_name(self.config)
+        return pretrained.default_name(self.config)
 
     @abc.abstractmethod
     def opener(self, count: int) -> Callable[..., SplitNotes]:
@@ -101,13 +101,13 @@ class TrainingRun(abc.ABC):
         started = time.monotonic()
         options, folder = self.options, self.folder
         asked = Budget(options.steps, options.epochs, options.minutes)
-        if not model_folder.check(folder, self.config, resume=options.resume, budget=asked):
+        if not pretrained.check(folder, self.config, resume=options.resume, budget=asked):
             return folder
         print(f"Training {folder} on {', '.join(self.config.data.data)} with {os.cpu_count()} CPU cores")
         self.read_notes()
         new = not folder.exists()
         if not options.resume:
-            model_folder.clear(folder)
+            pretrained.clear(folder)
         try:
             self.train()
         except InputError:
@@ -242,7 +242,7 @@ class TrainingRun(abc.ABC):
         model.save_weights(aside)
         aside.replace(folder / "model.weights.h5")
         self.write_results()
-        metrics = model_folder.run_metrics(
+        metrics = pretrained.run_metrics(
             definitions=self.definitions(),
             notes={name: len(rows) for name, rows in self.rows.items()},
             shared=self.shared,

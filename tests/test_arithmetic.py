@@ -13,7 +13,7 @@ from conftest import write_folder
 from synthetic import tone
 from timbres import export_model, vector
 
-from nsynth_vae import arithmetic, deployed
+from nsynth_vae import arithmetic, timbre_model
 from nsynth_vae.descriptors import DESCRIPTORS, describe
 from nsynth_vae.points import Points
 
@@ -25,7 +25,7 @@ def exported(tmp_path_factory) -> tuple[pathlib.Path, pathlib.Path]:
 
 @pytest.fixture(scope="module")
 def points(exported) -> Points:
-    return Points(deployed.open_model(*exported))
+    return Points(timbre_model.open_model(*exported))
 
 
 def run(exported, output: pathlib.Path, *arguments: str) -> int:

@@ -16,7 +16,7 @@ from nsynth_vae import (
     attribute_notes,
     attribute_steps,
     attributes,
-    deployed,
+    timbre_model,
 )
 from nsynth_vae.attribute_candidates import ATTRIBUTES, Attribute
 from nsynth_vae.attribute_notes import Notes
@@ -245,14 +245,14 @@ def two_families(audio: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> deployed.Deployed:
+def model(tmp_path_factory: pytest.TempPathFactory) -> timbre_model.Deployed:
     """Returns a small model with weights that are always the same, as SavedModels."""
     folder: pathlib.Path = tmp_path_factory.mktemp("attributes")
-    return deployed.open_model(*timbres.export_model(folder))
+    return timbre_model.open_model(*timbres.export_model(folder))
 
 
 @pytest.fixture(scope="module")
-def train(model: deployed.Deployed) -> Notes:
+def train(model: timbre_model.Deployed) -> Notes:
     """Returns 64 notes of eight instruments: points of the space, and what the model plays there."""
     table = make_table({"flute": 4, "organ": 4}, range(57, 65))
     z = np.random.default_rng(3).normal(size=[len(table), model.latent_dim]).astype(np.float32)
@@ -260,12 +260,12 @@ def train(model: deployed.Deployed) -> Notes:
 
 
 @pytest.fixture(scope="module")
-def steps(model: deployed.Deployed, train: Notes) -> Steps:
+def steps(model: timbre_model.Deployed, train: Notes) -> Steps:
     return attribute_steps.take_steps(model, train, 64, np.random.default_rng(4), two_families)
 
 
 @pytest.fixture(scope="module")
-def judge(model: deployed.Deployed, train: Notes) -> attribute_effects.Judge:
+def judge(model: timbre_model.Deployed, train: Notes) -> attribute_effects.Judge:
     """Returns what judges by twelve notes at other points."""
     rows = attribute_notes.spread(train.table, 12)
     z = np.random.default_rng(5).normal(size=[12, model.latent_dim]).astype(np.float32)

@@ -11,7 +11,7 @@ import soundfile
 import timbres
 from conftest import write_folder
 
-from nsynth_vae import attributes, deployed
+from nsynth_vae import attributes, timbre_model
 from nsynth_vae.attribute_notes import HELD_OUT_NOTES, LEAST_HELD_OUT, hold_out
 from nsynth_vae.config import InputError
 from nsynth_vae.data.open import open_source
@@ -60,7 +60,7 @@ def test_centroids_are_the_means_of_what_was_learnt_from(learnt):
     assert not set(source.table.instrument_str[rows]) & set(source.table.instrument_str[held_out])
     z = {}
     for note in source.audio(rows):
-        z[int(note["row"])] = deployed.load_exports(exports).encode(note["audio"].numpy()[None])[0]
+        z[int(note["row"])] = timbre_model.load_exports(exports).encode(note["audio"].numpy()[None])[0]
     for kind, values, names in (
         ("instruments", source.table.instrument_str, set(source.table.instrument_str[rows])),
         ("families", np.where(source.table.instrument_family == 2, "flute", "organ"), {"flute", "organ"}),

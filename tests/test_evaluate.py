@@ -14,7 +14,7 @@ import small_models
 import soundfile
 import synthetic
 
-from nsynth_vae import evaluate, model_folder
+from nsynth_vae import evaluate, pretrained
 from nsynth_vae.config import AudioConfig, ClassificationConfig, ClassifierConfig, Config
 from nsynth_vae.evaluation import summary
 
@@ -315,7 +315,7 @@ def test_a_name_of_two_notes_is_an_error(data, tmp_path, capsys):
 
 def test_no_default_model_is_an_error(data, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(model_folder, "SHIPPED", tmp_path / "none")
+    monkeypatch.setattr(pretrained, "SHIPPED", tmp_path / "none")
     error = error_of(["--data", str(data)], capsys)
     assert "none: not a folder, expected a model folder, such as `python -m nsynth_vae.train` makes," in error
     assert not (tmp_path / "reports").exists()

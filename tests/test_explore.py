@@ -17,7 +17,7 @@ import soundfile
 import synthetic
 import timbres
 
-from nsynth_vae import deployed, explore, map_page, projection
+from nsynth_vae import explore, map_page, projection, timbre_model
 from nsynth_vae.config import AudioConfig, DataConfig
 from nsynth_vae.data.open import open_source
 from nsynth_vae.data.source import BadNotes
@@ -225,7 +225,7 @@ def test_the_map_has_every_note_where_its_z_mean_is(output, data, model):
     record = load(output)
     notes = record["notes"]
     assert len(notes) == 20 and len({note["note_str"] for note in notes}) == 20
-    opened = deployed.open_model(model[1], model[3])
+    opened = timbre_model.open_model(model[1], model[3])
     chosen = next(note for note in notes if note["note_str"] == "brass_acoustic_006-052-100")
     audio, _ = soundfile.read(data / "nsynth-test" / "audio" / "brass_acoustic_006-052-100.wav", dtype="float32")
     np.testing.assert_allclose(chosen["z_mean"], opened.encode(audio[None])[0], atol=1e-4)
@@ -309,7 +309,7 @@ def test_notes_of_no_family_are_drawn_and_bad_ones_left_out(model, tmp_path):
     (folder / "saw-062-100.wav").write_bytes(b"RIFF")
     bad_notes = BadNotes("skip")
     source = open_source(folder, audio=AudioConfig(), bad_notes=bad_notes, log=lambda line: None)
-    found = explore.explore(deployed.open_model(model[1], model[3]), source, bad_notes=bad_notes)
+    found = explore.explore(timbre_model.open_model(model[1], model[3]), source, bad_notes=bad_notes)
     assert list(bad_notes.skipped) == [str(folder / "saw-062-100.wav")]
     assert sorted(found.table.instrument_str) == ["kazoo", "kazoo", "saw"]
     family = found.columns()[0]

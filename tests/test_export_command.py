@@ -12,7 +12,7 @@ import pytest
 from conftest import sine, write_folder
 from small_models import CONFIG, SMALL, make_vae
 
-from nsynth_vae import export, model_folder
+from nsynth_vae import export, pretrained
 from nsynth_vae.config import Config, DataConfig
 from nsynth_vae.data.source import BadNotes
 
@@ -70,7 +70,7 @@ def write_notes(folder: pathlib.Path, config: Config) -> pathlib.Path:
 def test_export_and_report(tmp_path: pathlib.Path, monkeypatch, capsys) -> None:
     """Everything in its place; the report is printed and saved; the default model is the shipped one."""
     write_notes(tmp_path / "notes", SMALL)
-    monkeypatch.setattr(model_folder, "SHIPPED", save(tmp_path / "models" / "starter", SMALL))
+    monkeypatch.setattr(pretrained, "SHIPPED", save(tmp_path / "models" / "starter", SMALL))
     monkeypatch.chdir(tmp_path)
     assert export.main(["--data", "notes", "--split", "test", "--max-notes", "4", "--version", "3"]) == 0
     printed = capsys.readouterr().out
@@ -100,7 +100,7 @@ def test_errors_are_one_line(tmp_path: pathlib.Path, monkeypatch, capsys) -> Non
     """Bad input ends with 2 before anything is written."""
     notes = write_notes(tmp_path / "notes", SMALL)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(model_folder, "SHIPPED", pathlib.Path("models/starter"))
+    monkeypatch.setattr(pretrained, "SHIPPED", pathlib.Path("models/starter"))
     assert export.main([]) == 2
     assert f"error: models/starter: {MISSING}" in capsys.readouterr().err
     save(tmp_path / "models" / "starter", SMALL)

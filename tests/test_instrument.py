@@ -12,7 +12,7 @@ import soundfile
 import timbres
 from scipy.signal import butter, sosfilt
 
-from nsynth_vae import deployed, fades, instrument, multisample, sfz
+from nsynth_vae import fades, instrument, multisample, sfz, timbre_model
 from nsynth_vae.config import InputError
 from nsynth_vae.instrument import Instrument
 from nsynth_vae.points import Points
@@ -272,7 +272,7 @@ def test_the_command_samples_every_third_key(model, tmp_path, capsys):
     for one in record["samples"]:
         audio, rate = soundfile.read(output / one["file"])
         assert rate == RATE and 1e-3 < np.abs(audio).max() <= 10 ** (-1 / 20)
-    points = Points(deployed.open_model(model[1], model[3]))
+    points = Points(timbre_model.open_model(model[1], model[3]))
     expected = instrument.make_instrument(points, "0.5*flute + 0.5*guitar", pitches=(60, 66), velocities=[40, 100, 40])
     np.testing.assert_allclose(record["z"], expected.z, atol=1e-5)
     decoded = points.model.decode(expected.z[None], 66, 100)

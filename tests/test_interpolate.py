@@ -11,7 +11,7 @@ import soundfile
 import synthetic
 import timbres
 
-from nsynth_vae import deployed, evening, interpolate
+from nsynth_vae import evening, interpolate, timbre_model
 from nsynth_vae.config import InputError
 from nsynth_vae.descriptors import describe
 from nsynth_vae.points import Point, Points
@@ -26,7 +26,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def points(model):
-    return Points(deployed.open_model(model[1], model[3]))
+    return Points(timbre_model.open_model(model[1], model[3]))
 
 
 def run(arguments: list, output: pathlib.Path) -> dict:
@@ -184,7 +184,7 @@ def test_notes_of_a_source_are_found_by_name(model, tmp_path):
     names = ["reed_acoustic_007-062-100", "reed_acoustic_007-064-100"]
     record = run([*names, "--steps", 2, "--data", tmp_path / "nsynth", *model], tmp_path / "out")
     assert [point["name"] for point in record["timbres"]] == names and record["pitch"] == 60
-    one = Points(deployed.open_model(model[1], model[3])).point(
+    one = Points(timbre_model.open_model(model[1], model[3])).point(
         str(tmp_path / "nsynth" / "nsynth-test" / "audio" / f"{names[0]}.wav")
     )
     np.testing.assert_allclose(record["morph"][0]["z"], one.z, atol=1e-4)

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 import timbres
 
-from nsynth_vae import deployed, play
+from nsynth_vae import play, timbre_model
 from nsynth_vae.config import InputError
 from nsynth_vae.midi import Melody, NoteEvent
 from nsynth_vae.points import Points
@@ -28,7 +28,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 @pytest.fixture(scope="module")
 def points(model) -> Points:
-    return Points(deployed.open_model(model[1], model[3]))
+    return Points(timbre_model.open_model(model[1], model[3]))
 
 
 def melody(*notes: tuple[float, float, int, int]) -> Melody:

@@ -13,7 +13,7 @@ from scipy.signal import resample_poly
 from synthetic import tone
 from timbres import ATTRIBUTES, export_model, named_points, points_with, vector
 
-from nsynth_vae import deployed, expression
+from nsynth_vae import expression, timbre_model
 from nsynth_vae.config import InputError
 from nsynth_vae.data.open import open_sources
 from nsynth_vae.data.source import BadNotes
@@ -28,8 +28,8 @@ NOTES = {
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory) -> deployed.Deployed:
-    return deployed.open_model(*export_model(tmp_path_factory.mktemp("points")))
+def model(tmp_path_factory) -> timbre_model.Deployed:
+    return timbre_model.open_model(*export_model(tmp_path_factory.mktemp("points")))
 
 
 @pytest.fixture(scope="module")

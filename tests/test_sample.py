@@ -9,7 +9,7 @@ import pytest
 import soundfile
 import timbres
 
-from nsynth_vae import deployed, sample
+from nsynth_vae import sample, timbre_model
 from nsynth_vae.config import InputError
 from nsynth_vae.points import Points
 
@@ -32,7 +32,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def points(model):
-    return Points(deployed.open_model(model[1], model[3]))
+    return Points(timbre_model.open_model(model[1], model[3]))
 
 
 def far(z: np.ndarray) -> np.ndarray:

@@ -8,12 +8,12 @@ import pathlib
 import numpy as np
 import pytest
 
-from nsynth_vae import classifier, deployed, descriptors, model_folder, pitch
+from nsynth_vae import classifier, descriptors, pitch, pretrained, timbre_model
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.notes import FAMILIES
 from nsynth_vae.synthesis import harmonic_noise
 
-FOLDERS = (model_folder.SHIPPED, classifier.SHIPPED, harmonic_noise.SHIPPED)
+FOLDERS = (pretrained.SHIPPED, classifier.SHIPPED, harmonic_noise.SHIPPED)
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
@@ -28,7 +28,7 @@ def test_its_folder_is_whole_and_small(folder: pathlib.Path) -> None:
 
 
 def test_the_timbre_model_knows_instruments_and_families() -> None:
-    attributes = model_folder.read_attributes(model_folder.SHIPPED)
+    attributes = pretrained.read_attributes(pretrained.SHIPPED)
     assert sorted(attributes["families"]) == sorted(FAMILIES)
     assert len(attributes["instruments"]) == 83
     for known in (*attributes["families"].values(), *attributes["instruments"].values()):
@@ -36,15 +36,15 @@ def test_the_timbre_model_knows_instruments_and_families() -> None:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> deployed.Deployed:
+def model(tmp_path_factory: pytest.TempPathFactory) -> timbre_model.Deployed:
     """Returns the shipped model, as a fresh clone has it: without training and without notes, exported once."""
     exports, said = tmp_path_factory.mktemp("clone") / "exports", []
-    opened = deployed.open_model(None, exports, report=said.append)
+    opened = timbre_model.open_model(None, exports, report=said.append)
     assert said == [f"Exporting nsynth-small to {exports}, once"]
     return opened
 
 
-def test_a_fresh_clone_plays_families_in_tune(model: deployed.Deployed) -> None:
+def test_a_fresh_clone_plays_families_in_tune(model: timbre_model.Deployed) -> None:
     assert model.config == AudioConfig()
     z = np.array([model.attributes["families"][name]["centroid"] for name in FAMILIES for _ in range(2)])
     pitches = np.array([55, 67] * len(FAMILIES))
@@ -54,7 +54,7 @@ def test_a_fresh_clone_plays_families_in_tune(model: deployed.Deployed) -> None:
     assert np.mean(in_tune) >= 0.95
 
 
-def test_brighter_is_brighter_and_darker_is_darker(model: deployed.Deployed) -> None:
+def test_brighter_is_brighter_and_darker_is_darker(model: timbre_model.Deployed) -> None:
     """Of nearly all families' mean notes, and more at strength 1 than at half."""
     z = np.array([model.attributes["families"][name]["centroid"] for name in FAMILIES])
 

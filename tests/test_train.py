@@ -15,7 +15,7 @@ import pytest
 import soundfile
 import synthetic
 
-from nsynth_vae import model_folder, train
+from nsynth_vae import pretrained, train
 from nsynth_vae.config import Budget, Config, DataConfig
 
 FAST = ["--latent-dim", "4", "--channels", "16", "--batch-size", "8"]
@@ -263,8 +263,8 @@ def test_no_resume_with_bad_input_leaves_the_former_run_alone(finished, capsys):
 )
 def test_a_finished_run_goes_on_only_if_every_given_limit_is_above_what_it_used(budget, more):
     done = {"step": 100, "steps_per_epoch": 10, "seconds": 120.0, "converged": False}
-    assert model_folder._asks_for_more(done, Budget(*budget)) is more
-    assert not model_folder._asks_for_more(done | {"converged": True}, Budget(*budget))
+    assert pretrained._asks_for_more(done, Budget(*budget)) is more
+    assert not pretrained._asks_for_more(done | {"converged": True}, Budget(*budget))
 
 
 def test_a_folder_that_is_no_models_is_an_error(tmp_path, notes, capsys):
@@ -273,10 +273,10 @@ def test_a_folder_that_is_no_models_is_an_error(tmp_path, notes, capsys):
     assert train.main([*fresh(tmp_path), "--data", str(notes), "--name", "mine"]) == 2
     assert "not a model's (no config.json)" in capsys.readouterr().err
     (tmp_path / "models" / "file").write_text("")
-    assert model_folder.check(tmp_path / "new", Config(), resume=True, budget=Budget())
+    assert pretrained.check(tmp_path / "new", Config(), resume=True, budget=Budget())
     (tmp_path / "killed").mkdir()
     (tmp_path / "killed" / ".config.json.tmp").write_text("{")
-    assert model_folder.check(tmp_path / "killed", Config(), resume=True, budget=Budget())
+    assert pretrained.check(tmp_path / "killed", Config(), resume=True, budget=Budget())
     assert train.main([*fresh(tmp_path), "--data", str(notes), "--name", "file"]) == 2
     assert "found a file, expected a folder" in capsys.readouterr().err
 
@@ -310,7 +310,7 @@ def test_a_bad_config_file_is_named(tmp_path, text, message, capsys):
 
 def test_default_names_come_from_the_data():
     def name(*data):
-        return model_folder.default_name(Config(data=DataConfig(data=data)))
+        return pretrained.default_name(Config(data=DataConfig(data=data)))
 
     assert name("starter") == "starter"
     assert name("tfds:nsynth/full") == "nsynth-full"

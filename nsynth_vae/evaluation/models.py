@@ -10,9 +10,9 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from nsynth_vae import deployed, features
+from nsynth_vae import features, timbre_model
 from nsynth_vae.config import AudioConfig, InputError
-from nsynth_vae.deployed import BATCH
+from nsynth_vae.timbre_model import BATCH
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +35,7 @@ def load(path: str | os.PathLike) -> TimbreModel:
         InputError: for what is neither, and for a model of other audio than is measured.
     """
     path = pathlib.Path(path)
-    if deployed.is_exports(path):
+    if timbre_model.is_exports(path):
         return _load_exports(path)
     from nsynth_vae.export import load_model
     from nsynth_vae.synthesis.harmonic_noise import sound_for
@@ -63,7 +63,7 @@ def load(path: str | os.PathLike) -> TimbreModel:
 
 def _load_exports(path: pathlib.Path) -> TimbreModel:
     """Loads SavedModels, whose log-mels must be the default ones, which is what is measured."""
-    model = deployed.load_exports(path)
+    model = timbre_model.load_exports(path)
     config, found = AudioConfig(), [model.config.num_frames, model.config.num_mel_bins]
     expected = [config.num_frames, config.num_mel_bins]
     if found != expected:

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nsynth_vae import features, model_folder
+from nsynth_vae import features, pretrained
 from nsynth_vae.config import AudioConfig, SynthesisConfig
 from nsynth_vae.layers import ResidualBlock, round_to_half
 from nsynth_vae.synthesis import PEAK, griffin_lim, mel_reading, objective, signal
@@ -286,7 +286,7 @@ def load(folder: str | os.PathLike | None = None) -> Synthesizer:
     Raises:
         InputError: if the folder or a file is missing or broken, or the weights are another synthesizer's.
     """
-    synthesizer, _ = model_folder.load(
+    synthesizer, _ = pretrained.load(
         SHIPPED if folder is None else folder,
         SynthesisConfig.load,
         lambda config: Synthesizer(config, make_noise=False),

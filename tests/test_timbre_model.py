@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from small_models import CONFIG, make_inputs, make_vae
 
-from nsynth_vae import deployed, export, model_folder
+from nsynth_vae import export, pretrained, timbre_model
 from nsynth_vae.config import InputError
 
 ATTRIBUTES = {"latent_dim": 6, "families": {}}
@@ -27,7 +27,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, path
     (model / "attributes.json").write_text(json.dumps(ATTRIBUTES))
     said: list[str] = []
     for _ in range(2):
-        deployed.open_model(model, folder / "exports", report=said.append)
+        timbre_model.open_model(model, folder / "exports", report=said.append)
     return model, folder / "exports", said
 
 
@@ -43,11 +43,11 @@ def test_another_models_exports_are_not_taken(opened, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(model, other)
     CONFIG.save(other / "config.json")
-    assert model_folder.fingerprint(other) == model_folder.fingerprint(model)
+    assert pretrained.fingerprint(other) == pretrained.fingerprint(model)
     (other / "config.json").write_text((model / "config.json").read_text() + "\n")
-    assert model_folder.fingerprint(other) != model_folder.fingerprint(model)
-    assert deployed._version_of(exports, model_folder.fingerprint(model)) == 1
-    assert deployed._version_of(exports, model_folder.fingerprint(other)) is None
+    assert pretrained.fingerprint(other) != pretrained.fingerprint(model)
+    assert timbre_model._version_of(exports, pretrained.fingerprint(model)) == 1
+    assert timbre_model._version_of(exports, pretrained.fingerprint(other)) is None
 
 
 def test_exports_give_what_the_model_gives(opened):
@@ -57,7 +57,11 @@ def test_exports_give_what_the_model_gives(opened):
     # More notes than a batch, so that the last one is smaller.
     audio, z = (np.concatenate([inputs[name]] * 2) for name in ("audio", "z"))
     pitch, velocity = (np.concatenate([inputs[name]] * 2) for name in ("pitch", "velocity"))
-    for one in (deployed.open_model(model, exports), deployed.open_model(exports), deployed.load_exports(exports)):
+    for one in (
+        timbre_model.open_model(model, exports),
+        timbre_model.open_model(exports),
+        timbre_model.load_exports(exports),
+    ):
         assert (one.name, one.latent_dim, one.config, one.attributes) == ("flutes", 6, CONFIG.audio, ATTRIBUTES)
         played = one.decode(z, pitch, velocity)
         np.testing.assert_allclose(played.log_mel, vae.decoder(z, pitch, velocity), atol=1e-4)
@@ -71,7 +75,7 @@ def test_exports_give_what_the_model_gives(opened):
 
 def test_one_pitch_can_be_for_all_and_there_can_be_no_notes(opened):
     _, exports, _ = opened
-    one = deployed.load_exports(exports)
+    one = timbre_model.load_exports(exports)
     z = make_inputs()["z"]
     same = one.decode_log_mel(z, np.full(7, 60), np.full(7, 100))
     np.testing.assert_array_equal(one.decode_log_mel(z, 60, 100), same)
@@ -82,19 +86,19 @@ def test_one_pitch_can_be_for_all_and_there_can_be_no_notes(opened):
 def test_what_is_wrong_is_named(opened, tmp_path):
     model, exports, _ = opened
     with pytest.raises(InputError, match=r"nowhere: found no config.json and model.weights.h5 in it, expected a model"):
-        deployed.open_model(tmp_path / "nowhere", exports)
+        timbre_model.open_model(tmp_path / "nowhere", exports)
     broken = tmp_path / "exports"
     shutil.copytree(exports, broken)
     (broken / "decoder" / "1").rename(broken / "decoder" / "2")
     with pytest.raises(InputError, match="found no version of both encoder and decoder"):
-        deployed.load_exports(broken)
+        timbre_model.load_exports(broken)
     shutil.rmtree(broken / "decoder" / "2")
     with pytest.raises(InputError, match=r"decoder: found no version of a SavedModel"):
-        deployed.load_exports(broken)
+        timbre_model.load_exports(broken)
     shutil.copytree(exports / "decoder" / "1", broken / "decoder" / "1")
     (broken / "decoder" / "1" / "saved_model.pb").write_bytes(b"no graph")
     with pytest.raises(InputError, match=r"1: cannot be loaded .*, expected a SavedModel"):
-        deployed.load_exports(broken).decode(np.zeros([1, 6]), 60, 100)
+        timbre_model.load_exports(broken).decode(np.zeros([1, 6]), 60, 100)
     facts = broken / "encoder" / "1" / "assets.extra" / "model_facts.json"
     for text, message in (
         ("no JSON", "cannot be read"),
@@ -103,9 +107,9 @@ def test_what_is_wrong_is_named(opened, tmp_path):
     ):
         facts.write_text(text)
         with pytest.raises(InputError, match=message):
-            deployed.load_exports(broken)
+            timbre_model.load_exports(broken)
     for text, message in (("no JSON", "cannot be read"), ("[]", "found no JSON object")):
         (tmp_path / "attributes.json").write_text(text)
         with pytest.raises(InputError, match=rf"attributes.json: {message}"):
-            model_folder.read_attributes(tmp_path)
-    assert model_folder.read_attributes(tmp_path / "nowhere") == {}
+            pretrained.read_attributes(tmp_path)
+    assert pretrained.read_attributes(tmp_path / "nowhere") == {}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae import model_folder
+from nsynth_vae import pretrained
 from nsynth_vae.config import AudioConfig, InputError
 
 if TYPE_CHECKING:
@@ -123,10 +123,10 @@ def open_model(
     Raises:
         InputError: if the path is neither, or something in it is missing or broken.
     """
-    path = model_folder.SHIPPED if path is None else pathlib.Path(path)
+    path = pretrained.SHIPPED if path is None else pathlib.Path(path)
     if is_exports(path):
         return load_exports(path)
-    fingerprint = model_folder.fingerprint(path)
+    fingerprint = pretrained.fingerprint(path)
     exports = pathlib.Path(exports)
     version = _version_of(exports, fingerprint)
     if version is None:
@@ -136,7 +136,7 @@ def open_model(
         vae, config = load_model(path)
         version = int(export_model(vae, config, exports, model=path, devices=False)["encoder"].name)
     return dataclasses.replace(
-        _load_version(exports, version), name=path.resolve().name, attributes=model_folder.read_attributes(path)
+        _load_version(exports, version), name=path.resolve().name, attributes=pretrained.read_attributes(path)
     )
 
 
@@ -173,7 +173,7 @@ def _load_version(exports: pathlib.Path, version: int) -> Deployed:
         raise InputError(
             f"{folders['encoder'] / EXTRA / FACTS}: not what an export writes, expected the model's facts"
         ) from error
-    attributes = model_folder.read_attributes(folders["encoder"] / EXTRA)
+    attributes = pretrained.read_attributes(folders["encoder"] / EXTRA)
     return Deployed(facts.get("timbre_model") or exports.resolve().name, config, latent_dim, attributes, folders)
 
 
