@@ -22,7 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import equal_time
 import numpy as np
 
-from nsynth_vae import metrics
+from nsynth_vae.analysis import metrics
 from nsynth_vae.config import AudioConfig, DataConfig, SynthesisConfig, SynthesizerConfig
 from nsynth_vae.data.audio_batches import MemoryAudio
 from nsynth_vae.data.open import open_sources

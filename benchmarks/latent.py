@@ -44,7 +44,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import numpy as np
 from latent_measures import beaten_rivals, known_mean, mix_residual, monotone, same_pitch, sharing, won
 
-from nsynth_vae import descriptors, evening, latent, pitch, sample
+from nsynth_vae import evening, latent, sample
+from nsynth_vae.analysis import descriptors, pitch
 from nsynth_vae.config import AudioConfig, DataConfig
 from nsynth_vae.data.source import BadNotes, NoteTable
 from nsynth_vae.evaluation.measure import make_pool

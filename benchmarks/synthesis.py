@@ -9,7 +9,7 @@
 5. with `--tflite`: size, operators, speed, and difference from TensorFlow, of LiteRT files of the synthesizer;
 6. every pitch from 21 to 108 with any log-mel; silence; the same input twice.
 
-Measures are `nsynth_vae.metrics`'s, mean / median over the notes (those that have one, counted in brackets for the
+Measures are `nsynth_vae.analysis.metrics`'s, mean / median over the notes (those that have one, counted in brackets for the
 wobble; what is not finite makes distances infinite and is out of tune). Times are taken before anything else runs, one
 note at a time, medians.
 """
@@ -35,7 +35,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from nsynth_vae import cli, metrics
+from nsynth_vae import cli
+from nsynth_vae.analysis import metrics
 from nsynth_vae.config import AudioConfig, DataConfig, InputError
 from nsynth_vae.data.source import SPLITS, BadNotes
 from nsynth_vae.latent import interpolate

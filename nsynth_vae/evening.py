@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from nsynth_vae.descriptors import SILENCE, moments, power_spectrum
+from nsynth_vae.analysis.descriptors import SILENCE, moments, power_spectrum
 from nsynth_vae.synthesis import PEAK
 
 MOST_DB = 12.0

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae import __version__, flatbuffer, metrics
+from nsynth_vae import __version__, flatbuffer
+from nsynth_vae.analysis import metrics
 from nsynth_vae.config import Config, write_text
 from nsynth_vae.publishing import quiet
 

@@ -49,7 +49,7 @@ class Instrument:
             InputError: if it cannot be written; nothing is left then.
         """
         from nsynth_vae import figures
-        from nsynth_vae.pitch import note_name
+        from nsynth_vae.analysis.pitch import note_name
 
         name = re.sub(r"[^\w.]+", "_", pathlib.Path(output).resolve().name).strip("._") or "instrument"
         regions = self.regions(name)

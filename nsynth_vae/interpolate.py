@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae import cli, evening, latent, renderings
+from nsynth_vae.analysis.descriptors import DESCRIPTORS
 from nsynth_vae.config import AudioConfig, InputError
-from nsynth_vae.descriptors import DESCRIPTORS
 
 if TYPE_CHECKING:
     from nsynth_vae.points import Point, Points

@@ -71,7 +71,7 @@ def cents_off(note: np.ndarray, pitch: int, sample_rate: int = 16000) -> float |
         pitch: MIDI.
         sample_rate: Hz; only 16000, the tracker's.
     """
-    from nsynth_vae.pitch import MEASURED, median_f0
+    from nsynth_vae.analysis.pitch import MEASURED, median_f0
 
     heard, asked = median_f0(note, sample_rate), pitch_to_hertz(pitch)
     if heard is None or abs(1200 * np.log2(heard / asked)) > 50:

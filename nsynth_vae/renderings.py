@@ -95,7 +95,7 @@ def check_seed(seed: int) -> None:
 
 def describe_all(audio: np.ndarray, pitch: Sequence[int], config: AudioConfig) -> list[dict[str, float]]:
     """Returns `descriptors.describe` of each sound, float32 `[sounds, samples]`, at its MIDI pitch."""
-    from nsynth_vae.descriptors import describe
+    from nsynth_vae.analysis.descriptors import describe
 
     return [describe(sound, int(each), config.sample_rate) for sound, each in zip(audio, pitch, strict=True)]
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae import cli, renderings
+from nsynth_vae.analysis.pitch import note_name
 from nsynth_vae.config import AudioConfig, InputError
-from nsynth_vae.pitch import note_name
 
 if TYPE_CHECKING:
     from nsynth_vae.points import Point, Points

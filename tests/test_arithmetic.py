@@ -14,7 +14,7 @@ from synthetic import tone
 from timbres import export_model, vector
 
 from nsynth_vae import arithmetic, timbre_model
-from nsynth_vae.descriptors import DESCRIPTORS, describe
+from nsynth_vae.analysis.descriptors import DESCRIPTORS, describe
 from nsynth_vae.points import Points
 
 

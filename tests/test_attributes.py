@@ -18,13 +18,13 @@ from nsynth_vae import (
     attributes,
     timbre_model,
 )
+from nsynth_vae.analysis.descriptors import DESCRIPTORS, describe
+from nsynth_vae.analysis.pitch import estimate_pitch
 from nsynth_vae.attribute_candidates import ATTRIBUTES, Attribute
 from nsynth_vae.attribute_notes import Notes
 from nsynth_vae.attribute_steps import Steps
 from nsynth_vae.data.source import NoteTable
-from nsynth_vae.descriptors import DESCRIPTORS, describe
 from nsynth_vae.notes import FAMILIES, QUALITIES, Note, format_note_str
-from nsynth_vae.pitch import estimate_pitch
 
 BRIGHT = QUALITIES.index("bright")
 BY_NAME = {attribute.name: attribute for attribute in ATTRIBUTES}

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 import synthetic
 
-from nsynth_vae import metrics
+from nsynth_vae.analysis import metrics
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.source import NoteTable
 from nsynth_vae.evaluation import examples, measure, page, summary, systems, tables

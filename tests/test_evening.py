@@ -5,7 +5,7 @@ import pytest
 import scipy.signal
 
 from nsynth_vae import evening
-from nsynth_vae.descriptors import moments, power_spectrum
+from nsynth_vae.analysis.descriptors import moments, power_spectrum
 from nsynth_vae.evening import Equalizer
 from nsynth_vae.notes import pitch_to_hertz
 

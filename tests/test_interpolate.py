@@ -12,8 +12,8 @@ import synthetic
 import timbres
 
 from nsynth_vae import evening, interpolate, timbre_model
+from nsynth_vae.analysis.descriptors import describe
 from nsynth_vae.config import InputError
-from nsynth_vae.descriptors import describe
 from nsynth_vae.points import Point, Points
 
 

@@ -167,7 +167,7 @@ def test_sounds_are_written_and_joined(tmp_path):
 
 def test_log_mels_and_descriptors_are_those_of_each_sound():
     from nsynth_vae import features
-    from nsynth_vae.descriptors import describe
+    from nsynth_vae.analysis.descriptors import describe
 
     audio = np.stack([synthetic.tone(48 + n % 24) for n in range(40)])
     log_mels = renderings.log_mels(audio, CONFIG)

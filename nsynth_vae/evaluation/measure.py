@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae import metrics
+from nsynth_vae.analysis import metrics
 from nsynth_vae.evaluation.models import BATCH
 from nsynth_vae.evaluation.notes import Notes, family_names
 from nsynth_vae.evaluation.systems import System

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nsynth_vae import __version__, distributions, metrics
+from nsynth_vae import __version__, distributions
+from nsynth_vae.analysis import metrics
 from nsynth_vae.evaluation.measure import Judged, Record
 from nsynth_vae.evaluation.systems import GRIFFIN_LIM_ITERATIONS, REAL, STEPS, TITLES
 

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nsynth_vae import partials
+from nsynth_vae.analysis import partials
 from nsynth_vae.notes import pitch_to_hertz
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from nsynth_vae.pitch import estimate_pitch, in_tune, median_f0, note_name
+from nsynth_vae.analysis.pitch import estimate_pitch, in_tune, median_f0, note_name
 
 TIME = np.arange(64000) / 16000
 

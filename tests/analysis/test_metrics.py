@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from nsynth_vae import metrics
+from nsynth_vae.analysis import metrics
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.features import log_mel
 from nsynth_vae.notes import pitch_to_hertz

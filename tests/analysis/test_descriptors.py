@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from nsynth_vae import descriptors, metrics, partials
-from nsynth_vae.descriptors import DESCRIPTORS, describe
+from nsynth_vae.analysis import descriptors, metrics, partials
+from nsynth_vae.analysis.descriptors import DESCRIPTORS, describe
 from nsynth_vae.notes import pitch_to_hertz
 
 RATE, SAMPLES = 16000, 64000

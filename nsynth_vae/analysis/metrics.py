@@ -12,9 +12,9 @@ import math
 
 import numpy as np
 
+from nsynth_vae.analysis.pitch import in_tune, median_f0, tracker
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.notes import pitch_to_hertz
-from nsynth_vae.pitch import in_tune, median_f0, tracker
 
 MEASURED_SAMPLES = 63488
 """Samples of a note that are measured, from its start."""

@@ -1,0 +1,1 @@
+"""Signal analysis of notes in numpy."""
