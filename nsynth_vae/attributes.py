@@ -159,7 +159,7 @@ def learn(
     from nsynth_vae.attribute_learning import learn_direction
     from nsynth_vae.attribute_notes import centroids, family_names
     from nsynth_vae.attribute_steps import PLAYED, take_steps
-    from nsynth_vae.progress import Progress
+    from nsynth_vae.cli.progress import Progress
 
     bar = Progress("Playing steps")
     played = 0

@@ -111,10 +111,10 @@ def evaluate(options: Options, *, log: Callable[[str], None] = print) -> dict:
     """
     started = time.monotonic()
     _check(options)
+    from nsynth_vae.cli.progress import Progress
     from nsynth_vae.data.source import BadNotes
     from nsynth_vae.evaluation import examples, latent_space, measure, page, summary, systems, tables
     from nsynth_vae.evaluation.notes import open_notes, read_folder
-    from nsynth_vae.progress import Progress
 
     config = AudioConfig()
     sounds = read_folder(options.audio_dir, config, log=log) if options.audio_dir else None

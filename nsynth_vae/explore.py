@@ -209,7 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
 
     def explore_from(parsed: argparse.Namespace) -> None:
-        from nsynth_vae.progress import Progress
+        from nsynth_vae.cli.progress import Progress
         from nsynth_vae.timbre_model import open_model
 
         renderings.check_seed(parsed.seed)

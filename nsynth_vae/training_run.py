@@ -122,9 +122,9 @@ class TrainingRun(abc.ABC):
         """Opens the notes, splits them, and reads them unless they are to be streamed."""
         import numpy as np
 
+        from nsynth_vae.cli.progress import Progress
         from nsynth_vae.data.open import open_sources
         from nsynth_vae.data.select import select, shared_instruments
-        from nsynth_vae.progress import Progress
 
         config, options = self.config, self.options
         self.source = open_sources(
@@ -173,7 +173,7 @@ class TrainingRun(abc.ABC):
         import tensorflow as tf
 
         from nsynth_vae.board import Board
-        from nsynth_vae.progress import Progress
+        from nsynth_vae.cli.progress import Progress
         from nsynth_vae.showcase import choose_examples
         from nsynth_vae.trainer import Trainer
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae.analysis import metrics
+from nsynth_vae.cli.progress import Progress
 from nsynth_vae.evaluation.models import BATCH
 from nsynth_vae.evaluation.notes import Notes, family_names
 from nsynth_vae.evaluation.systems import System
-from nsynth_vae.progress import Progress
 
 if TYPE_CHECKING:
     from nsynth_vae.classifier import Classifier

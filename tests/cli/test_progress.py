@@ -2,7 +2,7 @@
 
 import pytest
 
-from nsynth_vae import progress
+from nsynth_vae.cli import progress
 
 
 @pytest.mark.parametrize("start", [0.0, 0.5])
