@@ -124,7 +124,7 @@ def ways_to_measure(folder: pathlib.Path, config: AudioConfig) -> dict[str, Way]
     `pipeline` and `librosa` give log-mels float32 `[frames, mel_bins]`, the others complex spectra without window
     `[frames, fft_length // 2 + 1]`.
     """
-    from nsynth_vae.data.json_audio import JsonAudioSource
+    from nsynth_vae.data.readers.nsynth_json import JsonAudioSource
 
     source = JsonAudioSource(folder, audio=config, bad_notes=BadNotes())
     paths = [source.location(row) for row in range(len(source.table))]

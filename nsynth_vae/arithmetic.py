@@ -16,7 +16,7 @@ import numpy as np
 from nsynth_vae import cli, renderings
 from nsynth_vae.analysis.descriptors import DESCRIPTORS
 from nsynth_vae.config import AudioConfig
-from nsynth_vae.data.folder import AUDIO_EXTENSIONS
+from nsynth_vae.data.readers.audio_files import AUDIO_EXTENSIONS
 
 if TYPE_CHECKING:
     from nsynth_vae.expression import Sum

@@ -16,7 +16,7 @@ import numpy as np
 
 from nsynth_vae import latent
 from nsynth_vae.config import InputError
-from nsynth_vae.data.folder import AUDIO_EXTENSIONS
+from nsynth_vae.data.readers.audio_files import AUDIO_EXTENSIONS
 from nsynth_vae.expression_grammar import shown, weights_of, write
 from nsynth_vae.points import Point, Points
 

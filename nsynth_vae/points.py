@@ -198,8 +198,8 @@ class Points:
 
     def _file(self, text: str, path: pathlib.Path) -> Point:
         """Returns the point of an audio file, made a note as in a folder of samples."""
-        from nsynth_vae.data.file_names import parse_file_name
-        from nsynth_vae.data.samples import read_sounds
+        from nsynth_vae.data.readers.file_names import parse_file_name
+        from nsynth_vae.data.readers.samples import read_sounds
 
         config = self.model.config
         try:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae.config import AudioConfig, InputError, write_text
-from nsynth_vae.data.folder import AUDIO_EXTENSIONS
+from nsynth_vae.data.readers.audio_files import AUDIO_EXTENSIONS
 
 if TYPE_CHECKING:
     from nsynth_vae.points import Point, Points

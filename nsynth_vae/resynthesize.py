@@ -16,7 +16,7 @@ import numpy as np
 from nsynth_vae import cli
 from nsynth_vae.analysis.pitch import in_tune, note_name
 from nsynth_vae.config import AudioConfig, InputError
-from nsynth_vae.data.samples import Sound, read_sounds
+from nsynth_vae.data.readers.samples import Sound, read_sounds
 
 METHODS = ("synthesizer", "griffin-lim")
 

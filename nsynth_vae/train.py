@@ -95,7 +95,7 @@ class _Run(TrainingRun):
 
     def rows_to_open(self, rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Returns the rows that are opened: to the training notes, transposed copies are added."""
-        from nsynth_vae.data.transposed import with_transposed
+        from nsynth_vae.data.readers.transposed import with_transposed
 
         opened = super().rows_to_open(rows)
         self.instruments = set(self.source.table.instrument_str[rows["train"]])

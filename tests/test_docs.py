@@ -15,8 +15,8 @@ import pytest
 import soundfile
 
 from nsynth_vae.config import AudioConfig, Config, ModelConfig
-from nsynth_vae.data.file_names import parse_file_name
-from nsynth_vae.data.samples import DEFAULT_VELOCITY
+from nsynth_vae.data.readers.file_names import parse_file_name
+from nsynth_vae.data.readers.samples import DEFAULT_VELOCITY
 from nsynth_vae.notes import QUALITIES
 
 ROOT = pathlib.Path(__file__).parents[1]

@@ -18,7 +18,7 @@ from conftest import read_audio, sine
 from nsynth_vae import figures, resynthesize, synthesis
 from nsynth_vae.analysis.pitch import in_tune
 from nsynth_vae.config import AudioConfig, InputError
-from nsynth_vae.data.samples import SamplesSource, read_sounds
+from nsynth_vae.data.readers.samples import SamplesSource, read_sounds
 from nsynth_vae.data.source import BadNotes
 
 NOISE = 0.1 * np.random.default_rng(0).standard_normal(32000)

@@ -62,7 +62,7 @@ def open_sources(
     sources = [open_source(spec, audio=audio, bad_notes=bad_notes, data_dir=data_dir, log=log) for spec in specs]
     if len(sources) == 1:
         return sources[0]
-    from nsynth_vae.data.concatenate import ConcatenatedSource
+    from nsynth_vae.data.readers.concatenated import ConcatenatedSource
 
     return ConcatenatedSource(sources)
 
@@ -76,11 +76,11 @@ def _open(
 ) -> Source:
     keywords = {"audio": audio, "bad_notes": bad_notes, "log": log}
     if spec == "starter":
-        from nsynth_vae.data.starter_set import open_starter_set
+        from nsynth_vae.data.readers.starter_set import open_starter_set
 
         return open_starter_set(**keywords)
     if spec.startswith("tfds:"):
-        from nsynth_vae.data.tfds import open_tfds
+        from nsynth_vae.data.readers.tfds import open_tfds
 
         return open_tfds(spec, data_dir=data_dir, **keywords)
     path = pathlib.Path(spec).expanduser()
@@ -96,26 +96,26 @@ def _open(
             raise InputError(f"{spec}: no file matches, expected .tfrecord files")
     else:
         raise InputError(f"{spec}: no such file or folder, expected {EXPECTED}")
-    from nsynth_vae.data.tfrecord import TFRecordSource
+    from nsynth_vae.data.readers.tfrecord import TFRecordSource
 
     return TFRecordSource(files, name=spec, **keywords)
 
 
 def _open_folder(spec: str, path: pathlib.Path, keywords: dict) -> Source:
-    from nsynth_vae.data.json_audio import JsonAudioSource, split_folders
+    from nsynth_vae.data.readers.nsynth_json import JsonAudioSource, split_folders
 
     if split_folders(path):
         return JsonAudioSource(path, name=spec, **keywords)
     if (path / "dataset_info.json").is_file():
-        from nsynth_vae.data.tfds import open_tfds_folder
+        from nsynth_vae.data.readers.tfds import open_tfds_folder
 
         return open_tfds_folder(path, name=spec, **keywords)
     records = sorted(str(file) for file in path.glob("*.tfrecord*") if file.is_file())
     if records:
-        from nsynth_vae.data.tfrecord import TFRecordSource
+        from nsynth_vae.data.readers.tfrecord import TFRecordSource
 
         return TFRecordSource(records, name=spec, **keywords)
-    from nsynth_vae.data.samples import SamplesSource, find_audio
+    from nsynth_vae.data.readers.samples import SamplesSource, find_audio
 
     if find_audio(path)[0]:
         return SamplesSource(path, name=spec, **keywords)

@@ -12,7 +12,7 @@ from nsynth_vae.config import AudioConfig, DataConfig, InputError
 from nsynth_vae.data.audio_batches import MemoryAudio
 from nsynth_vae.data.cache import stream_notes
 from nsynth_vae.data.open import open_sources
-from nsynth_vae.data.samples import read_sounds
+from nsynth_vae.data.readers.samples import read_sounds
 from nsynth_vae.data.select import select
 from nsynth_vae.data.source import BadNotes, NoteTable, Source
 from nsynth_vae.notes import FAMILIES, UNKNOWN

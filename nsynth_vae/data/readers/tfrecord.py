@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from nsynth_vae.config import AudioConfig
-from nsynth_vae.data.json_audio import split_of
-from nsynth_vae.data.records import RecordSource, Shard
+from nsynth_vae.data.readers.nsynth_json import split_of
+from nsynth_vae.data.readers.record_files import RecordSource, Shard
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.notes import UNKNOWN
 

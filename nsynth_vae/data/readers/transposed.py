@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae.config import stable_hash
-from nsynth_vae.data.concatenate import ConcatenatedSource
+from nsynth_vae.data.readers.concatenated import ConcatenatedSource
 from nsynth_vae.data.source import Source
 from nsynth_vae.features import MOST_SEMITONES
 

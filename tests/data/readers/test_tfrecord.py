@@ -6,8 +6,8 @@ import tensorflow as tf
 from conftest import read_audio, sine
 
 from nsynth_vae.config import InputError
-from nsynth_vae.data import records
 from nsynth_vae.data.open import open_source
+from nsynth_vae.data.readers import record_files
 from nsynth_vae.data.source import BadNoteError, BadNotes
 from nsynth_vae.notes import QUALITIES, UNKNOWN
 
@@ -126,7 +126,7 @@ def test_shuffled_order(tmp_path, audio_config):
 
 def test_shuffle_buffer_is_bounded(tmp_path, audio_config, monkeypatch):
     """With a buffer of two records, no record of a single file can come more than one place early."""
-    monkeypatch.setattr(records, "SHUFFLE_RECORDS", 2)
+    monkeypatch.setattr(record_files, "SHUFFLE_RECORDS", 2)
     source = open_it(write(tmp_path / "a.tfrecord", [example(40 + k) for k in range(12)]), audio_config)
     found = [row for row, _, _ in read_audio(source, None, (0, 0))]
     assert all(row <= place + 1 for place, row in enumerate(found)) and found != sorted(found)

@@ -15,8 +15,8 @@ from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.cache import stream_features
 from nsynth_vae.data.open import open_source
 from nsynth_vae.data.pipeline import open_features
+from nsynth_vae.data.readers.transposed import with_transposed
 from nsynth_vae.data.source import BadNotes
-from nsynth_vae.data.transposed import with_transposed
 from nsynth_vae.notes import pitch_to_hertz
 
 CONFIG = AudioConfig()

@@ -13,7 +13,7 @@ from conftest import read_audio, sine, write_folder
 from nsynth_vae.config import InputError
 from nsynth_vae.data import headers
 from nsynth_vae.data.decode import decode, resample
-from nsynth_vae.data.json_audio import JsonAudioSource, split_of
+from nsynth_vae.data.readers.nsynth_json import JsonAudioSource, split_of
 from nsynth_vae.data.source import BadNoteError, BadNotes
 from nsynth_vae.notes import FAMILIES, UNKNOWN
 

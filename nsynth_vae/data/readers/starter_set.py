@@ -9,7 +9,7 @@ import pathlib
 from collections.abc import Callable
 
 from nsynth_vae.config import AudioConfig, InputError
-from nsynth_vae.data.json_audio import JsonAudioSource, split_folders
+from nsynth_vae.data.readers.nsynth_json import JsonAudioSource, split_folders
 from nsynth_vae.data.source import BadNotes, Source
 
 PATH = pathlib.Path(__file__).parent / "starter_set"

@@ -1,0 +1,1 @@
+"""Readers of note sources, one format a module."""
