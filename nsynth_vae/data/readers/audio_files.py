@@ -64,7 +64,7 @@ class FolderSource(Source):
         """Streams the notes' audio; see `Source.audio`."""
         import tensorflow as tf
 
-        from nsynth_vae.data.decode import decode
+        from nsynth_vae.data.decoding.decode import decode
 
         def read(row: tf.Tensor, path: tf.Tensor) -> dict[str, tf.Tensor]:
             audio, sample_rate, problem = decode(tf.io.read_file(path), self.formats)

@@ -18,7 +18,7 @@ import numpy as np
 
 from nsynth_vae.analysis.pitch import estimate_pitch, note_name
 from nsynth_vae.config import AudioConfig, InputError
-from nsynth_vae.data.headers import FORMATS
+from nsynth_vae.data.decoding.audio_headers import FORMATS
 from nsynth_vae.data.readers.audio_files import AUDIO_EXTENSIONS, FolderSource
 from nsynth_vae.data.readers.file_names import parse_file_name
 from nsynth_vae.data.source import BadNotes, NoteTable, check_audio
@@ -103,7 +103,7 @@ def read_sounds(files: Sequence[pathlib.Path], config: AudioConfig, *, whole: bo
     """
     import tensorflow as tf
 
-    from nsynth_vae.data.decode import decode
+    from nsynth_vae.data.decoding.decode import decode
 
     def read(path: tf.Tensor) -> tuple[tf.Tensor, ...]:
         audio, sample_rate, problem = decode(tf.io.read_file(path))
@@ -141,7 +141,7 @@ def make_note(
     """
     import tensorflow as tf
 
-    from nsynth_vae.data.decode import resample
+    from nsynth_vae.data.decoding.decode import resample
 
     mono = resample(tf.reduce_mean(audio, axis=1, keepdims=True), sample_rate, config.sample_rate)[:, 0]
     onset, size = onset_of(mono, config), config.num_samples

@@ -11,8 +11,8 @@ import tensorflow as tf
 from conftest import read_audio, sine, write_folder
 
 from nsynth_vae.config import InputError
-from nsynth_vae.data import headers
-from nsynth_vae.data.decode import decode, resample
+from nsynth_vae.data.decoding import audio_headers
+from nsynth_vae.data.decoding.decode import decode, resample
 from nsynth_vae.data.readers.nsynth_json import JsonAudioSource, split_of
 from nsynth_vae.data.source import BadNoteError, BadNotes
 from nsynth_vae.notes import FAMILIES, UNKNOWN
@@ -341,16 +341,16 @@ def test_damaged_mp3(tmp_path):
     path = tmp_path / "a.mp3"
     soundfile.write(path, sine(440), 16000)
     contents = path.read_bytes()
-    assert headers.read_header(contents).sample_rate == 16000
+    assert audio_headers.read_header(contents).sample_rate == 16000
     tagged = b"ID3\x04\x00\x00\x00\x00\x00\x05hello" + contents + b"TAG" + bytes(125)
-    assert headers.read_header(tagged) == headers.Header("mp3", 16000, 1)
+    assert audio_headers.read_header(tagged) == audio_headers.Header("mp3", 16000, 1)
     for damaged, message in (
         (contents[:-10], "truncated MP3"),
         (contents[: len(contents) // 2] + contents[len(contents) // 2 + 50 :], "damaged MP3"),
         (b"ID3\x04\x00\x00\x00\x00\x7f\x7f" + contents[:20], "truncated MP3"),
     ):
         with pytest.raises(ValueError, match=message):
-            headers.read_header(damaged)
+            audio_headers.read_header(damaged)
 
 
 def test_ogg_checksum_is_the_polynomial():
@@ -361,7 +361,7 @@ def test_ogg_checksum_is_the_polynomial():
         crc ^= byte << 24
         for _ in range(8):
             crc = (crc << 1 ^ (0x04C11DB7 if crc & 1 << 31 else 0)) & 0xFFFFFFFF
-    assert headers._ogg_crc(data) == crc != zlib.crc32(data)
+    assert audio_headers._ogg_crc(data) == crc != zlib.crc32(data)
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 22050, 32000, 44100, 48000, 96000])

@@ -15,10 +15,12 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from nsynth_vae.data import headers
+from nsynth_vae.data.decoding import audio_headers
 
 
-def decode(contents: tf.Tensor, formats: tuple[str, ...] = headers.FORMATS) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def decode(
+    contents: tf.Tensor, formats: tuple[str, ...] = audio_headers.FORMATS
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Decodes an audio file.
 
     Args:
@@ -62,10 +64,10 @@ def _decode_any(contents: tf.Tensor, formats: tuple[str, ...]) -> tuple[tf.Tenso
 
     def look(contents: bytes | np.ndarray):
         try:
-            found = headers.read_header(_bytes(contents), formats)
+            found = audio_headers.read_header(_bytes(contents), formats)
         except ValueError as error:
             return np.array([0, 0, 1, 0, 0], np.int64), str(error)
-        index = 1 + headers.ENCODINGS.index(found.encoding)
+        index = 1 + audio_headers.ENCODINGS.index(found.encoding)
         return np.array([index, found.sample_rate, found.channels, found.offset, found.size], np.int64), ""
 
     numbers, problem = tf.numpy_function(look, [contents], (tf.int64, tf.string), stateful=False)
@@ -132,7 +134,8 @@ def _decode_any(contents: tf.Tensor, formats: tuple[str, ...]) -> tuple[tf.Tenso
     allowed = {"flac": "flac", "ogg": "vorbis", "mp3": "mp3"}
     missing = tuple(allowed[name] for name in allowed if name not in formats)
     branches = [nothing] + [
-        nothing if missing and encoding.startswith(missing) else readers[encoding] for encoding in headers.ENCODINGS
+        nothing if missing and encoding.startswith(missing) else readers[encoding]
+        for encoding in audio_headers.ENCODINGS
     ]
     audio, problem = tf.switch_case(tf.cast(index, tf.int32), branches)
     good = tf.equal(problem, "")
@@ -148,7 +151,7 @@ def _bytes(contents: bytes | np.ndarray) -> bytes:
 def _flac_flaw(contents: bytes | np.ndarray, values: np.ndarray, bits: int) -> str:
     """Returns what is wrong with decoded FLAC samples (int `[samples, channels]`), by the MD5 in the file."""
     contents = _bytes(contents)
-    stated = headers.flac_md5(contents)
+    stated = audio_headers.flac_md5(contents)
     if not any(stated):  # The encoder left it out; libsndfile's decoder does look at each block's own checksum.
         import soundfile
 

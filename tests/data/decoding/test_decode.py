@@ -5,7 +5,7 @@ import soundfile
 import tensorflow as tf
 from conftest import sine
 
-from nsynth_vae.data import decode
+from nsynth_vae.data.decoding import decode
 
 
 def test_a_changed_header_is_never_read_otherwise(tmp_path):
