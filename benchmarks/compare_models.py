@@ -34,11 +34,11 @@ import numpy as np
 from latent_measures import beaten_rivals, known_mean, won
 
 from nsynth_vae.config import Config, DataConfig, ModelConfig, TrainConfig
-from nsynth_vae.data.open import open_sources
-from nsynth_vae.data.pipeline import CachedFeatures, open_features
+from nsynth_vae.data.batching.feature_batches import CachedFeatures, open_features
+from nsynth_vae.data.open_sources import open_sources
 from nsynth_vae.data.readers.transposed import with_transposed
-from nsynth_vae.data.select import select
 from nsynth_vae.data.source import BadNotes, NoteTable
+from nsynth_vae.data.splits import select
 from nsynth_vae.evaluation.systems import ask_for_other_pitches
 from nsynth_vae.probes import family_accuracy, pitch_accuracy, pitch_r2
 

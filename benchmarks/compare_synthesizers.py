@@ -24,10 +24,10 @@ import numpy as np
 
 from nsynth_vae.analysis import metrics
 from nsynth_vae.config import AudioConfig, DataConfig, SynthesisConfig, SynthesizerConfig
-from nsynth_vae.data.audio_batches import MemoryAudio
-from nsynth_vae.data.open import open_sources
-from nsynth_vae.data.select import select
+from nsynth_vae.data.batching.audio_batches import MemoryAudio
+from nsynth_vae.data.open_sources import open_sources
 from nsynth_vae.data.source import BadNotes
+from nsynth_vae.data.splits import select
 
 DESIGNS: dict[str, dict] = {
     "as it is": {},

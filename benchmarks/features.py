@@ -4,7 +4,7 @@
 
 All three get the same notes, the first two from the same WAV files, and give their numbers as numpy arrays:
 
-- pipeline: `nsynth_vae.data.cache.stream_features`, what a training run reads its notes with: read, check, decode,
+- pipeline: `nsynth_vae.data.batching.feature_cache.stream_features`, what a training run reads its notes with: read, check, decode,
   log-mel, in parallel;
 - librosa: `soundfile.read`, `librosa.feature.melspectrogram` with the same parameters, logarithm; one note after the
   other, as a script does it;
@@ -137,7 +137,7 @@ def ways_to_measure(folder: pathlib.Path, config: AudioConfig) -> dict[str, Way]
 
 
 def _pipeline(source: Source, config: AudioConfig) -> Iterator[np.ndarray]:
-    from nsynth_vae.data.cache import stream_features
+    from nsynth_vae.data.batching.feature_cache import stream_features
 
     for _, log_mel in stream_features(source, np.arange(len(source.table)), config, BadNotes()):
         yield log_mel
@@ -247,7 +247,7 @@ def run(data: str, notes: int, repetitions: int, report: Callable[[str], None] =
         repetitions: passes of each way.
         report: called with one line of progress.
     """
-    from nsynth_vae.data.open import open_source
+    from nsynth_vae.data.open_sources import open_source
 
     config = AudioConfig()
     source = open_source(data, audio=config, bad_notes=BadNotes(), log=report)

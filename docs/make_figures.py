@@ -87,7 +87,7 @@ def encode_starter_set(vae) -> Encoded:
     import tensorflow as tf
 
     from nsynth_vae import features
-    from nsynth_vae.data.open import open_source
+    from nsynth_vae.data.open_sources import open_source
     from nsynth_vae.data.source import BadNotes
 
     config = vae.config.audio

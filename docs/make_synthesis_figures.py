@@ -77,7 +77,7 @@ def make_figures(output: pathlib.Path, sounds: pathlib.Path) -> list[pathlib.Pat
 
 def read_notes(config) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Returns names, audio (float32 `[notes, samples]`) and pitches (int32 `[notes]`) of the notes shown."""
-    from nsynth_vae.data.open import open_sources
+    from nsynth_vae.data.open_sources import open_sources
     from nsynth_vae.data.source import BadNotes
 
     source = open_sources(("starter",), audio=config, bad_notes=BadNotes(), log=lambda line: None)

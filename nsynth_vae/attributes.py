@@ -95,9 +95,9 @@ def attributes(options: Options, *, log: Callable[[str], None] = print) -> dict:
         InputError: for bad input; nothing is written then.
     """
     from nsynth_vae.attribute_notes import hold_out, read_notes
-    from nsynth_vae.data.open import open_sources
-    from nsynth_vae.data.select import select
+    from nsynth_vae.data.open_sources import open_sources
     from nsynth_vae.data.source import BadNotes
+    from nsynth_vae.data.splits import select
     from nsynth_vae.timbre_model import open_model
 
     started = time.monotonic()

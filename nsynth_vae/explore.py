@@ -158,7 +158,7 @@ def explore(
         InputError: if there is no good note.
         BadNoteError: for a bad note, if these end it.
     """
-    from nsynth_vae.data.cache import stream_notes
+    from nsynth_vae.data.batching.feature_cache import stream_notes
 
     rows = np.arange(len(source.table)) if rows is None else rows
     good, z, described, clips = [], [], [], []
@@ -253,8 +253,8 @@ def open_rows(
     Raises:
         InputError: if there is no such note.
     """
-    from nsynth_vae.data.open import open_sources
-    from nsynth_vae.data.select import select
+    from nsynth_vae.data.open_sources import open_sources
+    from nsynth_vae.data.splits import select
 
     source = open_sources(config.data, audio=audio, bad_notes=bad_notes, data_dir=data_dir, log=log)
     table = source.table

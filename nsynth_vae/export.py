@@ -124,9 +124,9 @@ def read_notes(
     """
     import numpy as np
 
-    from nsynth_vae.data.audio_batches import open_audio
-    from nsynth_vae.data.open import open_sources
-    from nsynth_vae.data.select import select
+    from nsynth_vae.data.batching.audio_batches import open_audio
+    from nsynth_vae.data.open_sources import open_sources
+    from nsynth_vae.data.splits import select
 
     source = open_sources(data.data, audio=audio, bad_notes=bad_notes, data_dir=data_dir)
     rows = select(source.table, data)[split]

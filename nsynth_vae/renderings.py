@@ -64,7 +64,7 @@ def open_points(options: argparse.Namespace) -> Points:
     model = open_model(options.model, options.exports)
     if not options.data:
         return Points(model)
-    from nsynth_vae.data.open import open_sources
+    from nsynth_vae.data.open_sources import open_sources
     from nsynth_vae.data.source import BadNotes
 
     # One note of them is asked for: what is wrong with others, or is cut of them, is of no interest.

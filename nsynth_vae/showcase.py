@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from nsynth_vae import features, figures, latent
 from nsynth_vae.config import AudioConfig
-from nsynth_vae.data.pipeline import SplitFeatures
+from nsynth_vae.data.batching.feature_batches import SplitFeatures
 from nsynth_vae.data.source import NoteTable, Source
 from nsynth_vae.model import VAE
 from nsynth_vae.notes import FAMILIES, UNKNOWN

@@ -18,7 +18,7 @@ from nsynth_vae.training_run import TrainingRun, python
 if TYPE_CHECKING:
     import numpy as np
 
-    from nsynth_vae.data.pipeline import SplitFeatures
+    from nsynth_vae.data.batching.feature_batches import SplitFeatures
     from nsynth_vae.model import VAE
     from nsynth_vae.showcase import Examples, Media
 
@@ -106,7 +106,7 @@ class _Run(TrainingRun):
 
     def opener(self, count: int) -> Callable[..., SplitFeatures]:
         """Returns what opens features: from memory, from disk, or streamed."""
-        from nsynth_vae.data.pipeline import feature_megabytes, open_features
+        from nsynth_vae.data.batching.feature_batches import feature_megabytes, open_features
 
         config, options = self.config.audio, self.options
         megabytes = feature_megabytes(count, config)

@@ -16,7 +16,7 @@ from nsynth_vae.training_run import TrainingRun, python
 
 if TYPE_CHECKING:
     from nsynth_vae.classifier import Classifier
-    from nsynth_vae.data.audio_batches import AudioNotes
+    from nsynth_vae.data.batching.audio_batches import AudioNotes
     from nsynth_vae.showcase import Examples, Media
 
 DEFAULT_MINUTES = 10.0
@@ -90,7 +90,7 @@ class _Run(TrainingRun):
     def opener(self, count: int) -> Callable[..., AudioNotes]:
         """Returns what opens audio and labels: from memory, or streamed."""
         from nsynth_vae.classifier import LABELS
-        from nsynth_vae.data.audio_batches import audio_megabytes, open_audio
+        from nsynth_vae.data.batching.audio_batches import audio_megabytes, open_audio
 
         config, options = self.config.audio, self.options
         megabytes = audio_megabytes(count, config)

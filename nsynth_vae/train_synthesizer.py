@@ -17,7 +17,7 @@ from nsynth_vae.training_run import TrainingRun, python
 if TYPE_CHECKING:
     import numpy as np
 
-    from nsynth_vae.data.audio_batches import AudioNotes
+    from nsynth_vae.data.batching.audio_batches import AudioNotes
     from nsynth_vae.showcase import Examples, Media
     from nsynth_vae.synthesis.harmonic_noise import Synthesizer
 
@@ -102,7 +102,7 @@ class _Run(TrainingRun):
 
     def opener(self, count: int) -> Callable[..., AudioNotes]:
         """Returns what opens audio: from memory, or streamed."""
-        from nsynth_vae.data.audio_batches import audio_megabytes, open_audio
+        from nsynth_vae.data.batching.audio_batches import audio_megabytes, open_audio
 
         config, options = self.config.audio, self.options
         megabytes = audio_megabytes(count, config)

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from nsynth_vae import checkpoints, pretrained
 from nsynth_vae.config import AnyConfig, Budget, InputError, TrainConfig
-from nsynth_vae.data.batches import SplitNotes
+from nsynth_vae.data.batching.base import SplitNotes
 
 CHECKPOINT_SECONDS = 60.0
 """A checkpoint is written at every epoch, and at least this often."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
-    from nsynth_vae.data.batches import SplitNotes
+    from nsynth_vae.data.batching.base import SplitNotes
     from nsynth_vae.showcase import Examples, Media
 
 
@@ -123,8 +123,8 @@ class TrainingRun(abc.ABC):
         import numpy as np
 
         from nsynth_vae.cli.progress import Progress
-        from nsynth_vae.data.open import open_sources
-        from nsynth_vae.data.select import select, shared_instruments
+        from nsynth_vae.data.open_sources import open_sources
+        from nsynth_vae.data.splits import select, shared_instruments
 
         config, options = self.config, self.options
         self.source = open_sources(

@@ -43,7 +43,7 @@ def synthesis():
 @pytest.fixture(scope="module")
 def found(benchmark, tmp_path_factory) -> dict[str, np.ndarray]:
     """Returns what each way computes of eight notes of the starter set."""
-    from nsynth_vae.data.open import open_source
+    from nsynth_vae.data.open_sources import open_source
     from nsynth_vae.data.source import BadNotes
 
     folder = tmp_path_factory.mktemp("wavs")

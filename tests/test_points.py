@@ -15,7 +15,7 @@ from timbres import ATTRIBUTES, export_model, named_points, points_with, vector
 
 from nsynth_vae import expression, timbre_model
 from nsynth_vae.config import InputError
-from nsynth_vae.data.open import open_sources
+from nsynth_vae.data.open_sources import open_sources
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.notes import FAMILIES, QUALITIES, SOURCES
 from nsynth_vae.points import ALIASES, Points

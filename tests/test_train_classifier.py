@@ -79,8 +79,8 @@ def test_a_finished_run_is_left_alone_and_a_larger_budget_trains_further(finishe
 
 
 def test_streamed_notes_have_their_labels(notes):
-    from nsynth_vae.data.audio_batches import open_audio
-    from nsynth_vae.data.open import open_source
+    from nsynth_vae.data.batching.audio_batches import open_audio
+    from nsynth_vae.data.open_sources import open_source
     from nsynth_vae.data.source import BadNotes
 
     config = ClassificationConfig().audio

@@ -12,8 +12,8 @@ import synthetic
 import tensorflow as tf
 
 from nsynth_vae.config import AudioConfig, Budget, Config, InputError, ModelConfig, TrainConfig
-from nsynth_vae.data.open import open_source
-from nsynth_vae.data.pipeline import open_features
+from nsynth_vae.data.batching.feature_batches import open_features
+from nsynth_vae.data.open_sources import open_source
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.model import VAE
 from nsynth_vae.trainer import Trainer
@@ -169,8 +169,8 @@ MIRRORED = """
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     from nsynth_vae.config import *
-    from nsynth_vae.data.open import open_source
-    from nsynth_vae.data.pipeline import open_features
+    from nsynth_vae.data.open_sources import open_source
+    from nsynth_vae.data.batching.feature_batches import open_features
     from nsynth_vae.data.source import BadNotes
     from nsynth_vae.model import VAE
     from nsynth_vae.trainer import Trainer

@@ -1,1 +1,1 @@
-"""Where notes come from, one reader a file, and the pipeline that turns any of them into batches."""
+"""Sources of notes: opening, selecting, streaming."""

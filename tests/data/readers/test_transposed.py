@@ -12,9 +12,9 @@ from conftest import sine, write_folder
 
 from nsynth_vae import features
 from nsynth_vae.config import AudioConfig
-from nsynth_vae.data.cache import stream_features
-from nsynth_vae.data.open import open_source
-from nsynth_vae.data.pipeline import open_features
+from nsynth_vae.data.batching.feature_batches import open_features
+from nsynth_vae.data.batching.feature_cache import stream_features
+from nsynth_vae.data.open_sources import open_source
 from nsynth_vae.data.readers.transposed import with_transposed
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.notes import pitch_to_hertz

@@ -9,10 +9,10 @@ import soundfile
 from conftest import read_audio, sine, write_folder
 
 from nsynth_vae.config import DataConfig, InputError, stable_hash
-from nsynth_vae.data.open import open_source, open_sources
+from nsynth_vae.data.open_sources import open_source, open_sources
 from nsynth_vae.data.readers import starter_set
-from nsynth_vae.data.select import select, shared_instruments
 from nsynth_vae.data.source import SPLITS, BadNotes, NoteTable
+from nsynth_vae.data.splits import select, shared_instruments
 from nsynth_vae.notes import UNKNOWN, Note, format_note_str
 
 
@@ -113,7 +113,7 @@ def test_several_sources_are_one(tmp_path, nsynth, audio_config):
 
 def test_help_is_quick():
     """What `--help` needs does not import TensorFlow."""
-    code = "import sys, nsynth_vae.data.open, nsynth_vae.data.select; sys.exit('tensorflow' in sys.modules)"
+    code = "import sys, nsynth_vae.data.open_sources, nsynth_vae.data.splits; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

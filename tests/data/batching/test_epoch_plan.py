@@ -5,7 +5,7 @@ import collections
 import numpy as np
 import pytest
 
-from nsynth_vae.data.epochs import blended, plan_blends, plan_epoch
+from nsynth_vae.data.batching.epoch_plan import blended, plan_blends, plan_epoch
 
 
 def test_plan_is_a_pure_function_of_seed_and_epoch():

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae.config import AudioConfig, InputError
-from nsynth_vae.data.batches import SplitNotes, StreamedNotes, by_rows, by_steps
-from nsynth_vae.data.cache import stream_notes
+from nsynth_vae.data.batching.base import SplitNotes, StreamedNotes, by_rows, by_steps
+from nsynth_vae.data.batching.feature_cache import stream_notes
 from nsynth_vae.data.source import BadNotes, Source, shuffled
 
 if TYPE_CHECKING:

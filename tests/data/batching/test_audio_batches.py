@@ -8,7 +8,7 @@ import soundfile
 import synthetic
 
 from nsynth_vae.config import AudioConfig, InputError
-from nsynth_vae.data.audio_batches import (
+from nsynth_vae.data.batching.audio_batches import (
     MemoryAudio,
     StreamedAudio,
     audio_megabytes,
@@ -16,7 +16,7 @@ from nsynth_vae.data.audio_batches import (
     open_audio,
     quantize,
 )
-from nsynth_vae.data.open import open_source, open_sources
+from nsynth_vae.data.open_sources import open_source, open_sources
 from nsynth_vae.data.source import BadNoteError, BadNotes
 
 CONFIG = AudioConfig()

@@ -12,9 +12,9 @@ import synthetic
 
 from nsynth_vae import features
 from nsynth_vae.config import AudioConfig, InputError
-from nsynth_vae.data.cache import DiskStore, stream_features
-from nsynth_vae.data.open import open_source
-from nsynth_vae.data.pipeline import CachedFeatures, StreamedFeatures, open_features
+from nsynth_vae.data.batching.feature_batches import CachedFeatures, StreamedFeatures, open_features
+from nsynth_vae.data.batching.feature_cache import DiskStore, stream_features
+from nsynth_vae.data.open_sources import open_source
 from nsynth_vae.data.source import BadNoteError, BadNotes
 
 CONFIG = AudioConfig()
@@ -123,7 +123,7 @@ def test_blends_are_between_two_notes_of_one_pitch(source, tmp_path, way):
 
 
 def test_a_stream_without_a_cache_keeps_a_bounded_number_of_partners(source, monkeypatch):
-    monkeypatch.setattr("nsynth_vae.data.pipeline.RESERVOIR_NOTES", 2)
+    monkeypatch.setattr("nsynth_vae.data.batching.feature_batches.RESERVOIR_NOTES", 2)
     notes = open_features(source, train_rows(source), CONFIG, BadNotes(), memory=False)
     assert isinstance(notes, StreamedFeatures)
     read = []
@@ -137,11 +137,11 @@ def test_a_stream_without_a_cache_keeps_a_bounded_number_of_partners(source, mon
 
 
 def test_shards_are_reused_and_a_changed_file_costs_its_shard_only(source, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("nsynth_vae.data.cache.SHARD_NOTES", 10)
+    monkeypatch.setattr("nsynth_vae.data.batching.feature_cache.SHARD_NOTES", 10)
     rows, cache = train_rows(source), tmp_path / "cache"
     computed = []
     monkeypatch.setattr(
-        "nsynth_vae.data.cache.stream_features",
+        "nsynth_vae.data.batching.feature_cache.stream_features",
         lambda *arguments: computed.append(len(arguments[1])) or stream_features(*arguments),
     )
 
@@ -217,7 +217,7 @@ def test_a_kill_while_writing_costs_one_shard_and_blocks_nothing(folder, tmp_pat
         import numpy as np
         from nsynth_vae.config import AudioConfig
         from nsynth_vae.data import cache
-        from nsynth_vae.data.open import open_source
+        from nsynth_vae.data.open_sources import open_source
         from nsynth_vae.data.source import BadNotes
         cache.SHARD_NOTES = 10
         source = open_source({str(folder)!r}, audio=AudioConfig(), bad_notes=BadNotes())
@@ -247,8 +247,8 @@ MEASURE = """
 import resource, sys
 import numpy as np
 from nsynth_vae.config import AudioConfig
-from nsynth_vae.data.open import open_source
-from nsynth_vae.data.pipeline import open_features
+from nsynth_vae.data.open_sources import open_source
+from nsynth_vae.data.batching.feature_batches import open_features
 from nsynth_vae.data.source import BadNotes
 source = open_source(sys.argv[1], audio=AudioConfig(), bad_notes=BadNotes())
 rows = np.arange(len(source.table))

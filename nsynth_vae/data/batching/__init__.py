@@ -1,0 +1,1 @@
+"""Batches of features or audio, and the cache of features."""
