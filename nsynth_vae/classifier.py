@@ -13,8 +13,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nsynth_vae import features, log_frequency, pretrained
+from nsynth_vae import features, pretrained
 from nsynth_vae.config import ClassificationConfig
+from nsynth_vae.features import log_frequency
 from nsynth_vae.notes import FAMILIES, SOURCES, UNKNOWN
 
 SHIPPED = pathlib.Path(__file__).resolve().parents[1] / "models" / "classifier"

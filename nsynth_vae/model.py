@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from nsynth_vae import losses
-from nsynth_vae.augmentation import recolored
 from nsynth_vae.config import AudioConfig, Config, ModelConfig
-from nsynth_vae.features import mel_weight_matrix
+from nsynth_vae.features.augmentation import recolored
+from nsynth_vae.features.mel import mel_weight_matrix
 from nsynth_vae.layers import ResidualBlock
 from nsynth_vae.notes import pitch_to_hertz
 

@@ -230,7 +230,7 @@ def _magnitude(audio: np.ndarray, frame_length: int, frame_step: int) -> np.ndar
 
 def _log_mel(audio: np.ndarray) -> np.ndarray:
     """Returns ln(mel + 1e-4) `[249, 128]`."""
-    from nsynth_vae.features import mel_weight_matrix  # It imports TensorFlow.
+    from nsynth_vae.features.mel import mel_weight_matrix  # It imports TensorFlow.
 
     half = _LOG_MEL.frame_length // 2
     mel = _magnitude(np.pad(audio, half), _LOG_MEL.frame_length, _LOG_MEL.frame_step) @ mel_weight_matrix(_LOG_MEL)

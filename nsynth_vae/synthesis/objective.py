@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from nsynth_vae import features, losses
-from nsynth_vae.augmentation import blurred
+from nsynth_vae.features.augmentation import blurred
 
 if TYPE_CHECKING:
     from nsynth_vae.synthesis.harmonic_noise import Synthesizer

@@ -8,7 +8,7 @@ from scipy import signal
 
 from nsynth_vae.analysis import metrics
 from nsynth_vae.config import AudioConfig
-from nsynth_vae.features import log_mel
+from nsynth_vae.features.mel import log_mel
 from nsynth_vae.notes import pitch_to_hertz
 
 SAMPLES = 64000

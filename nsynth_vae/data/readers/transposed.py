@@ -14,7 +14,7 @@ import numpy as np
 from nsynth_vae.config import stable_hash
 from nsynth_vae.data.readers.concatenated import ConcatenatedSource
 from nsynth_vae.data.source import Source
-from nsynth_vae.features import MOST_SEMITONES
+from nsynth_vae.features.mel import MOST_SEMITONES
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from nsynth_vae import log_frequency
-from nsynth_vae.log_frequency import BINS_A_PITCH, HARMONICS, NUM_BINS, log_spectrogram, stack_harmonics
+from nsynth_vae.features import log_frequency
+from nsynth_vae.features.log_frequency import BINS_A_PITCH, HARMONICS, NUM_BINS, log_spectrogram, stack_harmonics
 from nsynth_vae.notes import pitch_to_hertz
 
 TIME = np.arange(64000) / 16000

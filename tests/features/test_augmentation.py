@@ -3,8 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
-from nsynth_vae import augmentation, features
+from nsynth_vae import features
 from nsynth_vae.config import AudioConfig
+from nsynth_vae.features import augmentation
 from nsynth_vae.notes import pitch_to_hertz
 
 AUDIO = AudioConfig()
