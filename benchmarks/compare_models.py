@@ -142,8 +142,8 @@ def compare(
     import keras
     import tensorflow as tf
 
-    from nsynth_vae import losses
     from nsynth_vae.model import ACTIVE_VARIANCE, VAE
+    from nsynth_vae.nn import losses
 
     design = dict(design)
     template, likelihood = design.pop("template", 1), design.pop("likelihood", "laplace")

@@ -350,7 +350,8 @@ def _descent(vae, notes: Encoded, row: int, z: np.ndarray) -> np.ndarray:
     """Returns minus the gradient of the note's reconstruction loss at every z: `[samples, latent_dim]`."""
     import tensorflow as tf
 
-    from nsynth_vae import features, losses
+    from nsynth_vae import features
+    from nsynth_vae.nn import losses
 
     target = features.log_mel(tf.constant(notes.audio[notes.table.note_str[row]]), vae.config.audio)[None]
     pitch, velocity = (tf.fill([len(z)], int(v[row])) for v in (notes.table.pitch, notes.table.velocity))

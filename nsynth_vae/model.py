@@ -12,11 +12,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nsynth_vae import losses
 from nsynth_vae.config import AudioConfig, Config, ModelConfig
 from nsynth_vae.features.augmentation import recolored
 from nsynth_vae.features.mel import mel_weight_matrix
-from nsynth_vae.layers import ResidualBlock
+from nsynth_vae.nn import losses
+from nsynth_vae.nn.layers import ResidualBlock
 from nsynth_vae.notes import pitch_to_hertz
 
 STRIDES = 5

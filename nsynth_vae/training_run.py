@@ -227,7 +227,7 @@ class TrainingRun(abc.ABC):
     def finish(self, started: float) -> None:
         """Writes the model folder, `metrics.json` last, and prints the summary."""
         from nsynth_vae import figures
-        from nsynth_vae.layers import round_weights
+        from nsynth_vae.nn.layers import round_weights
 
         trainer, folder = self.trainer, self.folder
         trainer.use_best()

@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from nsynth_vae import features, pretrained
 from nsynth_vae.config import AudioConfig, SynthesisConfig
-from nsynth_vae.layers import ResidualBlock, round_to_half
+from nsynth_vae.nn.layers import ResidualBlock, round_to_half
 from nsynth_vae.synthesis import PEAK, griffin_lim, mel_reading, objective, signal
 from nsynth_vae.synthesis.mel_reading import QUIET
 from nsynth_vae.synthesis.noise import NOISE_LENGTH, filtered_noise, flat_noise

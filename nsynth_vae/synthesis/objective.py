@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from nsynth_vae import features, losses
+from nsynth_vae import features
 from nsynth_vae.features.augmentation import blurred
+from nsynth_vae.nn import losses
 
 if TYPE_CHECKING:
     from nsynth_vae.synthesis.harmonic_noise import Synthesizer

@@ -8,11 +8,12 @@ import pytest
 import scipy.signal
 import tensorflow as tf
 
-from nsynth_vae import features, losses
+from nsynth_vae import features
 from nsynth_vae.analysis import metrics
 from nsynth_vae.analysis.pitch import in_tune
 from nsynth_vae.config import AudioConfig, InputError, SynthesisConfig, SynthesizerConfig
-from nsynth_vae.layers import round_weights
+from nsynth_vae.nn import losses
+from nsynth_vae.nn.layers import round_weights
 from nsynth_vae.notes import pitch_to_hertz
 from nsynth_vae.synthesis import harmonic_noise, mel_reading, objective
 from nsynth_vae.synthesis.tables import make_tables

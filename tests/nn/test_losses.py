@@ -4,7 +4,7 @@ import numpy as np
 import scipy.stats
 import tensorflow as tf
 
-from nsynth_vae import losses
+from nsynth_vae.nn import losses
 
 
 def test_laplace_nll_is_scipys():

@@ -1,0 +1,1 @@
+"""Keras layers and losses shared by the models."""
