@@ -142,7 +142,7 @@ def compare(
     import keras
     import tensorflow as tf
 
-    from nsynth_vae.model import ACTIVE_VARIANCE, VAE
+    from nsynth_vae.model.vae import ACTIVE_VARIANCE, VAE
     from nsynth_vae.nn import losses
 
     design = dict(design)

@@ -58,7 +58,7 @@ def forward_operations(config: Config) -> int:
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    from nsynth_vae.model import VAE
+    from nsynth_vae.model.vae import VAE
 
     vae = VAE(config)
     vae.build()
@@ -80,7 +80,7 @@ def notes_a_second(config: Config, steps: int) -> float:
     """Returns the median speed of training steps on random notes."""
     import tensorflow as tf
 
-    from nsynth_vae.model import VAE
+    from nsynth_vae.model.vae import VAE
     from nsynth_vae.trainer import make_optimizer
 
     vae = VAE(config)

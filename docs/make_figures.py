@@ -153,7 +153,7 @@ def draw_vae(vae, notes: Encoded, path: pathlib.Path) -> None:
     import tensorflow as tf
 
     from nsynth_vae import features
-    from nsynth_vae.model import harmonic_template
+    from nsynth_vae.model.vae import harmonic_template
 
     plt = _pyplot()
     config, row = vae.config.audio, notes.row(VIOLIN)

@@ -24,7 +24,7 @@ from nsynth_vae.data.source import SPLITS, BadNotes
 if TYPE_CHECKING:
     import numpy as np
 
-    from nsynth_vae.model import VAE
+    from nsynth_vae.model.vae import VAE
 
 FORMAT_VERSION = 1
 """Raised whenever a client written for the former exports would no longer work."""
@@ -144,7 +144,7 @@ def load_model(folder: str | os.PathLike) -> tuple[VAE, Config]:
     Raises:
         InputError: if the folder or a file is missing or broken, or the weights are another model's.
     """
-    from nsynth_vae.model import VAE
+    from nsynth_vae.model.vae import VAE
 
     expected = "a model folder, such as `python -m nsynth_vae.train` makes,"
     return pretrained.load(folder, Config.load, VAE, expected=expected)

@@ -22,7 +22,7 @@ from nsynth_vae.config import Config, write_text
 from nsynth_vae.publishing import quiet
 
 if TYPE_CHECKING:
-    from nsynth_vae.model import VAE
+    from nsynth_vae.model.vae import VAE
 
 SOUND = ("in_tune", "off_harmonic_db", "log_mel_l1")
 """The measures of `metrics` that decoded audio is judged by, means over the notes."""

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from nsynth_vae import features
 from nsynth_vae.config import AudioConfig, Config
-from nsynth_vae.model import Decoder, Encoder
+from nsynth_vae.model.vae import Decoder, Encoder
 from nsynth_vae.signatures import Endpoint
 from nsynth_vae.synthesis import signal
 from nsynth_vae.synthesis.harmonic_noise import Synthesizer

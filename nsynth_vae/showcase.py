@@ -13,7 +13,7 @@ from nsynth_vae import features, figures, latent
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.batching.feature_batches import SplitFeatures
 from nsynth_vae.data.source import NoteTable, Source
-from nsynth_vae.model import VAE
+from nsynth_vae.model.vae import VAE
 from nsynth_vae.notes import FAMILIES, UNKNOWN
 from nsynth_vae.synthesis.griffin_lim import log_mel_to_audio
 from nsynth_vae.synthesis.harmonic_noise import sound_for

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from nsynth_vae import features, input_checks
 from nsynth_vae.config import AudioConfig, Config
-from nsynth_vae.model import VAE, Decoder, Encoder
+from nsynth_vae.model.vae import VAE, Decoder, Encoder
 
 Endpoint = tuple[Callable[..., dict[str, tf.Tensor]], list[tf.TensorSpec]]
 

@@ -23,7 +23,7 @@ from nsynth_vae.publishing import aside, publish, quiet
 if TYPE_CHECKING:
     import keras
 
-    from nsynth_vae.model import Decoder, Encoder
+    from nsynth_vae.model.vae import Decoder, Encoder
     from nsynth_vae.signatures import Endpoint
     from nsynth_vae.synthesis.harmonic_noise import Synthesizer
 

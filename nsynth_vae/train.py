@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nsynth_vae.data.batching.feature_batches import SplitFeatures
-    from nsynth_vae.model import VAE
+    from nsynth_vae.model.vae import VAE
     from nsynth_vae.showcase import Examples, Media
 
 DEFAULT_MINUTES = 6.0
@@ -124,7 +124,7 @@ class _Run(TrainingRun):
 
     def make_model(self, config: Config) -> VAE:
         """Makes the model."""
-        from nsynth_vae.model import VAE
+        from nsynth_vae.model.vae import VAE
 
         return VAE(config)
 

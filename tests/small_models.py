@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from nsynth_vae.config import AudioConfig, Config, ModelConfig
-from nsynth_vae.model import VAE
+from nsynth_vae.model.vae import VAE
 from nsynth_vae.synthesis import harmonic_noise
 
 CONFIG = Config(model=ModelConfig(latent_dim=6, channels=16))

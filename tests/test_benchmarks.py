@@ -126,7 +126,7 @@ def test_the_synthesis_tables(tmp_path):
     from synthetic import write_split
 
     from nsynth_vae.config import Config, ModelConfig, SynthesisConfig, SynthesizerConfig
-    from nsynth_vae.model import VAE
+    from nsynth_vae.model.vae import VAE
     from nsynth_vae.synthesis.harmonic_noise import Synthesizer
 
     write_split(
@@ -288,7 +288,7 @@ def test_a_design_is_trained_and_measured(tmp_path, capsys):
 def test_the_cost_of_training_is_counted_and_timed(capsys):
     """The counted operations are within a few percent of those of the convolutions and dense layers alone."""
     from nsynth_vae.config import Config
-    from nsynth_vae.model import VAE
+    from nsynth_vae.model.vae import VAE
 
     cost = load_benchmark("training_cost")
     result = cost.main(["--steps", "2", "--notes", "1000", "--epochs", "3", "--teraflops", "1", "--utilization", "1"])

@@ -15,7 +15,7 @@ from nsynth_vae.config import AudioConfig, Budget, Config, InputError, ModelConf
 from nsynth_vae.data.batching.feature_batches import open_features
 from nsynth_vae.data.open_sources import open_source
 from nsynth_vae.data.source import BadNotes
-from nsynth_vae.model import VAE
+from nsynth_vae.model.vae import VAE
 from nsynth_vae.trainer import Trainer
 
 CONFIG = Config(
