@@ -102,15 +102,15 @@ def trained(design: dict, train: MemoryAudio, cpu_seconds: float) -> tuple[int, 
     import tensorflow as tf
 
     from nsynth_vae import features
-    from nsynth_vae.synthesis import harmonic_noise, mel_reading, objective
+    from nsynth_vae.synthesis import harmonic_analysis, losses, synthesizer
 
     fields = {name: value for name, value in design.items() if name in SynthesizerConfig.__dataclass_fields__}
     config = SynthesisConfig(synthesizer=SynthesizerConfig(**fields))
     keras.utils.set_random_seed(config.train.seed)
-    drift = {"DRIFT_GAIN": design.get("drift_gain", mel_reading.DRIFT_GAIN)}
-    blur = {"BLURRED_SHARE": design.get("blurred_share", objective.BLURRED_SHARE)}
-    with mock.patch.dict(vars(mel_reading), drift), mock.patch.dict(vars(objective), blur):
-        model = harmonic_noise.Synthesizer(config)
+    drift = {"DRIFT_GAIN": design.get("drift_gain", harmonic_analysis.DRIFT_GAIN)}
+    blur = {"BLURRED_SHARE": design.get("blurred_share", losses.BLURRED_SHARE)}
+    with mock.patch.dict(vars(harmonic_analysis), drift), mock.patch.dict(vars(losses), blur):
+        model = synthesizer.Synthesizer(config)
         model.build()
         if design.get("noise") == "gaussian":
             model.noise.assign(np.random.default_rng(0).standard_normal(model.noise.shape))

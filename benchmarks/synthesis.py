@@ -368,7 +368,7 @@ def report(options: argparse.Namespace) -> None:
     """Measures everything and prints it, part by part."""
     import tensorflow as tf
 
-    from nsynth_vae.synthesis import harmonic_noise
+    from nsynth_vae.synthesis import synthesizer as harmonic_noise
 
     if options.json and not options.json.absolute().parent.is_dir():
         raise InputError(f"{options.json}: found no folder {options.json.parent}, expected a file in one")

@@ -255,7 +255,7 @@ def draw_morph(
     import tensorflow as tf
 
     from nsynth_vae import features, figures, latent, showcase
-    from nsynth_vae.synthesis.harmonic_noise import sound_for
+    from nsynth_vae.synthesis.synthesizer import sound_for
 
     plt = _pyplot()
     config, rows = vae.config.audio, [notes.row(FLUTE), notes.row(GUITAR)]

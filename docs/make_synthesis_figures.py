@@ -50,7 +50,8 @@ def make_figures(output: pathlib.Path, sounds: pathlib.Path) -> list[pathlib.Pat
 
     from nsynth_vae import features, figures, showcase
     from nsynth_vae.config import AudioConfig
-    from nsynth_vae.synthesis import griffin_lim, harmonic_noise
+    from nsynth_vae.synthesis import griffin_lim
+    from nsynth_vae.synthesis import synthesizer as harmonic_noise
 
     config = AudioConfig()
     names, audio, pitch = read_notes(config)

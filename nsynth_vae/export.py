@@ -187,7 +187,7 @@ def export_model(
     _next_version(exports_dir, version)
     with publishing.aside(exports_dir) as folder:
         from nsynth_vae import saved_model, signatures, tflite
-        from nsynth_vae.synthesis import harmonic_noise
+        from nsynth_vae.synthesis import synthesizer as harmonic_noise
 
         encoder, decoder = signatures.float32_layers(vae, config)
         synthesizer = harmonic_noise.shipped_for(config.audio)

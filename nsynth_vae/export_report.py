@@ -154,7 +154,7 @@ def _check(notes: Mapping[str, np.ndarray], config: Config) -> None:
 def _by_keras(vae: VAE, config: Config, notes: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Returns what Keras computes in float32, by the outputs' names; `audio` only if there is a synthesizer."""
     from nsynth_vae import features, signatures
-    from nsynth_vae.synthesis import harmonic_noise
+    from nsynth_vae.synthesis import synthesizer as harmonic_noise
 
     encoder, decoder = signatures.float32_layers(vae, config)
     synthesizer = harmonic_noise.shipped_for(config.audio)

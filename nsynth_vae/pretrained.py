@@ -148,7 +148,7 @@ def fingerprint(folder: str | os.PathLike) -> str:
     Raises:
         InputError: if the folder is not a model's.
     """
-    from nsynth_vae.synthesis.harmonic_noise import SHIPPED as SYNTHESIZER
+    from nsynth_vae.synthesis.synthesizer import SHIPPED as SYNTHESIZER
 
     folder = pathlib.Path(folder)
     if not (folder / "config.json").is_file() or not (folder / "model.weights.h5").is_file():

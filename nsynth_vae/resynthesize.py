@@ -211,7 +211,7 @@ def _load_synthesizer(
         return lambda log_mel, own, asked: log_mel_to_audio(log_mel[None], config, iterations=GRIFFIN_LIM_ITERATIONS)[
             0
         ].numpy()
-    from nsynth_vae.synthesis import harmonic_noise
+    from nsynth_vae.synthesis import synthesizer as harmonic_noise
 
     synthesizer = harmonic_noise.load(model)
     if synthesizer.audio != config:

@@ -16,10 +16,10 @@ from nsynth_vae.data.source import NoteTable, Source
 from nsynth_vae.model.vae import VAE
 from nsynth_vae.notes import FAMILIES, UNKNOWN
 from nsynth_vae.synthesis.griffin_lim import log_mel_to_audio
-from nsynth_vae.synthesis.harmonic_noise import sound_for
+from nsynth_vae.synthesis.synthesizer import sound_for
 
 if TYPE_CHECKING:
-    from nsynth_vae.synthesis.harmonic_noise import Synthesizer
+    from nsynth_vae.synthesis.synthesizer import Synthesizer
 
 MORPH_STEPS = 9
 MORPH_VELOCITY = 100

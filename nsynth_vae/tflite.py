@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from nsynth_vae.model.vae import Decoder, Encoder
     from nsynth_vae.signatures import Endpoint
-    from nsynth_vae.synthesis.harmonic_noise import Synthesizer
+    from nsynth_vae.synthesis.synthesizer import Synthesizer
 
 KINDS = ("float32", "float16", "int8")
 """How the networks' weights are kept; `int8` is dynamic range."""

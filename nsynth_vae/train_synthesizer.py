@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from nsynth_vae.data.batching.audio_batches import AudioNotes
     from nsynth_vae.showcase import Examples, Media
-    from nsynth_vae.synthesis.harmonic_noise import Synthesizer
+    from nsynth_vae.synthesis.synthesizer import Synthesizer
 
 DEFAULT_MINUTES = 20.0
 """Training time where no budget is given."""
@@ -114,7 +114,7 @@ class _Run(TrainingRun):
 
     def make_model(self, config: SynthesisConfig) -> Synthesizer:
         """Makes the model."""
-        from nsynth_vae.synthesis.harmonic_noise import Synthesizer
+        from nsynth_vae.synthesis.synthesizer import Synthesizer
 
         return Synthesizer(config)
 
@@ -127,7 +127,7 @@ class _Run(TrainingRun):
     def write_results(self) -> None:
         """Writes resyntheses beside the originals and Griffin-Lim, and the synthesizer as TFLite."""
         from nsynth_vae import showcase
-        from nsynth_vae.synthesis.harmonic_noise import TFLITE
+        from nsynth_vae.synthesis.synthesizer import TFLITE
         from nsynth_vae.tflite import export_synthesizer
 
         showcase.write_resyntheses(self.trainer.model, self.examples, self.folder)
@@ -135,7 +135,7 @@ class _Run(TrainingRun):
 
     def definitions(self) -> dict[str, str]:
         """Returns the measures' units and what they are."""
-        from nsynth_vae.synthesis.objective import DEFINITIONS
+        from nsynth_vae.synthesis.losses import DEFINITIONS
 
         return DEFINITIONS | {"valid": f"means over every k-th validation note, at most {VALID_NOTES} of them"}
 

@@ -127,7 +127,7 @@ def test_the_synthesis_tables(tmp_path):
 
     from nsynth_vae.config import Config, ModelConfig, SynthesisConfig, SynthesizerConfig
     from nsynth_vae.model.vae import VAE
-    from nsynth_vae.synthesis.harmonic_noise import Synthesizer
+    from nsynth_vae.synthesis.synthesizer import Synthesizer
 
     write_split(
         tmp_path / "data" / "nsynth-test",

@@ -18,7 +18,7 @@ from small_models import AUDIO, CONFIG, SMALL, make_inputs, make_vae, sound
 from nsynth_vae import export, features, publishing, saved_model, signatures, tflite
 from nsynth_vae.config import AudioConfig, Config, InputError, ModelConfig
 from nsynth_vae.model.vae import VAE
-from nsynth_vae.synthesis import griffin_lim, harmonic_noise
+from nsynth_vae.synthesis import griffin_lim, synthesizer
 
 BATCHES = (1, 2, 7)
 
@@ -128,7 +128,7 @@ def test_signatures_are_the_contracts(exported) -> None:
 def test_signatures_share_weights_and_constants(exported) -> None:
     """Each weight is written once, and so is what several signatures compute."""
     vae, paths, _, _ = exported
-    layers = {"encoder": [vae.encoder], "decoder": [vae.decoder, harmonic_noise.load()]}
+    layers = {"encoder": [vae.encoder], "decoder": [vae.decoder, synthesizer.load()]}
     for kind, parts in layers.items():
         weights = sum(weight.size * 4 for part in parts for weight in part.get_weights())
         assert weights <= (paths[kind] / "variables/variables.data-00000-of-00001").stat().st_size < weights + 50_000

@@ -14,7 +14,7 @@ from small_models import sound as synthesized
 
 from nsynth_vae import export, export_report, tflite
 from nsynth_vae.analysis import metrics
-from nsynth_vae.synthesis import harmonic_noise
+from nsynth_vae.synthesis import synthesizer as harmonic_noise
 
 EXAMPLE = pathlib.Path(__file__).parents[1] / "examples" / "decode_tflite.py"
 

@@ -54,7 +54,7 @@ class Fake(types.ModuleType):
 
     def __init__(self) -> None:
         """Begins with nothing asked."""
-        super().__init__("nsynth_vae.synthesis.harmonic_noise")
+        super().__init__("nsynth_vae.synthesis.synthesizer")
         self.loaded, self.asked = [], []
 
     def load(self, *arguments):

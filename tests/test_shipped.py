@@ -12,9 +12,9 @@ from nsynth_vae import classifier, pretrained, timbre_model
 from nsynth_vae.analysis import descriptors, pitch
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.notes import FAMILIES
-from nsynth_vae.synthesis import harmonic_noise
+from nsynth_vae.synthesis import synthesizer
 
-FOLDERS = (pretrained.SHIPPED, classifier.SHIPPED, harmonic_noise.SHIPPED)
+FOLDERS = (pretrained.SHIPPED, classifier.SHIPPED, synthesizer.SHIPPED)
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

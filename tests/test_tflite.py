@@ -13,7 +13,7 @@ from small_models import AUDIO, CONFIG, SMALL, make_inputs, make_vae, sound
 
 from nsynth_vae import export, features, flatbuffer, lite_signatures, tflite
 from nsynth_vae.config import AudioConfig, Config, InputError, ModelConfig
-from nsynth_vae.synthesis import harmonic_noise
+from nsynth_vae.synthesis import synthesizer as harmonic_noise
 
 WIDE = Config(model=ModelConfig(latent_dim=6, channels=48))
 """Wide enough for the weights to be worth 8 bits."""

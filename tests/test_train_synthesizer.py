@@ -21,7 +21,8 @@ import synthetic
 
 from nsynth_vae import train_synthesizer
 from nsynth_vae.config import Config, DataConfig, SynthesisConfig
-from nsynth_vae.synthesis import harmonic_noise, objective
+from nsynth_vae.synthesis import losses
+from nsynth_vae.synthesis import synthesizer as harmonic_noise
 
 FAST = ["--channels", "16", "--blocks", "1", "--num-harmonics", "20", "--batch-size", "8"]
 
@@ -70,7 +71,7 @@ def test_metrics_have_definitions_and_the_card_says_how_to_use_it(finished):
     metrics = json.loads((model / "metrics.json").read_text())
     assert metrics["finished"] and metrics["training"]["step"] == 6
     assert metrics["notes"] == {"train": 36, "valid": 4, "test": 4}
-    assert set(metrics["valid"]) == set(objective.LOSS_NAMES) <= set(metrics["definitions"])
+    assert set(metrics["valid"]) == set(losses.LOSS_NAMES) <= set(metrics["definitions"])
     history = metrics["training"]["history"]
     assert [record["step"] for record in history] == [4, 6]
     assert metrics["valid"]["loss"] == pytest.approx(min(record["valid"]["loss"] for record in history), rel=1e-3)
@@ -109,7 +110,7 @@ def test_tensorboard_has_losses_images_and_audio(finished):
     events = EventAccumulator(str(finished[0] / "logs"), size_guidance={"tensors": 0})
     events.Reload()
     tags = set(events.Tags()["tensors"])
-    assert {f"{split}/{name}" for split in ("train", "valid") for name in objective.LOSS_NAMES} <= tags
+    assert {f"{split}/{name}" for split in ("train", "valid") for name in losses.LOSS_NAMES} <= tags
     for kind in ("original/", "resynthesis/", "original and resynthesis/"):
         assert sum(tag.startswith(kind) for tag in tags) == 4
 

@@ -92,7 +92,7 @@ def true_mel_systems(notes: Notes) -> list[System]:
     """Returns the real notes, and the two ways from their true mel, of the default features, back to sound."""
     import tensorflow as tf
 
-    from nsynth_vae.synthesis import harmonic_noise
+    from nsynth_vae.synthesis import synthesizer as harmonic_noise
     from nsynth_vae.synthesis.griffin_lim import log_mel_to_audio
 
     config = AudioConfig()

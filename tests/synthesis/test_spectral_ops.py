@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from nsynth_vae import features
 from nsynth_vae.config import AudioConfig, InputError
-from nsynth_vae.synthesis import signal
-from nsynth_vae.synthesis.noise import NOISE_BANDS, NOISE_LENGTH, filtered_noise, flat_noise
+from nsynth_vae.synthesis import spectral_ops
+from nsynth_vae.synthesis.filtered_noise import NOISE_BANDS, NOISE_LENGTH, filtered_noise, flat_noise
 
 CONFIG = AudioConfig()
 RATE = CONFIG.sample_rate
@@ -22,46 +22,46 @@ def normal(*shape: int, seed: int = 0) -> np.ndarray:
 def play(hertz, amplitude, *, controls: int = 251, phase: float = 0.0) -> np.ndarray:
     """Returns one note of `harmonics` with steady sines at these frequencies."""
     frequency = np.atleast_1d(hertz).astype(np.float64) / RATE
-    index = np.arange(controls)[:, None] * signal.CONTROL_STEP
+    index = np.arange(controls)[:, None] * spectral_ops.CONTROL_STEP
     cycles = (phase + index * frequency) % 1.0
     level = np.broadcast_to(amplitude, [controls, frequency.size])
     given = (level[None], cycles[None], frequency[None])
-    return signal.harmonics(*(tf.constant(value, tf.float32) for value in given)).numpy()[0]
+    return spectral_ops.harmonics(*(tf.constant(value, tf.float32) for value in given)).numpy()[0]
 
 
 @pytest.mark.parametrize(("length", "step"), [(8, 2), (6, 6), (256, 64)])
 def test_frames_and_their_sum_are_those_of_tf_signal(length, step):
     audio, frames = normal(2, 20 * step), normal(2, 7, length)
     np.testing.assert_array_equal(
-        signal.split_frames(tf.constant(audio), length, step), tf.signal.frame(audio, length, step)
+        spectral_ops.split_frames(tf.constant(audio), length, step), tf.signal.frame(audio, length, step)
     )
     np.testing.assert_allclose(
-        signal.overlap_add(tf.constant(frames), step), tf.signal.overlap_and_add(frames, step), atol=1e-5
+        spectral_ops.overlap_add(tf.constant(frames), step), tf.signal.overlap_and_add(frames, step), atol=1e-5
     )
 
 
 def test_frames_that_do_not_fit_the_step():
     with pytest.raises(ValueError, match="^frames: found length 7, expected a multiple of the step 2$"):
-        signal.overlap_add(tf.zeros([1, 3, 7]), 2)
+        spectral_ops.overlap_add(tf.zeros([1, 3, 7]), 2)
 
 
 def test_the_window_is_scipys():
-    np.testing.assert_allclose(signal.hann(64), scipy.signal.get_window("hann", 64), atol=1e-12)
+    np.testing.assert_allclose(spectral_ops.hann(64), scipy.signal.get_window("hann", 64), atol=1e-12)
 
 
 @pytest.mark.parametrize("length", [2048, 1024, 256, 192, 12, 4])
 def test_transforms_are_numpys(length):
-    frames, order = normal(2, 3, length), signal.bin_order(length)
+    frames, order = normal(2, 3, length), spectral_ops.bin_order(length)
     assert sorted(order) == list(range(length // 2 + 1))
-    real, imaginary = signal.real_dft(tf.constant(frames))
+    real, imaginary = spectral_ops.real_dft(tf.constant(frames))
     expected = np.fft.rfft(frames)[..., order]
     np.testing.assert_allclose(real, expected.real, atol=2e-4)
     np.testing.assert_allclose(imaginary, expected.imag, atol=2e-4)
-    np.testing.assert_allclose(signal.inverse_real_dft(real, imaginary), frames, atol=1e-5)
+    np.testing.assert_allclose(spectral_ops.inverse_real_dft(real, imaginary), frames, atol=1e-5)
     other = normal(2, 3, length // 2 + 1), normal(2, 3, length // 2 + 1, seed=1)
     ordered = [tf.constant(part[..., order]) for part in other]
     np.testing.assert_allclose(
-        signal.inverse_real_dft(*ordered), np.fft.irfft(other[0] + 1j * other[1], length), atol=1e-5
+        spectral_ops.inverse_real_dft(*ordered), np.fft.irfft(other[0] + 1j * other[1], length), atol=1e-5
     )
 
 
@@ -70,16 +70,16 @@ def test_transforms_are_numpys(length):
 )
 def test_the_spectrogram_is_the_features_and_comes_back_as_the_audio(config):
     audio = np.random.default_rng(0).uniform(-1, 1, [2, config.num_samples]).astype(np.float32)
-    real, imaginary = signal.stft(tf.constant(audio), config)
-    expected = features.stft(audio, config).numpy()[..., signal.bin_order(config.fft_length)]
+    real, imaginary = spectral_ops.stft(tf.constant(audio), config)
+    expected = features.stft(audio, config).numpy()[..., spectral_ops.bin_order(config.fft_length)]
     np.testing.assert_allclose(real, expected.real, atol=2e-4)
     np.testing.assert_allclose(imaginary, expected.imag, atol=2e-4)
-    np.testing.assert_allclose(signal.inverse_stft(real, imaginary, config), audio, atol=1e-5)
+    np.testing.assert_allclose(spectral_ops.inverse_stft(real, imaginary, config), audio, atol=1e-5)
 
 
 @pytest.mark.parametrize("hertz", [27.5, 440.0, 1234.5, 7790.0])
 def test_one_harmonic_is_a_sine_of_its_frequency_amplitude_and_phase(hertz):
-    time = np.arange(250 * signal.CONTROL_STEP) / RATE
+    time = np.arange(250 * spectral_ops.CONTROL_STEP) / RATE
     found = play(hertz, 0.3, phase=0.2)
     np.testing.assert_allclose(found, 0.3 * np.sin(2 * np.pi * (hertz * time + 0.2)), atol=2e-4)
 
@@ -104,10 +104,10 @@ def test_a_drifting_phase_is_continuous(hertz, error):
     the level dips to the cosine of that, 1 dB at 3 kHz.
     """
     controls, depth = 251, 20 * np.log(2) / 1200
-    sample = np.arange((controls - 1) * signal.CONTROL_STEP + 1)
+    sample = np.arange((controls - 1) * spectral_ops.CONTROL_STEP + 1)
     phase = hertz * (sample / RATE - depth * (np.cos(2 * np.pi * 5 * sample / RATE) - 1) / (2 * np.pi * 5))
-    cycles = (phase[:: signal.CONTROL_STEP] % 1.0)[None, :, None]
-    found = signal.harmonics(
+    cycles = (phase[:: spectral_ops.CONTROL_STEP] % 1.0)[None, :, None]
+    found = spectral_ops.harmonics(
         tf.ones([1, controls, 1]), tf.constant(cycles, tf.float32), tf.constant([[hertz / RATE]], tf.float32)
     ).numpy()[0]
     np.testing.assert_allclose(found, np.sin(2 * np.pi * phase[:-1]), atol=error)
@@ -120,7 +120,7 @@ def test_a_float16_file_would_keep_constants():
     high = values.astype(np.float16)
     kept = high.astype(np.float64) + (values - high).astype(np.float16)
     np.testing.assert_allclose(kept, values, rtol=1e-6)
-    np.testing.assert_allclose(signal.times(tf.constant(x), values), x * values, atol=3e-6)
+    np.testing.assert_allclose(spectral_ops.times(tf.constant(x), values), x * values, atol=3e-6)
 
 
 def test_noise_has_the_power_asked_for_in_every_band():
@@ -132,7 +132,7 @@ def test_noise_has_the_power_asked_for_in_every_band():
     np.testing.assert_allclose(flat[300:-300], 0.5 * noise.numpy()[128:-128][300:-300], atol=1e-5)
     gain = np.zeros([1, controls, NOISE_BANDS], np.float32)
     gain[:, :, 40:61] = 0.1  # 2,500 to 3,750 Hz.
-    ordered = gain[:, :, signal.bin_order(NOISE_LENGTH)]
+    ordered = gain[:, :, spectral_ops.bin_order(NOISE_LENGTH)]
     band = filtered_noise(tf.constant(ordered), noise).numpy()[0]
     frequency, density = scipy.signal.welch(band, RATE, nperseg=2048)
     expected = 0.1**2 / (RATE / 2)
@@ -144,9 +144,9 @@ def test_noise_has_the_power_asked_for_in_every_band():
 def test_noise_starts_within_one_control_step_of_its_gain():
     gain = np.zeros([1, 101, NOISE_BANDS], np.float32)
     gain[:, 50:] = 1.0
-    noise = tf.constant(flat_noise(100 * signal.CONTROL_STEP + NOISE_LENGTH))
+    noise = tf.constant(flat_noise(100 * spectral_ops.CONTROL_STEP + NOISE_LENGTH))
     power = filtered_noise(tf.constant(gain), noise).numpy()[0] ** 2
-    onset, half = 50 * signal.CONTROL_STEP, NOISE_LENGTH // 2
+    onset, half = 50 * spectral_ops.CONTROL_STEP, NOISE_LENGTH // 2
     assert power[: onset - half].max() == 0.0
     assert power[onset + half : onset + 1000].mean() == pytest.approx(1.0, abs=0.2)
 
@@ -169,7 +169,7 @@ def test_flat_noise_is_white_and_its_spectra_fluctuate_less():
 
 def test_upsampling_is_linear_interpolation():
     values = normal(2, 6, 3)
-    found = signal.upsample(tf.constant(values), 4).numpy()
+    found = spectral_ops.upsample(tf.constant(values), 4).numpy()
     place = np.arange(21) / 4
     for note in range(2):
         for column in range(3):
@@ -192,4 +192,4 @@ def test_upsampling_is_linear_interpolation():
 )
 def test_frames_that_the_synthesizer_cannot_use(config, message):
     with pytest.raises(InputError, match=message):
-        signal.check_frames(config)
+        spectral_ops.check_frames(config)

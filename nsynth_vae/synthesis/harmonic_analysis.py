@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from nsynth_vae.config import AudioConfig
-from nsynth_vae.synthesis.tables import AUDIBLE_HERTZ
+from nsynth_vae.synthesis.constants import AUDIBLE_HERTZ
 
 DRIFT_HARMONICS = 32
 """The drift of the pitch is read off the mel of so many harmonics."""

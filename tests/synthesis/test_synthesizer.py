@@ -15,8 +15,10 @@ from nsynth_vae.config import AudioConfig, InputError, SynthesisConfig, Synthesi
 from nsynth_vae.nn import losses
 from nsynth_vae.nn.layers import round_weights
 from nsynth_vae.notes import pitch_to_hertz
-from nsynth_vae.synthesis import harmonic_noise, mel_reading, objective
-from nsynth_vae.synthesis.tables import make_tables
+from nsynth_vae.synthesis import harmonic_analysis
+from nsynth_vae.synthesis import losses as objective
+from nsynth_vae.synthesis import synthesizer as harmonic_noise
+from nsynth_vae.synthesis.constants import make_tables
 
 CONFIG = SynthesisConfig(synthesizer=SynthesizerConfig(channels=16, blocks=1, num_harmonics=60))
 AUDIO = CONFIG.audio
@@ -53,8 +55,8 @@ def make(config: SynthesisConfig = CONFIG, *, trained: bool = False) -> harmonic
 
 def drift_of(synthesizer: harmonic_noise.Synthesizer, log_mel: tf.Tensor, pitch: int) -> np.ndarray:
     mel, f0 = synthesizer.mel(log_mel), synthesizer._cycles(tf.constant([pitch]))
-    template, slope = mel_reading.harmonic_templates(f0, synthesizer.tables, AUDIO)
-    return mel_reading.pitch_drift(mel, mel_reading.harmonic_levels(mel, template), template, slope).numpy()
+    template, slope = harmonic_analysis.harmonic_templates(f0, synthesizer.tables, AUDIO)
+    return harmonic_analysis.pitch_drift(mel, harmonic_analysis.harmonic_levels(mel, template), template, slope).numpy()
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +112,7 @@ def test_detuning_and_vibrato_are_read_off_the_mel_and_played(untrained, pitch, 
 def test_the_slope_of_the_template_is_its_derivative(untrained):
     f0 = untrained._cycles(tf.constant([40, 63, 90]))
     (below, _), (_, slope), (above, _) = (
-        mel_reading.harmonic_templates(f0 * (1 + part), untrained.tables, AUDIO) for part in (-1e-4, 0, 1e-4)
+        harmonic_analysis.harmonic_templates(f0 * (1 + part), untrained.tables, AUDIO) for part in (-1e-4, 0, 1e-4)
     )
     expected = ((above - below) / 2e-4).numpy()[:, : slope.shape[1]]
     np.testing.assert_allclose(slope, expected, atol=0.01 * np.abs(expected).max())
@@ -120,7 +122,7 @@ def test_noise_and_silence_do_not_drift_far(untrained):
     noise = np.random.default_rng(0).normal(size=[1, 64000]).astype(np.float32) * 0.1
     for audio in (noise, 0 * noise):
         drift = drift_of(untrained, log_mel_of(audio), 60)
-        assert np.isfinite(drift).all() and np.abs(drift).max() <= mel_reading.DRIFT_LIMIT
+        assert np.isfinite(drift).all() and np.abs(drift).max() <= harmonic_analysis.DRIFT_LIMIT
     np.testing.assert_array_equal(drift, 0.0)
 
 

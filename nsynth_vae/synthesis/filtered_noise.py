@@ -7,14 +7,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from nsynth_vae.synthesis.signal import (
-    CONTROL_STEP,
-    hann,
-    inverse_real_dft,
-    overlap_add,
-    real_dft,
-    split_frames,
-)
+from nsynth_vae.synthesis.spectral_ops import CONTROL_STEP, hann, inverse_real_dft, overlap_add, real_dft, split_frames
 
 NOISE_LENGTH = 256
 """Samples of a noise frame: its filter has NOISE_LENGTH // 2 + 1 bands."""

@@ -11,7 +11,7 @@ from nsynth_vae.features.augmentation import blurred
 from nsynth_vae.nn import losses
 
 if TYPE_CHECKING:
-    from nsynth_vae.synthesis.harmonic_noise import Synthesizer
+    from nsynth_vae.synthesis.synthesizer import Synthesizer
 
 LOSS_NAMES = ("loss", "mss", "lsd_db", "unmatched_mss", "unmatched_lsd_db")
 """What a step reports; see `DEFINITIONS`."""

@@ -22,11 +22,11 @@ import tensorflow as tf
 from nsynth_vae import features, pretrained
 from nsynth_vae.config import AudioConfig, SynthesisConfig
 from nsynth_vae.nn.layers import ResidualBlock, round_to_half
-from nsynth_vae.synthesis import PEAK, griffin_lim, mel_reading, objective, signal
-from nsynth_vae.synthesis.mel_reading import QUIET
-from nsynth_vae.synthesis.noise import NOISE_LENGTH, filtered_noise, flat_noise
-from nsynth_vae.synthesis.objective import LOSS_NAMES
-from nsynth_vae.synthesis.tables import NOISE_SCALES, make_tables
+from nsynth_vae.synthesis import PEAK, griffin_lim, harmonic_analysis, losses, spectral_ops
+from nsynth_vae.synthesis.constants import NOISE_SCALES, make_tables
+from nsynth_vae.synthesis.filtered_noise import NOISE_LENGTH, filtered_noise, flat_noise
+from nsynth_vae.synthesis.harmonic_analysis import QUIET
+from nsynth_vae.synthesis.losses import LOSS_NAMES
 
 SHIPPED = pathlib.Path(__file__).resolve().parents[2] / "models" / "synthesizer"
 """The trained synthesizer that comes with the package."""
@@ -56,10 +56,10 @@ class Synthesizer(keras.Model):
         self.config = config if isinstance(config, SynthesisConfig) else SynthesisConfig.from_dict(config)
         self.audio = self.config.audio
         self.make_noise = make_noise
-        signal.check_frames(self.audio)
+        spectral_ops.check_frames(self.audio)
         options = self.config.synthesizer
         self.tables = make_tables(self.audio, options.num_harmonics)
-        self.sub_frames = self.audio.frame_step // signal.CONTROL_STEP
+        self.sub_frames = self.audio.frame_step // spectral_ops.CONTROL_STEP
         self.condition = keras.layers.Dense(options.channels, activation="silu", name="condition")
         self.start = keras.layers.Conv1D(options.channels, 3, padding="same", name="start")
         self.blocks = [
@@ -148,9 +148,9 @@ class Synthesizer(keras.Model):
         """
         tables, frames = self.tables, log_mel.shape[1]
         f0 = self._cycles(pitch)
-        template, slope = mel_reading.harmonic_templates(f0, tables, self.audio)
-        level = mel_reading.harmonic_levels(mel, template)
-        drift = mel_reading.pitch_drift(mel, level, template, slope)
+        template, slope = harmonic_analysis.harmonic_templates(f0, tables, self.audio)
+        level = harmonic_analysis.harmonic_levels(mel, template)
+        drift = harmonic_analysis.pitch_drift(mel, level, template, slope)
         heard = (tf.math.log(level + QUIET) + 6.0) * 0.25
         outputs = self._network(tf.concat([log_mel, heard], axis=-1), pitch)
         amplitude = level * tf.exp(_limited(outputs["harmonic"]))
@@ -158,18 +158,18 @@ class Synthesizer(keras.Model):
         band *= tf.exp(tf.matmul(_limited(outputs["noise"]), tables["scale_to_band"]))
         if to_pitch is not None:
             target = self._cycles(to_pitch)
-            amplitude = mel_reading.moved_levels(amplitude, target / f0)
+            amplitude = harmonic_analysis.moved_levels(amplitude, target / f0)
             f0 = target
         gate = tf.reshape(tf.exp(_limited(outputs["gate"])), [-1, frames * self.sub_frames, 2])
         controls = (frames - 1) * self.sub_frames + 1
         gate = gate[:, :controls]
-        amplitude = signal.upsample(amplitude, self.sub_frames) * gate[..., :1]
-        band = signal.upsample(band, self.sub_frames) * gate[..., 1:]
+        amplitude = spectral_ops.upsample(amplitude, self.sub_frames) * gate[..., :1]
+        band = spectral_ops.upsample(band, self.sub_frames) * gate[..., 1:]
         cycles, frequency = self._phases(f0, drift, outputs["stiffness"][..., 0], mel, controls)
         amplitude *= tf.cast(frequency < 0.5 - 1 / 256, tf.float32)[:, None]
         samples = (frames - 1) * self.audio.frame_step + NOISE_LENGTH
         noise = self.noise if samples == self.noise.shape[0] else self._noise_from(start, samples)
-        harmonic = signal.harmonics(amplitude, cycles, tf.minimum(frequency, 0.5))
+        harmonic = spectral_ops.harmonics(amplitude, cycles, tf.minimum(frequency, 0.5))
         return harmonic, filtered_noise(band, noise), tf.sigmoid(outputs["trust"])
 
     def _noise_from(self, start, samples):
@@ -213,8 +213,8 @@ class Synthesizer(keras.Model):
         # LiteRT would be heard as another phase. Steps of 2^-20 are not: a cent at the 40th partial.
         stiffness = tf.grad_pass_through(tf.round)(stiffness * 2.0**9) * 2.0**-20
         stretch = tf.sqrt(1.0 + stiffness[:, None] * tf.square(number)) - 1.0
-        step = f0 * float(signal.CONTROL_STEP)
-        drift = signal.upsample(drift[..., None], self.sub_frames)[..., 0]
+        step = f0 * float(spectral_ops.CONTROL_STEP)
+        drift = spectral_ops.upsample(drift[..., None], self.sub_frames)[..., 0]
         # Whole periods are dropped before the number of the harmonic multiplies what is left of rounding.
         fundamental = (step - tf.floor(step))[:, None] * index + step[:, None] * tf.cumsum(drift, 1, exclusive=True)
         fundamental -= tf.floor(fundamental)
@@ -229,12 +229,12 @@ class Synthesizer(keras.Model):
         the power of its trust.
         """
         tables = self.tables
-        real, imaginary = signal.stft(audio, self.audio)
+        real, imaginary = spectral_ops.stft(audio, self.audio)
         magnitude = tf.sqrt(tf.square(real) + tf.square(imaginary) + QUIET**2)
         found = tf.matmul(magnitude, tables["mel_weights"])
         ratio = (mel + 16.0 * QUIET) / (found + 16.0 * QUIET)
         gain = tf.exp(tf.matmul(trust * tf.math.log(tf.clip_by_value(ratio, 2.0**-10, 2.0**10)), tables["mel_to_bin"]))
-        return signal.inverse_stft(real * gain, imaginary * gain, self.audio)
+        return spectral_ops.inverse_stft(real * gain, imaginary * gain, self.audio)
 
     def _finish(self, audio):
         """Returns the audio faded in and out and within -`PEAK`..`PEAK`, `[batch, num_samples]`."""
@@ -247,7 +247,7 @@ class Synthesizer(keras.Model):
         step = tf.cast(self.optimizer.iterations, tf.int32)
         count = tf.distribute.get_strategy().num_replicas_in_sync
         with tf.GradientTape() as tape:
-            values = objective.distances(self, data, step)
+            values = losses.distances(self, data, step)
             # The optimizer adds the replicas' gradients up: each replica gives its share of the global mean.
             loss = self.optimizer.scale_loss(tf.reduce_mean(values["loss"]) / count)
         variables = self.trainable_variables
@@ -261,7 +261,7 @@ class Synthesizer(keras.Model):
 
     def assess(self, data: dict) -> tuple[dict, tf.Tensor]:
         """Adds the first second of notes to the running means of `LOSS_NAMES`; returns these, and each note's loss."""
-        values = objective.distances(self, data, None)
+        values = losses.distances(self, data, None)
         for metric in self.step_losses:
             metric.update_state(values[metric.name])
         return {metric.name: metric.result() for metric in self.step_losses}, values["loss"]

@@ -9,8 +9,8 @@ import numpy as np
 from nsynth_vae import features
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.notes import pitch_to_hertz
-from nsynth_vae.synthesis import signal
-from nsynth_vae.synthesis.noise import NOISE_BANDS, NOISE_LENGTH
+from nsynth_vae.synthesis import spectral_ops
+from nsynth_vae.synthesis.filtered_noise import NOISE_BANDS, NOISE_LENGTH
 
 AUDIBLE_HERTZ = 7800.0
 """Harmonics above it are silent: what is left below 8 kHz is for the resampling filters of other people's sounds."""
@@ -39,13 +39,13 @@ def make_tables(config: AudioConfig, num_harmonics: int) -> dict[str, np.ndarray
     per_bin = weights.sum(axis=1)
     mel_to_bin = (weights / np.where(per_bin > 0, per_bin, 1.0)[:, None]).T
     f0 = pitch_to_hertz(np.arange(128)) / config.sample_rate * 2**14
-    window = signal.hann(config.frame_length)
+    window = spectral_ops.hann(config.frame_length)
     # The mean of a Rayleigh distribution: |STFT| of Gaussian noise of variance 1.
     noise_magnitude = np.sqrt(np.sum(window**2) * np.pi) / 2
     fade = np.ones(config.num_samples)
-    fade[:FADE_IN] = signal.hann(2 * FADE_IN)[:FADE_IN]
-    fade[-FADE_OUT:] = signal.hann(2 * FADE_OUT)[FADE_OUT:]
-    order, bands = signal.bin_order(config.fft_length), signal.bin_order(NOISE_LENGTH)
+    fade[:FADE_IN] = spectral_ops.hann(2 * FADE_IN)[:FADE_IN]
+    fade[-FADE_OUT:] = spectral_ops.hann(2 * FADE_OUT)[FADE_OUT:]
+    order, bands = spectral_ops.bin_order(config.fft_length), spectral_ops.bin_order(NOISE_LENGTH)
     half = {
         "bins": order,
         "mel_weights": weights[order],
