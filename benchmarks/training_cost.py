@@ -81,7 +81,7 @@ def notes_a_second(config: Config, steps: int) -> float:
     import tensorflow as tf
 
     from nsynth_vae.model.vae import VAE
-    from nsynth_vae.trainer import make_optimizer
+    from nsynth_vae.training.trainer import make_optimizer
 
     vae = VAE(config)
     vae.build()

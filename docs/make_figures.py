@@ -254,8 +254,9 @@ def draw_morph(
     """
     import tensorflow as tf
 
-    from nsynth_vae import features, figures, latent, showcase
+    from nsynth_vae import features, figures, latent
     from nsynth_vae.synthesis.synthesizer import sound_for
+    from nsynth_vae.training import examples
 
     plt = _pyplot()
     config, rows = vae.config.audio, [notes.row(FLUTE), notes.row(GUITAR)]
@@ -288,7 +289,7 @@ def draw_morph(
     _save(figure, ends_and_middle)
     written = {sounds / "morph.wav": audio, **{sounds / f"{name}.wav": audio[[i]] for name, i in three.items()}}
     for sound, steps in written.items():
-        figures.write_wav(sound, showcase.join_notes(steps, config, seconds=1.5), config.sample_rate)
+        figures.write_wav(sound, examples.join_notes(steps, config, seconds=1.5), config.sample_rate)
     return [ends_and_middle, *written]
 
 

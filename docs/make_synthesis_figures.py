@@ -48,10 +48,11 @@ def make_figures(output: pathlib.Path, sounds: pathlib.Path) -> list[pathlib.Pat
     """
     import tensorflow as tf
 
-    from nsynth_vae import features, figures, showcase
+    from nsynth_vae import features, figures
     from nsynth_vae.config import AudioConfig
     from nsynth_vae.synthesis import griffin_lim
     from nsynth_vae.synthesis import synthesizer as harmonic_noise
+    from nsynth_vae.training import examples
 
     config = AudioConfig()
     names, audio, pitch = read_notes(config)
@@ -71,7 +72,7 @@ def make_figures(output: pathlib.Path, sounds: pathlib.Path) -> list[pathlib.Pat
     draw_spectrograms(names, parts, written[1], config.sample_rate, loudest_of=audio)
     for way, notes in ways.items():
         path = sounds / f"synthesis-{way.lower()}.wav"
-        figures.write_wav(path, showcase.join_notes(notes, config, seconds=SHOWN_SECONDS), config.sample_rate)
+        figures.write_wav(path, examples.join_notes(notes, config, seconds=SHOWN_SECONDS), config.sample_rate)
         written.append(path)
     return written
 

@@ -216,7 +216,7 @@ def write_wavs(folder: pathlib.Path, names: Sequence[str], audio: np.ndarray, co
 def write_joined(path: pathlib.Path, audio: np.ndarray, config: AudioConfig) -> None:
     """Writes the beginnings of sounds, float32 `[sounds, samples]`, one after the other, as one WAV."""
     from nsynth_vae.figures import write_wav
-    from nsynth_vae.showcase import join_notes
+    from nsynth_vae.training.examples import join_notes
 
     write_wav(path, join_notes(audio, config), config.sample_rate)
 

@@ -11,16 +11,17 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from nsynth_vae import cli, pretrained, training_options
+from nsynth_vae import cli, pretrained
 from nsynth_vae.config import Config, write_text
-from nsynth_vae.training_run import TrainingRun, python
+from nsynth_vae.training import options as training_options
+from nsynth_vae.training.run import TrainingRun, python
 
 if TYPE_CHECKING:
     import numpy as np
 
     from nsynth_vae.data.batching.feature_batches import SplitFeatures
     from nsynth_vae.model.vae import VAE
-    from nsynth_vae.showcase import Examples, Media
+    from nsynth_vae.training.examples import Examples, Media
 
 DEFAULT_MINUTES = 6.0
 """Training time where no budget is given: with all the rest, below ten minutes on two cores."""
@@ -135,14 +136,14 @@ class _Run(TrainingRun):
 
     def show(self, model: VAE, examples: Examples) -> Media:
         """Returns reconstructions."""
-        from nsynth_vae import showcase
+        from nsynth_vae.training import examples as showcase
 
         return showcase.show_reconstructions(model, examples)
 
     def write_results(self) -> None:
         """Writes reconstructions, a morph, the latent space's centroids, and the exports."""
-        from nsynth_vae import showcase
         from nsynth_vae.export import export_model
+        from nsynth_vae.training import examples as showcase
 
         vae, folder = self.trainer.model, self.folder
         showcase.write_reconstructions(vae, self.examples, folder)

@@ -10,14 +10,15 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from nsynth_vae import cli, pretrained, training_options
+from nsynth_vae import cli, pretrained
 from nsynth_vae.config import ClassificationConfig
-from nsynth_vae.training_run import TrainingRun, python
+from nsynth_vae.training import options as training_options
+from nsynth_vae.training.run import TrainingRun, python
 
 if TYPE_CHECKING:
     from nsynth_vae.classifier import Classifier
     from nsynth_vae.data.batching.audio_batches import AudioNotes
-    from nsynth_vae.showcase import Examples, Media
+    from nsynth_vae.training.examples import Examples, Media
 
 DEFAULT_MINUTES = 10.0
 """Training time where no budget is given."""
@@ -110,7 +111,7 @@ class _Run(TrainingRun):
 
     def show(self, model: Classifier, examples: Examples) -> Media:
         """Returns nothing: a classifier makes neither pictures nor sounds."""
-        from nsynth_vae.showcase import Media
+        from nsynth_vae.training.examples import Media
 
         return Media({}, {})
 

@@ -10,16 +10,17 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from nsynth_vae import cli, pretrained, training_options
+from nsynth_vae import cli, pretrained
 from nsynth_vae.config import SynthesisConfig
-from nsynth_vae.training_run import TrainingRun, python
+from nsynth_vae.training import options as training_options
+from nsynth_vae.training.run import TrainingRun, python
 
 if TYPE_CHECKING:
     import numpy as np
 
     from nsynth_vae.data.batching.audio_batches import AudioNotes
-    from nsynth_vae.showcase import Examples, Media
     from nsynth_vae.synthesis.synthesizer import Synthesizer
+    from nsynth_vae.training.examples import Examples, Media
 
 DEFAULT_MINUTES = 20.0
 """Training time where no budget is given."""
@@ -120,15 +121,15 @@ class _Run(TrainingRun):
 
     def show(self, model: Synthesizer, examples: Examples) -> Media:
         """Returns resyntheses."""
-        from nsynth_vae import showcase
+        from nsynth_vae.training import examples as showcase
 
         return showcase.show_resyntheses(model, examples)
 
     def write_results(self) -> None:
         """Writes resyntheses beside the originals and Griffin-Lim, and the synthesizer as TFLite."""
-        from nsynth_vae import showcase
         from nsynth_vae.synthesis.synthesizer import TFLITE
         from nsynth_vae.tflite import export_synthesizer
+        from nsynth_vae.training import examples as showcase
 
         showcase.write_resyntheses(self.trainer.model, self.examples, self.folder)
         export_synthesizer(self.trainer.model, self.folder / TFLITE)

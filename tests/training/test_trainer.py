@@ -16,7 +16,7 @@ from nsynth_vae.data.batching.feature_batches import open_features
 from nsynth_vae.data.open_sources import open_source
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.model.vae import VAE
-from nsynth_vae.trainer import Trainer
+from nsynth_vae.training.trainer import Trainer
 
 CONFIG = Config(
     model=ModelConfig(latent_dim=4, channels=16, kl_warmup_steps=10, cross_note_share=0.5),
@@ -97,7 +97,7 @@ def test_a_truncated_checkpoint_goes_back_to_the_one_before(notes, folder):
 
 
 def test_checkpoints_are_written_between_epochs_too(notes, tmp_path, monkeypatch):
-    monkeypatch.setattr("nsynth_vae.trainer.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("nsynth_vae.training.trainer.CHECKPOINT_SECONDS", 0.0)
     trainer = make(notes, tmp_path)
     seen = []
     trainer.run(Budget(steps=3), on_step=lambda losses: seen.append(len(list((tmp_path).glob("checkpoints/*.npz")))))
@@ -173,7 +173,7 @@ MIRRORED = """
     from nsynth_vae.data.batching.feature_batches import open_features
     from nsynth_vae.data.source import BadNotes
     from nsynth_vae.model import VAE
-    from nsynth_vae.trainer import Trainer
+    from nsynth_vae.training.trainer import Trainer
     folder, out = sys.argv[1:]
     source = open_source(folder, audio=AudioConfig(), bad_notes=BadNotes())
     notes = [

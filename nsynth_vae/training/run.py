@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from nsynth_vae import pretrained
 from nsynth_vae.config import AnyConfig, Budget, InputError, write_text
-from nsynth_vae.training_options import Options
+from nsynth_vae.training.options import Options
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
 
     from nsynth_vae.data.batching.base import SplitNotes
-    from nsynth_vae.showcase import Examples, Media
+    from nsynth_vae.training.examples import Examples, Media
 
 
 class TrainingRun(abc.ABC):
@@ -172,10 +172,10 @@ class TrainingRun(abc.ABC):
         """Trains, with progress, checkpoints and TensorBoard logs."""
         import tensorflow as tf
 
-        from nsynth_vae.board import Board
         from nsynth_vae.cli.progress import Progress
-        from nsynth_vae.showcase import choose_examples
-        from nsynth_vae.trainer import Trainer
+        from nsynth_vae.training.examples import choose_examples
+        from nsynth_vae.training.tensorboard import Board
+        from nsynth_vae.training.trainer import Trainer
 
         options = self.options
         unlimited = not (options.steps or options.epochs or options.minutes)

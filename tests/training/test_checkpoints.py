@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nsynth_vae.checkpoints import Checkpoint, load_newest, save
+from nsynth_vae.training.checkpoints import Checkpoint, load_newest, save
 
 
 def checkpoint(step: int) -> Checkpoint:

@@ -13,9 +13,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nsynth_vae import checkpoints, pretrained
+from nsynth_vae import pretrained
 from nsynth_vae.config import AnyConfig, Budget, InputError, TrainConfig
 from nsynth_vae.data.batching.base import SplitNotes
+from nsynth_vae.training import checkpoints
 
 CHECKPOINT_SECONDS = 60.0
 """A checkpoint is written at every epoch, and at least this often."""

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nsynth_vae.showcase import Examples, Media
-from nsynth_vae.trainer import Trainer
+from nsynth_vae.training.examples import Examples, Media
+from nsynth_vae.training.trainer import Trainer
 
 MEDIA_SECONDS = 60.0
 """Images and audio are written at most this often: making audio takes a moment."""

@@ -1,0 +1,1 @@
+"""Training runs: loop, checkpoints, resuming, and what a run writes."""
