@@ -21,7 +21,7 @@ from nsynth_vae.config import DataConfig, InputError, write_text
 if TYPE_CHECKING:
     import numpy as np
 
-    from nsynth_vae.attribute_notes import Notes
+    from nsynth_vae.directions.dataset import Notes
     from nsynth_vae.timbre_model import Deployed
 
 STEPS = 800
@@ -94,10 +94,10 @@ def attributes(options: Options, *, log: Callable[[str], None] = print) -> dict:
     Raises:
         InputError: for bad input; nothing is written then.
     """
-    from nsynth_vae.attribute_notes import hold_out, read_notes
     from nsynth_vae.data.open_sources import open_sources
     from nsynth_vae.data.source import BadNotes
     from nsynth_vae.data.splits import select
+    from nsynth_vae.directions.dataset import hold_out, read_notes
     from nsynth_vae.timbre_model import open_model
 
     started = time.monotonic()
@@ -154,12 +154,12 @@ def learn(
     import numpy as np
 
     from nsynth_vae import mixture
-    from nsynth_vae.attribute_candidates import ATTRIBUTES
-    from nsynth_vae.attribute_effects import Judge
-    from nsynth_vae.attribute_learning import learn_direction
-    from nsynth_vae.attribute_notes import centroids, family_names
-    from nsynth_vae.attribute_steps import PLAYED, take_steps
     from nsynth_vae.cli.progress import Progress
+    from nsynth_vae.directions.calibration import Judge
+    from nsynth_vae.directions.candidates import ATTRIBUTES
+    from nsynth_vae.directions.dataset import centroids, family_names
+    from nsynth_vae.directions.perturbations import PLAYED, take_steps
+    from nsynth_vae.directions.selection import learn_direction
 
     bar = Progress("Playing steps")
     played = 0

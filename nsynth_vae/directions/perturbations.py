@@ -10,9 +10,9 @@ import numpy as np
 
 from nsynth_vae import latent
 from nsynth_vae.analysis.descriptors import DESCRIPTORS, describe
-from nsynth_vae.attribute_candidates import Attribute, Candidate
-from nsynth_vae.attribute_notes import Notes, local_deviation, spread
 from nsynth_vae.data.source import NoteTable
+from nsynth_vae.directions.candidates import Attribute, Candidate
+from nsynth_vae.directions.dataset import Notes, local_deviation, spread
 from nsynth_vae.timbre_model import BATCH, Deployed
 
 STEP = 2 / 3

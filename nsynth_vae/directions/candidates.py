@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae import latent
-from nsynth_vae.attribute_notes import REACH, Notes, by_family, quarters
 from nsynth_vae.data.source import NoteTable
+from nsynth_vae.directions.dataset import REACH, Notes, by_family, quarters
 from nsynth_vae.notes import QUALITIES, SOURCES
 
 if TYPE_CHECKING:
-    from nsynth_vae.attribute_steps import Steps
+    from nsynth_vae.directions.perturbations import Steps
 
 LEAST_NOTES, LEAST_INSTRUMENTS = 20, 3
 """What an attribute is learnt from at least, on either side: with it and without it."""

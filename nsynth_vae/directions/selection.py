@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae.attribute_candidates import Attribute, Candidate, half_way, of_descriptor, of_label
-from nsynth_vae.attribute_notes import Notes, local_deviation, rounded
+from nsynth_vae.directions.candidates import Attribute, Candidate, half_way, of_descriptor, of_label
+from nsynth_vae.directions.dataset import Notes, local_deviation, rounded
 
 if TYPE_CHECKING:
-    from nsynth_vae.attribute_effects import Judge
-    from nsynth_vae.attribute_steps import Steps
+    from nsynth_vae.directions.calibration import Judge
+    from nsynth_vae.directions.perturbations import Steps
 
 TARGETS = {"rises": 0.9, "pitch_kept": 0.98, "family_kept": 0.85, "deviations": 0.5}
 """What an effect is to be at least: the shares of the notes on which the attribute rises, and on which pitch and family

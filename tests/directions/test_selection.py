@@ -9,21 +9,15 @@ import numpy as np
 import pytest
 import timbres
 
-from nsynth_vae import (
-    attribute_candidates,
-    attribute_effects,
-    attribute_learning,
-    attribute_notes,
-    attribute_steps,
-    attributes,
-    timbre_model,
-)
+from nsynth_vae import attributes, timbre_model
 from nsynth_vae.analysis.descriptors import DESCRIPTORS, describe
 from nsynth_vae.analysis.pitch import estimate_pitch
-from nsynth_vae.attribute_candidates import ATTRIBUTES, Attribute
-from nsynth_vae.attribute_notes import Notes
-from nsynth_vae.attribute_steps import Steps
 from nsynth_vae.data.source import NoteTable
+from nsynth_vae.directions import calibration, dataset, perturbations, selection
+from nsynth_vae.directions import candidates as attribute_candidates
+from nsynth_vae.directions.candidates import ATTRIBUTES, Attribute
+from nsynth_vae.directions.dataset import Notes
+from nsynth_vae.directions.perturbations import Steps
 from nsynth_vae.notes import FAMILIES, QUALITIES, Note, format_note_str
 
 BRIGHT = QUALITIES.index("bright")
@@ -53,58 +47,58 @@ def test_the_deviation_is_that_of_a_family_at_a_pitch():
     # Between families there is much, over the pitches too; reeds have clicks.
     scale = np.array([0.5, 0.4, 9.0])[np.searchsorted(np.unique(table.instrument_family), table.instrument_family)]
     values = 10.0 * table.instrument_family + 0.01 * table.pitch + scale * generator.normal(size=len(table))
-    assert attribute_notes.local_deviation(values, table) == pytest.approx(0.5, rel=0.03)
+    assert dataset.local_deviation(values, table) == pytest.approx(0.5, rel=0.03)
     values[::7] = np.nan
-    assert attribute_notes.local_deviation(values, table) == pytest.approx(0.5, rel=0.03)
+    assert dataset.local_deviation(values, table) == pytest.approx(0.5, rel=0.03)
     # Of two notes, half their difference squared, twice: n - 1 is divided by.
     eight = make_table({"flute": 8}, range(60, 61))
-    assert attribute_notes.local_deviation(np.arange(8.0), eight) == pytest.approx(np.arange(8.0).std(ddof=1))
-    assert np.isnan(attribute_notes.local_deviation(np.arange(7.0), eight.take(np.arange(7))))
+    assert dataset.local_deviation(np.arange(8.0), eight) == pytest.approx(np.arange(8.0).std(ddof=1))
+    assert np.isnan(dataset.local_deviation(np.arange(7.0), eight.take(np.arange(7))))
 
 
 def test_quarters_are_of_a_family_within_three_semitones():
     table = make_table({"flute": 8}, range(60, 61))
-    top, bottom = attribute_notes.quarters(np.array([3.0, 1, 8, 2, 7, 4, 6, 5]), table)
+    top, bottom = dataset.quarters(np.array([3.0, 1, 8, 2, 7, 4, 6, 5]), table)
     assert np.flatnonzero(top).tolist() == [2, 4] and np.flatnonzero(bottom).tolist() == [1, 3]
-    top, bottom = attribute_notes.quarters(np.array([0.0, 0, 0, 0, 0, 0, 0, 1]), table)
+    top, bottom = dataset.quarters(np.array([0.0, 0, 0, 0, 0, 0, 0, 1]), table)
     assert np.flatnonzero(top).tolist() == [7] and not bottom.any()
     # What a high note has more of than low ones makes it no high one among its own; families do not mix.
     table = make_table({"flute": 4, "organ": 4}, range(40, 80))
     number = np.array([int(name[-3:]) for name in table.instrument_str])
     values = 100.0 * table.instrument_family + 0.001 * table.pitch + number
-    top, bottom = attribute_notes.quarters(values, table)
+    top, bottom = dataset.quarters(values, table)
     assert set(number[top]) == {3} and set(number[bottom]) == {0}
     assert top.sum() == bottom.sum() == np.sum(number == 3)
     # Seven notes within reach are too few, at the ends of a family that has one instrument.
-    top, bottom = attribute_notes.quarters(np.arange(7.0), make_table({"flute": 1}, range(60, 67)))
+    top, bottom = dataset.quarters(np.arange(7.0), make_table({"flute": 1}, range(60, 67)))
     assert not top.any() and not bottom.any()
 
 
 def test_spread_takes_from_every_family_in_turn():
     table = make_table({"flute": 10, "organ": 1, "reed": 2}, range(60, 64))
-    rows = attribute_notes.spread(table, 15)
+    rows = dataset.spread(table, 15)
     assert len(set(rows)) == 15
     counts = np.unique(table.instrument_family[rows], return_counts=True)[1]
     assert counts.tolist() == [6, 4, 5] or counts.tolist() == [5, 4, 6]
-    assert sorted(attribute_notes.spread(table, 1000)) == list(range(len(table)))
+    assert sorted(dataset.spread(table, 1000)) == list(range(len(table)))
     shuffled = np.random.default_rng(0).permutation(len(table))
     other = table.take(shuffled)
-    assert set(other.note_str[attribute_notes.spread(other, 15)]) == set(table.note_str[rows])
+    assert set(other.note_str[dataset.spread(other, 15)]) == set(table.note_str[rows])
 
 
 def test_held_out_notes_are_of_other_instruments():
     table = make_table({"flute": 5, "organ": 5}, range(60, 70))
-    rows, held = attribute_notes.hold_out(table, np.arange(100), np.array([], np.int64))
+    rows, held = dataset.hold_out(table, np.arange(100), np.array([], np.int64))
     assert set(table.instrument_str[rows]).isdisjoint(table.instrument_str[held])
     assert len(rows) == 80 and len(held) == 20
     # Instruments that share recordings stay together.
     joined = dataclasses.replace(table, sample_group=np.repeat(np.array(["a", "b"], dtype=object), 50))
-    rows, held = attribute_notes.hold_out(joined, np.arange(100), np.array([], np.int64))
+    rows, held = dataset.hold_out(joined, np.arange(100), np.array([], np.int64))
     assert len(set(joined.sample_group[rows])) == len(set(joined.sample_group[held])) == 1
     # One instrument: other notes of it. One note: itself, there is no other.
-    rows, held = attribute_notes.hold_out(table, np.arange(10), np.array([], np.int64))
+    rows, held = dataset.hold_out(table, np.arange(10), np.array([], np.int64))
     assert len(rows) == 8 and len(held) == 2 and not set(rows) & set(held)
-    rows, held = attribute_notes.hold_out(table, np.arange(1), np.array([], np.int64))
+    rows, held = dataset.hold_out(table, np.arange(1), np.array([], np.int64))
     assert rows.tolist() == held.tolist() == [0]
 
 
@@ -154,7 +148,7 @@ def heard(places: np.ndarray) -> np.ndarray:
 
 def test_the_family_metric_is_fishers_information():
     steps = 0.01 * np.random.default_rng(6).normal(size=[200_000, 4])
-    metric = attribute_steps.family_metric(steps, 0.01, heard(steps / 2), heard(-steps / 2))
+    metric = perturbations.family_metric(steps, 0.01, heard(steps / 2), heard(-steps / 2))
     # Of the logits l = J z: J^T (diag(p) - p p^T) J, here with p = 1/3 each.
     jacobian = np.zeros([3, 4])
     jacobian[0, 0], jacobian[1, 1] = 1.0, 2.0
@@ -162,7 +156,7 @@ def test_the_family_metric_is_fishers_information():
     np.testing.assert_allclose(metric, expected, atol=0.02)
     assert np.linalg.eigvalsh(metric).min() > -1e-12
     # Nothing that is heard changes: nothing is dear.
-    still = attribute_steps.family_metric(steps, 0.01, heard(0 * steps), heard(0 * steps))
+    still = perturbations.family_metric(steps, 0.01, heard(0 * steps), heard(0 * steps))
     np.testing.assert_array_equal(still, 0)
 
 
@@ -256,31 +250,31 @@ def train(model: timbre_model.Deployed) -> Notes:
     """Returns 64 notes of eight instruments: points of the space, and what the model plays there."""
     table = make_table({"flute": 4, "organ": 4}, range(57, 65))
     z = np.random.default_rng(3).normal(size=[len(table), model.latent_dim]).astype(np.float32)
-    return Notes(table, z, attribute_steps.play(model, z, table).descriptors)
+    return Notes(table, z, perturbations.play(model, z, table).descriptors)
 
 
 @pytest.fixture(scope="module")
 def steps(model: timbre_model.Deployed, train: Notes) -> Steps:
-    return attribute_steps.take_steps(model, train, 64, np.random.default_rng(4), two_families)
+    return perturbations.take_steps(model, train, 64, np.random.default_rng(4), two_families)
 
 
 @pytest.fixture(scope="module")
-def judge(model: timbre_model.Deployed, train: Notes) -> attribute_effects.Judge:
+def judge(model: timbre_model.Deployed, train: Notes) -> calibration.Judge:
     """Returns what judges by twelve notes at other points."""
-    rows = attribute_notes.spread(train.table, 12)
+    rows = dataset.spread(train.table, 12)
     z = np.random.default_rng(5).normal(size=[12, model.latent_dim]).astype(np.float32)
     held_out = dataclasses.replace(train.take(rows), z=z)
-    return attribute_effects.Judge(model, held_out, train.covariance, two_families)
+    return calibration.Judge(model, held_out, train.covariance, two_families)
 
 
 @pytest.fixture(scope="module")
-def deaf(judge: attribute_effects.Judge, train: Notes) -> attribute_effects.Judge:
+def deaf(judge: calibration.Judge, train: Notes) -> calibration.Judge:
     """Returns the same judge without a classifier: the other's hears any change of phase."""
-    return attribute_effects.Judge(judge.model, judge.notes, train.covariance)
+    return calibration.Judge(judge.model, judge.notes, train.covariance)
 
 
 def test_steps_measure_what_is_played(model, train, steps):
-    rows = attribute_notes.spread(train.table, 64)
+    rows = dataset.spread(train.table, 64)
     played = []
     for side in (0.5, -0.5):
         z = (train.z[rows[7]] + side * steps.steps[7])[None]
@@ -288,14 +282,14 @@ def test_steps_measure_what_is_played(model, train, steps):
         played.append(describe(audio, int(train.table.pitch[rows[7]])))
     for name in DESCRIPTORS:
         assert steps.changes[name][7] == pytest.approx(played[0][name] - played[1][name], rel=1e-3, abs=1e-4), name
-        expected = attribute_notes.local_deviation(train.descriptors[name], train.table)
+        expected = dataset.local_deviation(train.descriptors[name], train.table)
         assert steps.deviations[name] == pytest.approx(expected, rel=1e-3, abs=1e-9)
     scale = np.sqrt(np.mean(np.diag(train.covariance)))
-    assert steps.steps.std() == pytest.approx(attribute_steps.STEP * scale, rel=0.1)
+    assert steps.steps.std() == pytest.approx(perturbations.STEP * scale, rel=0.1)
 
 
 def test_a_learnt_direction_does_what_its_effect_says(model, train, steps, judge):
-    entry = attribute_learning.learn_direction(BY_NAME["bright"], train, steps, judge)
+    entry = selection.learn_direction(BY_NAME["bright"], train, steps, judge)
     effect, direction = entry["effect"], np.array(entry["direction"])
     assert (entry["descriptor"], entry["sign"]) == ("spectral_centroid", 1)
     assert "random steps" in entry["learnt_from"] or "quarter of spectral_centroid" in entry["learnt_from"]
@@ -322,18 +316,18 @@ def test_a_learnt_direction_does_what_its_effect_says(model, train, steps, judge
     assert effect["family_kept"] == pytest.approx(np.mean((audio[:, 8000] > 0) == family), abs=1e-3)
     reached = effect["median_change"] / effect["within_family_standard_deviation"]
     assert effect["deviations"] == pytest.approx(reached, rel=2e-3)
-    assert reached >= attribute_learning.TARGETS["deviations"] - 1e-3
+    assert reached >= selection.TARGETS["deviations"] - 1e-3
     assert effect["rises"] >= 0.9
 
 
 def test_without_a_family_to_keep_a_direction_moves_by_one_deviation(train, steps, deaf):
-    effect = attribute_learning.learn_direction(BY_NAME["bright"], train, steps, deaf)["effect"]
-    assert abs(effect["deviations"] - 1) <= attribute_effects.TOLERANCE + 1e-3
+    effect = selection.learn_direction(BY_NAME["bright"], train, steps, deaf)["effect"]
+    assert abs(effect["deviations"] - 1) <= calibration.TOLERANCE + 1e-3
     assert effect["family_kept"] is None and effect["rises"] >= 0.9
 
 
 def test_dark_lowers_the_centroid(train, steps, judge):
-    entry = attribute_learning.learn_direction(BY_NAME["dark"], train, steps, judge)
+    entry = selection.learn_direction(BY_NAME["dark"], train, steps, judge)
     assert (entry["descriptor"], entry["sign"]) == ("spectral_centroid", -1)
     assert entry["effect"]["median_change"] < entry["effect"]["median_change_half"] < 0
     assert entry["effect"]["rises"] >= 0.9
@@ -341,18 +335,18 @@ def test_dark_lowers_the_centroid(train, steps, judge):
 
 def test_a_length_is_at_most_some_deviations_of_z(train, steps, judge):
     slope = steps.slope("spectral_centroid")
-    longest = attribute_effects.LONGEST * np.sqrt(np.mean(np.diag(train.covariance)))
+    longest = calibration.LONGEST * np.sqrt(np.mean(np.diag(train.covariance)))
     # A deviation that no direction reaches.
     direction, effect = judge.calibrate(BY_NAME["bright"], slope, 1e3, slope / 1e3)
     length = np.linalg.norm(direction)
-    assert any(length == pytest.approx(longest * share) for share in (1.0, *attribute_effects.SHORTER))
+    assert any(length == pytest.approx(longest * share) for share in (1.0, *calibration.SHORTER))
     assert effect["at_longest"] == (length == pytest.approx(longest))
 
 
 def test_sources_are_differences_of_means_that_the_encoder_hears(model, train, steps, judge):
     sources = np.where(train.z[:, 0] > 0, 2, 0).astype(np.int32)
     notes = dataclasses.replace(train, table=dataclasses.replace(train.table, instrument_source=sources))
-    entry = attribute_learning.learn_direction(BY_NAME["synthetic"], notes, steps, judge)
+    entry = selection.learn_direction(BY_NAME["synthetic"], notes, steps, judge)
     assert entry["descriptor"] is None and entry["sign"] is None
     side = sources == 2
     points = train.z.astype(np.float64)
@@ -372,7 +366,7 @@ def test_sources_are_differences_of_means_that_the_encoder_hears(model, train, s
 
 def test_what_cannot_be_learnt_says_why(train, steps, judge):
     def why(name: str, **changes) -> str:
-        found = attribute_learning.learn_direction(BY_NAME[name], train, dataclasses.replace(steps, **changes), judge)
+        found = selection.learn_direction(BY_NAME[name], train, dataclasses.replace(steps, **changes), judge)
         assert isinstance(found, str)
         return found
 
@@ -384,12 +378,12 @@ def test_what_cannot_be_learnt_says_why(train, steps, judge):
     upside_down = {name: -change for name, change in steps.changes.items()}
     few = dataclasses.replace(train, descriptors={name: -values for name, values in train.descriptors.items()})
     turned = dataclasses.replace(steps, changes=upside_down)
-    found = attribute_learning.learn_direction(BY_NAME["bright"], few, turned, judge)
+    found = selection.learn_direction(BY_NAME["bright"], few, turned, judge)
     assert isinstance(found, str) and found.startswith("spectral_centroid rises on no more than ")
 
 
 def test_the_candidate_that_raises_on_the_most_notes_is_chosen():
-    class Known(attribute_effects.Judge):
+    class Known(calibration.Judge):
         """Knows on how many of a hundred notes each axis rises, at a length of 1 and at half of it, and how much."""
 
         def __init__(self):
@@ -417,9 +411,9 @@ def test_the_candidate_that_raises_on_the_most_notes_is_chosen():
 
 def test_what_is_missed_counts():
     good = {"rises": 0.95, "pitch_kept": 1.0, "family_kept": None, "deviations": 0.98}
-    assert attribute_learning.missed(good) == {}
+    assert selection.missed(good) == {}
     bad = {"rises": 0.8, "family_kept": 0.7, "deviations": 0.4}
-    assert attribute_learning.missed(good | bad | {"pitch_kept": 0.98}) == bad
+    assert selection.missed(good | bad | {"pitch_kept": 0.98}) == bad
 
 
 def test_a_turned_direction_says_so():
@@ -437,9 +431,9 @@ def test_a_turned_direction_says_so():
             tried.append(direction)
             return direction, {"rises": 0.95, "pitch_kept": 1.0, "family_kept": next(kept), "deviations": 0.9}
 
-    entry = attribute_learning.learn_direction(BY_NAME["bright"], notes, steps, Listener())
+    entry = selection.learn_direction(BY_NAME["bright"], notes, steps, Listener())
     assert len(tried) == 5 and entry["effect"]["family_kept"] == 0.9
-    for dearness, turned in zip(attribute_learning.TURNED, tried[3:], strict=True):
+    for dearness, turned in zip(selection.TURNED, tried[3:], strict=True):
         np.testing.assert_allclose(turned, steps.away_from_families(tried[1], dearness))
     np.testing.assert_allclose(entry["direction"], tried[4], atol=1e-5)
     assert entry["learnt_from"].startswith("top against bottom quarter of spectral_centroid")
@@ -468,7 +462,7 @@ def test_a_flag_is_followed_where_it_moves_far_enough(flags, rises, used):
             return direction, {"rises": share, "pitch_kept": 1.0, "family_kept": 0.9, "deviations": reached}
 
     steps = linear_steps(np.eye(6)[0])
-    entry = attribute_learning.learn_direction(BY_NAME["bright"], notes, steps, Listener())
+    entry = selection.learn_direction(BY_NAME["bright"], notes, steps, Listener())
     assert entry["learnt_from"].startswith(used) and len(tried) == 1 + len(rises)
     assert entry["learnt_from"].endswith(" (the flag bright: deviations 0.7)") == bool(rises)
     if rises:
@@ -484,7 +478,7 @@ def test_an_effect_that_is_not_heard_has_no_merit():
     ordered = [does_nothing, misses_two, moves_the_family, moves_the_family | {"family_kept": 0.75}]
     ordered += [good | {"deviations": 0.6, "rises": 1.0}, good | {"deviations": 0.8}]
     ordered.append(good | {"rises": 0.96})
-    merits = [attribute_learning.merit(effect) for effect in ordered]
+    merits = [selection.merit(effect) for effect in ordered]
     assert merits == sorted(merits) and len(set(merits)) == len(merits)
 
 

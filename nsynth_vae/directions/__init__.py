@@ -1,0 +1,1 @@
+"""Learning of attribute directions in the latent space."""
