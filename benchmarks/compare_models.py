@@ -39,8 +39,8 @@ from nsynth_vae.data.open_sources import open_sources
 from nsynth_vae.data.readers.transposed import with_transposed
 from nsynth_vae.data.source import BadNotes, NoteTable
 from nsynth_vae.data.splits import select
+from nsynth_vae.evaluation.probes import family_accuracy, pitch_accuracy, pitch_r2
 from nsynth_vae.evaluation.systems import ask_for_other_pitches
-from nsynth_vae.probes import family_accuracy, pitch_accuracy, pitch_r2
 
 if TYPE_CHECKING:
     import tensorflow as tf

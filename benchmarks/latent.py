@@ -159,7 +159,7 @@ class _Bench:
 
     def arithmetic(self, names: list[str], count: int, controls: int) -> list[dict]:
         """Returns a row for each of these directions."""
-        from nsynth_vae import classifier
+        from nsynth_vae.evaluation import classifier
 
         generator = np.random.default_rng([self.seed, 3])
         notes = generator.permutation(len(self.table))[:count]

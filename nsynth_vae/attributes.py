@@ -208,8 +208,8 @@ def load_hearing(model: Deployed, folder: pathlib.Path | None = None) -> Callabl
     Raises:
         InputError: if the folder is not a classifier's.
     """
-    from nsynth_vae import classifier
     from nsynth_vae.config import AudioConfig
+    from nsynth_vae.evaluation import classifier
 
     audio = AudioConfig()
     same = (model.config.sample_rate, model.config.num_samples) == (audio.sample_rate, audio.num_samples)

@@ -113,7 +113,7 @@ def evaluate(options: Options, *, log: Callable[[str], None] = print) -> dict:
     _check(options)
     from nsynth_vae.cli.progress import Progress
     from nsynth_vae.data.source import BadNotes
-    from nsynth_vae.evaluation import examples, latent_space, measure, page, summary, systems, tables
+    from nsynth_vae.evaluation import examples, html_report, latent_probes, markdown_report, measure, summary, systems
     from nsynth_vae.evaluation.notes import open_notes, read_folder
 
     config = AudioConfig()
@@ -137,7 +137,7 @@ def evaluate(options: Options, *, log: Callable[[str], None] = print) -> dict:
     asked = systems.true_mel_systems(notes)
     z = None
     if model:
-        z = latent_space.encode(notes, model)
+        z = latent_probes.encode(notes, model)
         asked += systems.model_systems(notes, model, z, seed=options.seed, pairs=options.pairs)
     if sounds is not None:
         asked.append(systems.folder_system(notes, sounds))
@@ -145,7 +145,7 @@ def evaluate(options: Options, *, log: Callable[[str], None] = print) -> dict:
     latent = None
     if model:
         bar = Progress("Probing")
-        latent = latent_space.measure(notes, model, z, seed=options.seed, progress=bar.to)
+        latent = latent_probes.measure(notes, model, z, seed=options.seed, progress=bar.to)
         bar.close()
     name = model.name if model else options.audio_dir.resolve().name
     result = summary.rounded(
@@ -155,7 +155,7 @@ def evaluate(options: Options, *, log: Callable[[str], None] = print) -> dict:
             "definitions": {
                 "measures": summary.DEFINITIONS,
                 "systems": summary.SYSTEM_DEFINITIONS,
-                "timbre_space": latent_space.DEFINITIONS,
+                "timbre_space": latent_probes.DEFINITIONS,
             },
             "systems": summary.summarize(judged, seed=options.seed),
             "latent": latent,
@@ -165,13 +165,13 @@ def evaluate(options: Options, *, log: Callable[[str], None] = print) -> dict:
         }
     )
     log("Writing the report")
-    report = tables.report(result)
+    report = markdown_report.report(result)
     sections = examples.make_sections(asked, judged, table)
     output = options.output or REPORTS / name
     _write(
         output,
         {
-            "report.html": page.page(report, sections, config),
+            "report.html": html_report.page(report, sections, config),
             "report.md": report,
             "metrics.json": json.dumps(result, indent=2) + "\n",
         },
@@ -200,7 +200,7 @@ def _load_model(options: Options):
 
 
 def _load_classifier(options: Options):
-    from nsynth_vae import classifier
+    from nsynth_vae.evaluation import classifier
 
     if options.classifier is None and not classifier.SHIPPED.exists():
         return None

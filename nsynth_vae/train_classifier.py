@@ -16,8 +16,8 @@ from nsynth_vae.training import options as training_options
 from nsynth_vae.training.run import TrainingRun, python
 
 if TYPE_CHECKING:
-    from nsynth_vae.classifier import Classifier
     from nsynth_vae.data.batching.audio_batches import AudioNotes
+    from nsynth_vae.evaluation.classifier import Classifier
     from nsynth_vae.training.examples import Examples, Media
 
 DEFAULT_MINUTES = 10.0
@@ -90,8 +90,8 @@ class _Run(TrainingRun):
 
     def opener(self, count: int) -> Callable[..., AudioNotes]:
         """Returns what opens audio and labels: from memory, or streamed."""
-        from nsynth_vae.classifier import LABELS
         from nsynth_vae.data.batching.audio_batches import audio_megabytes, open_audio
+        from nsynth_vae.evaluation.classifier import LABELS
 
         config, options = self.config.audio, self.options
         megabytes = audio_megabytes(count, config)
@@ -105,7 +105,7 @@ class _Run(TrainingRun):
 
     def make_model(self, config: ClassificationConfig) -> Classifier:
         """Makes the model."""
-        from nsynth_vae.classifier import Classifier
+        from nsynth_vae.evaluation.classifier import Classifier
 
         return Classifier(config)
 
@@ -132,7 +132,7 @@ class _Run(TrainingRun):
 
     def definitions(self) -> dict[str, str]:
         """Returns the measures' units and what they are."""
-        from nsynth_vae.classifier import DEFINITIONS
+        from nsynth_vae.evaluation.classifier import DEFINITIONS
 
         return DEFINITIONS
 

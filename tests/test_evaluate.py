@@ -39,7 +39,7 @@ def model(tmp_path_factory):
 @pytest.fixture(scope="module")
 def classifier(tmp_path_factory):
     """An untrained classifier's folder."""
-    from nsynth_vae.classifier import Classifier
+    from nsynth_vae.evaluation.classifier import Classifier
 
     folder = tmp_path_factory.mktemp("classifiers") / "untrained"
     folder.mkdir()
@@ -225,7 +225,7 @@ def test_shuffled_audio_gives_chance(data, tmp_path):
 
 
 def test_without_a_classifier_its_figures_are_left_out(data, tmp_path, monkeypatch):
-    from nsynth_vae import classifier
+    from nsynth_vae.evaluation import classifier
 
     monkeypatch.setattr(classifier, "SHIPPED", tmp_path / "none")
     options = evaluate.Options(audio_dir=tmp_path)

@@ -8,9 +8,10 @@ import pathlib
 import numpy as np
 import pytest
 
-from nsynth_vae import classifier, pretrained, timbre_model
+from nsynth_vae import pretrained, timbre_model
 from nsynth_vae.analysis import descriptors, pitch
 from nsynth_vae.config import AudioConfig
+from nsynth_vae.evaluation import classifier
 from nsynth_vae.notes import FAMILIES
 from nsynth_vae.synthesis import synthesizer
 

@@ -13,8 +13,9 @@ import pytest
 import soundfile
 import synthetic
 
-from nsynth_vae import classifier, train_classifier
+from nsynth_vae import train_classifier
 from nsynth_vae.config import ClassificationConfig, SynthesisConfig
+from nsynth_vae.evaluation import classifier
 
 FAST = ["--channels", "4", "--feature-dim", "8", "--batch-size", "8"]
 

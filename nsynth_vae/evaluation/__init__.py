@@ -1,1 +1,1 @@
-"""What `python -m nsynth_vae.evaluate` is made of: notes, systems that play them, measures, tables and pages."""
+"""Evaluation of systems that play notes: measures, probes, reports."""

@@ -19,7 +19,7 @@ from nsynth_vae.evaluation.notes import Notes, family_names
 from nsynth_vae.evaluation.systems import System
 
 if TYPE_CHECKING:
-    from nsynth_vae.classifier import Classifier
+    from nsynth_vae.evaluation.classifier import Classifier
 
 DISTANCES = ("lsd_db", "mss", "log_mel_l1")
 

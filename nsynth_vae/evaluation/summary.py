@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nsynth_vae import __version__, distributions
+from nsynth_vae import __version__
 from nsynth_vae.analysis import metrics
+from nsynth_vae.evaluation import set_distances
 from nsynth_vae.evaluation.measure import Judged, Record
 from nsynth_vae.evaluation.systems import GRIFFIN_LIM_ITERATIONS, REAL, STEPS, TITLES
 
@@ -31,7 +32,7 @@ DEFINITIONS: dict[str, str] = {
     "frechet_distance": f"{_OWN}: Frechet distance (Heusel et al. 2017) of its features of half of the real notes from "
     f"those of the system's sounds of the other half, mean over {HALVES} seeded halvings. That of the real notes "
     "themselves is the floor",
-    "ndb_50": f"{_OWN}: share of {distributions.NDB_BINS} clusters of the same features that are significantly fuller "
+    "ndb_50": f"{_OWN}: share of {set_distances.NDB_BINS} clusters of the same features that are significantly fuller "
     "or emptier (NDB/K, Richardson and Weiss 2018; level 0.05), of the same halves. That of the real notes is the "
     "floor; with fewer than a thousand notes the counts of a cluster are so small that few differences are significant",
 }
@@ -140,9 +141,9 @@ def _halved(real: Judged, part: Judged, seed: int) -> list[tuple[np.ndarray, np.
 def _set_distances(pairs: list[tuple[np.ndarray, np.ndarray]], seed: int) -> tuple[list[float], list[float]]:
     """Returns the Frechet distances and the NDBs of pairs of sets; none where a set is too small."""
     enough = all(min(len(one), len(two)) > 1 for one, two in pairs)
-    many = enough and all(len(one) >= distributions.NDB_BINS for one, _ in pairs)
-    frechet = [distributions.frechet_distance(one, two) for one, two in pairs] if enough else []
-    return frechet, [distributions.ndb(one, two, seed=seed) for one, two in pairs] if many else []
+    many = enough and all(len(one) >= set_distances.NDB_BINS for one, _ in pairs)
+    frechet = [set_distances.frechet_distance(one, two) for one, two in pairs] if enough else []
+    return frechet, [set_distances.ndb(one, two, seed=seed) for one, two in pairs] if many else []
 
 
 def versions() -> dict[str, str]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nsynth_vae import probes
+from nsynth_vae.evaluation import probes
 
 RNG = np.random.default_rng(1)
 PITCH = RNG.integers(40, 50, 600)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import linalg, stats
 
-from nsynth_vae import distributions
-from nsynth_vae.distributions import frechet_distance, frechet_distance_of_gaussians, ndb, proportions_differ
+from nsynth_vae.evaluation import set_distances
+from nsynth_vae.evaluation.set_distances import frechet_distance, frechet_distance_of_gaussians, ndb, proportions_differ
 
 RNG = np.random.default_rng(0)
 FEATURES = RNG.standard_normal([400, 8]) @ RNG.standard_normal([8, 8]) + RNG.standard_normal(8)
@@ -58,7 +58,7 @@ def test_frechet_distance_of_fewer_notes_than_features():
 
 def test_ndb_of_one_distribution_is_about_the_level_of_the_test():
     reference, other = RNG.standard_normal([2, 5000, 4])
-    assert ndb(reference, other) < 3 * distributions.NDB_LEVEL
+    assert ndb(reference, other) < 3 * set_distances.NDB_LEVEL
 
 
 def test_ndb_of_another_distribution_is_high():
@@ -79,7 +79,7 @@ def test_two_proportions_are_tested_as_by_the_chi_square(first, second):
     """Of two proportions, the squared z is the chi-square of the 2 x 2 table without continuity correction."""
     counts = np.array([[first, 200 - first], [second, 200 - second]])
     p = stats.chi2_contingency(counts, correction=False).pvalue
-    np.testing.assert_array_equal(proportions_differ(*counts), [p < distributions.NDB_LEVEL] * 2)
+    np.testing.assert_array_equal(proportions_differ(*counts), [p < set_distances.NDB_LEVEL] * 2)
 
 
 def test_a_cluster_that_both_sets_leave_empty_does_not_differ():

@@ -6,9 +6,9 @@ import pytest
 import synthetic
 import tensorflow as tf
 
-from nsynth_vae import classifier
-from nsynth_vae.classifier import LABELS, Classifier
 from nsynth_vae.config import ClassificationConfig, ClassifierConfig, InputError
+from nsynth_vae.evaluation import classifier
+from nsynth_vae.evaluation.classifier import LABELS, Classifier
 from nsynth_vae.notes import UNKNOWN
 
 CONFIG = ClassificationConfig(classifier=ClassifierConfig(channels=4, feature_dim=8))

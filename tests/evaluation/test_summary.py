@@ -12,7 +12,7 @@ import synthetic
 from nsynth_vae.analysis import metrics
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.source import NoteTable
-from nsynth_vae.evaluation import examples, measure, page, summary, systems, tables
+from nsynth_vae.evaluation import examples, html_report, markdown_report, measure, summary, systems
 from nsynth_vae.evaluation.measure import Judged
 from nsynth_vae.evaluation.notes import family_names
 from nsynth_vae.notes import parse_note_str
@@ -168,7 +168,7 @@ def test_a_picture_is_upright():
     config = AudioConfig()
     log_mel = np.full([config.num_frames, config.num_mel_bins], -1.3, np.float32)
     log_mel[:10, :5] = 1.0
-    with PIL.Image.open(io.BytesIO(page.png(log_mel, 1.0, config))) as picture:
+    with PIL.Image.open(io.BytesIO(html_report.png(log_mel, 1.0, config))) as picture:
         pixels = np.asarray(picture.convert("RGB"), int).sum(axis=2)
     assert pixels.shape == (config.num_mel_bins, config.num_frames)
     assert pixels[-5:, :10].min() > 550 and pixels[:-5].max() < 10 and pixels[:, 10:].max() < 10
@@ -176,15 +176,15 @@ def test_a_picture_is_upright():
 
 def test_a_player_has_the_sound_itself():
     note = synthetic.tone(60)
-    content = page.flac(note, 16000)
+    content = html_report.flac(note, 16000)
     audio, sample_rate = soundfile.read(io.BytesIO(content), dtype="float32")
     assert sample_rate == 16000 and np.abs(audio - note).max() <= 2**-15
     assert soundfile.info(io.BytesIO(content)).format == "FLAC" and len(content) < note.size * 2
 
 
 def test_markdown_becomes_html():
-    text = tables.table(["", "`a`"], [["x < y", "1.0"]])
-    assert page.to_html(f"# A & B\n\n{text}\n\nEnd of `it`.") == (
+    text = markdown_report.table(["", "`a`"], [["x < y", "1.0"]])
+    assert html_report.to_html(f"# A & B\n\n{text}\n\nEnd of `it`.") == (
         "<h1>A &amp; B</h1>\n<table>\n<tr><th></th><th><code>a</code></th></tr>\n"
         "<tr><td>x &lt; y</td><td>1.0</td></tr>\n</table>\n<p>End of <code>it</code>.</p>"
     )
@@ -196,10 +196,10 @@ def test_tables_leave_out_what_no_system_has():
         "bad": {"title": "broken", "sounds": 2, "measures": {"mss": {"mean": None, "median": 1.0, "sounds": 2}}},
         "way": {"title": "between", "sounds": 9, "measures": {"in_tune": {"mean": 0.875, "sounds": 9}}},
     }
-    assert tables.systems_table(rows, ("lsd_db", "mss")).splitlines() == [
+    assert markdown_report.systems_table(rows, ("lsd_db", "mss")).splitlines() == [
         "|  | sounds | mss |",
         "| --- | --- | --- |",
         "| real notes | 2 | 0.00 / 0.00 |",
         "| broken | 2 | not finite |",
     ]
-    assert tables.systems_table(rows, ("in_tune",)).splitlines()[-1] == "| between | 9 | 87.5% |"
+    assert markdown_report.systems_table(rows, ("in_tune",)).splitlines()[-1] == "| between | 9 | 87.5% |"
