@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _export_from(parsed: argparse.Namespace) -> None:
-    from nsynth_vae import export_report
+    from nsynth_vae.exporters import report as export_report
 
     vae, config = load_model(parsed.model)
     # Before anything is written: what is wrong with the notes is to be said now.
@@ -186,7 +186,7 @@ def export_model(
     report = report or (lambda line: None)
     _next_version(exports_dir, version)
     with publishing.aside(exports_dir) as folder:
-        from nsynth_vae import saved_model, signatures, tflite
+        from nsynth_vae.exporters import saved_model, signatures, tflite
         from nsynth_vae.synthesis import synthesizer as harmonic_noise
 
         encoder, decoder = signatures.float32_layers(vae, config)

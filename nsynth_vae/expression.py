@@ -45,7 +45,7 @@ class Sum:
         z, name = self.base.astype(np.float64), str(self)
         for weight, direction in self.directions:
             z = latent.apply(z, direction.z, weight)
-        from nsynth_vae.input_checks import LARGEST_Z
+        from nsynth_vae.exporters.input_checks import LARGEST_Z
 
         if not np.max(np.abs(z)) <= LARGEST_Z:
             raise InputError(

@@ -288,7 +288,7 @@ def _check(
 
 
 def _check_far(z: np.ndarray) -> None:
-    from nsynth_vae.input_checks import LARGEST_Z
+    from nsynth_vae.exporters.input_checks import LARGEST_Z
 
     farthest = np.max(np.abs(z))
     if not farthest <= LARGEST_Z:

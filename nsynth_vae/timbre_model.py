@@ -163,7 +163,7 @@ def load_exports(path: str | os.PathLike) -> Deployed:
 
 
 def _load_version(exports: pathlib.Path, version: int) -> Deployed:
-    from nsynth_vae.saved_model import EXTRA, FACTS
+    from nsynth_vae.exporters.saved_model import EXTRA, FACTS
 
     folders = {part: exports / part / str(version) for part in PARTS}
     facts = _read_facts(folders["encoder"] / EXTRA / FACTS)
@@ -179,7 +179,7 @@ def _load_version(exports: pathlib.Path, version: int) -> Deployed:
 
 def _version_of(exports: pathlib.Path, fingerprint: str) -> int | None:
     """Returns the newest version of both SavedModels that was made of the model with this fingerprint."""
-    from nsynth_vae.saved_model import EXTRA, FACTS
+    from nsynth_vae.exporters.saved_model import EXTRA, FACTS
 
     both = set.intersection(*(set(_versions(exports / part)) for part in PARTS))
     for version in sorted(both, reverse=True):

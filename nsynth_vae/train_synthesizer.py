@@ -127,8 +127,8 @@ class _Run(TrainingRun):
 
     def write_results(self) -> None:
         """Writes resyntheses beside the originals and Griffin-Lim, and the synthesizer as TFLite."""
+        from nsynth_vae.exporters.tflite import export_synthesizer
         from nsynth_vae.synthesis.synthesizer import TFLITE
-        from nsynth_vae.tflite import export_synthesizer
         from nsynth_vae.training import examples as showcase
 
         showcase.write_resyntheses(self.trainer.model, self.examples, self.folder)

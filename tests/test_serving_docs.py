@@ -20,8 +20,9 @@ from google.protobuf import text_format
 from small_models import make_inputs, make_vae
 from tensorflow_serving.config import model_server_config_pb2
 
-from nsynth_vae import export, saved_model, signatures
+from nsynth_vae import export
 from nsynth_vae.config import Config, ModelConfig
+from nsynth_vae.exporters import saved_model, signatures
 from nsynth_vae.synthesis import synthesizer
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -168,7 +169,7 @@ def test_saved_model_cli_examples(folder, models) -> None:
 
 def test_table_of_checks_has_the_limits() -> None:
     """The page's numbers are the code's."""
-    from nsynth_vae import input_checks
+    from nsynth_vae.exporters import input_checks
 
     limits = input_checks.LOUDEST, input_checks.LARGEST_LOG_MEL, input_checks.LARGEST_Z
     assert f"no value beyond {limits[0]:g}" in PAGE

@@ -12,8 +12,9 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from nsynth_vae import features, input_checks
+from nsynth_vae import features
 from nsynth_vae.config import AudioConfig, Config
+from nsynth_vae.exporters import input_checks
 from nsynth_vae.model.vae import VAE, Decoder, Encoder
 
 Endpoint = tuple[Callable[..., dict[str, tf.Tensor]], list[tf.TensorSpec]]

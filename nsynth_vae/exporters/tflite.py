@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae import flatbuffer, lite_signatures
 from nsynth_vae.config import Config, InputError
+from nsynth_vae.exporters import tflite_quantization, tflite_signatures
 from nsynth_vae.publishing import aside, publish, quiet
 
 if TYPE_CHECKING:
     import keras
 
+    from nsynth_vae.exporters.signatures import Endpoint
     from nsynth_vae.model.vae import Decoder, Encoder
-    from nsynth_vae.signatures import Endpoint
     from nsynth_vae.synthesis.synthesizer import Synthesizer
 
 KINDS = ("float32", "float16", "int8")
@@ -77,8 +77,8 @@ def write_models(
     folder.mkdir(parents=True, exist_ok=True)
     networks = {"encoder": [encoder], "decoder": [decoder, *([synthesizer] if synthesizer else [])]}
     endpoints = {
-        "encoder": lite_signatures.encoder_endpoint(encoder, config),
-        "decoder": lite_signatures.decoder_endpoint(decoder, config, synthesizer),
+        "encoder": tflite_signatures.encoder_endpoint(encoder, config),
+        "decoder": tflite_signatures.decoder_endpoint(decoder, config, synthesizer),
     }
     paths = {}
     for model, endpoint in endpoints.items():
@@ -93,7 +93,7 @@ def write_models(
             else:
                 plan = _plan(kind, networks[model], rest="float16", exact=[decoder.template])
             paths[f"{model}_{kind}"] = folder / f"{model}_{kind}.tflite"
-            paths[f"{model}_{kind}"].write_bytes(flatbuffer.rewrite(content, notes={FACTS: text}, plan=plan))
+            paths[f"{model}_{kind}"].write_bytes(tflite_quantization.rewrite(content, notes={FACTS: text}, plan=plan))
     return paths
 
 
@@ -106,7 +106,7 @@ def read_facts(path: str | os.PathLike) -> dict[str, object]:
         InputError: if the file cannot be read, is no TFLite file, or has no facts.
     """
     try:
-        text = flatbuffer.read_note(pathlib.Path(path).read_bytes(), FACTS)
+        text = tflite_quantization.read_note(pathlib.Path(path).read_bytes(), FACTS)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}, expected a TFLite file") from error
     except ValueError as error:
@@ -125,7 +125,9 @@ def export_synthesizer(synthesizer: Synthesizer, path: str | os.PathLike) -> Non
     path = pathlib.Path(path)
     with aside(path.parent) as folder:
         plan = _plan("float16", [synthesizer], rest="float16")
-        content = flatbuffer.rewrite(convert(lite_signatures.synthesizer_endpoint(synthesizer)), notes={}, plan=plan)
+        content = tflite_quantization.rewrite(
+            convert(tflite_signatures.synthesizer_endpoint(synthesizer)), notes={}, plan=plan
+        )
         (folder / "tflite").write_bytes(content)
         publish(folder / "tflite", path)
 
@@ -170,7 +172,7 @@ def _plan(
     *,
     rest: str,
     exact: Sequence[np.ndarray] = (),
-) -> flatbuffer.Plan | None:
+) -> tflite_quantization.Plan | None:
     """Returns how to keep a file's constants: the networks' weights as `kind`, other large ones but `exact` as `rest`.
 
     Weights are known by their values. The converter multiplies some by a gain for each output, so what is compared is

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from nsynth_vae import features
 from nsynth_vae.config import AudioConfig, Config
+from nsynth_vae.exporters.signatures import Endpoint
 from nsynth_vae.model.vae import Decoder, Encoder
-from nsynth_vae.signatures import Endpoint
 from nsynth_vae.synthesis import spectral_ops
 from nsynth_vae.synthesis.synthesizer import Synthesizer
 

@@ -13,7 +13,8 @@ import tensorflow as tf
 from small_models import AUDIO, CONFIG, make_inputs, make_vae
 from tensorflow_serving.apis import prediction_log_pb2
 
-from nsynth_vae import export, features, saved_model, signatures
+from nsynth_vae import export, features
+from nsynth_vae.exporters import saved_model, signatures
 from nsynth_vae.synthesis import synthesizer as harmonic_noise
 
 C_API = pathlib.Path(__file__).with_name("c_api.py")

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae import __version__, flatbuffer
+from nsynth_vae import __version__
 from nsynth_vae.analysis import metrics
 from nsynth_vae.config import Config, write_text
+from nsynth_vae.exporters import tflite_quantization
 from nsynth_vae.publishing import quiet
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def measure(
     Raises:
         ValueError: if there are no notes, or their arrays do not fit together.
     """
-    from nsynth_vae.tflite import FILES
+    from nsynth_vae.exporters.tflite import FILES
 
     _check(notes, config)
     expected = _by_keras(vae, config, notes)
@@ -153,7 +154,8 @@ def _check(notes: Mapping[str, np.ndarray], config: Config) -> None:
 
 def _by_keras(vae: VAE, config: Config, notes: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Returns what Keras computes in float32, by the outputs' names; `audio` only if there is a synthesizer."""
-    from nsynth_vae import features, signatures
+    from nsynth_vae import features
+    from nsynth_vae.exporters import signatures
     from nsynth_vae.synthesis import synthesizer as harmonic_noise
 
     encoder, decoder = signatures.float32_layers(vae, config)
@@ -191,7 +193,7 @@ def _measured_file(
         milliseconds.append(1000.0 * (time.perf_counter() - started))
     file = {
         "megabytes": len(content) / 1e6,
-        "operators": flatbuffer.operators(content),
+        "operators": tflite_quantization.operators(content),
         "milliseconds": float(np.median(milliseconds[_WARM_UP:])),
         "errors": {name: {"max": float(off.max()), "mean": float(off.mean())} for name, off in differences.items()},
     }

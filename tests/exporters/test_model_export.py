@@ -15,8 +15,9 @@ import pytest
 import tensorflow as tf
 from small_models import AUDIO, CONFIG, SMALL, make_inputs, make_vae, sound
 
-from nsynth_vae import export, features, publishing, saved_model, signatures, tflite
+from nsynth_vae import export, features, publishing
 from nsynth_vae.config import AudioConfig, Config, InputError, ModelConfig
+from nsynth_vae.exporters import saved_model, signatures, tflite
 from nsynth_vae.model.vae import VAE
 from nsynth_vae.synthesis import griffin_lim, synthesizer
 

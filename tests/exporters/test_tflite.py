@@ -11,8 +11,9 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from small_models import AUDIO, CONFIG, SMALL, make_inputs, make_vae, sound
 
-from nsynth_vae import export, features, flatbuffer, lite_signatures, tflite
+from nsynth_vae import export, features
 from nsynth_vae.config import AudioConfig, Config, InputError, ModelConfig
+from nsynth_vae.exporters import tflite, tflite_quantization, tflite_signatures
 from nsynth_vae.synthesis import synthesizer as harmonic_noise
 
 WIDE = Config(model=ModelConfig(latent_dim=6, channels=48))
@@ -148,7 +149,7 @@ def test_the_contracts_files(written) -> None:
     for stem, path in paths.items():
         assert path.name == f"{stem}.tflite"
         takes, gives = details(path)
-        operators = flatbuffer.operators(path.read_bytes())
+        operators = tflite_quantization.operators(path.read_bytes())
         assert all(name.isupper() and name != "CUSTOM" for name in operators), operators
         assert ("DEQUANTIZE" in operators) == (not stem.endswith("32") and stem != "encoder_int8")
         if stem.startswith("encoder"):
@@ -252,7 +253,7 @@ def test_synthesizer(tmp_path: pathlib.Path) -> None:
     assert [item.name for item in tmp_path.iterdir()] == ["synthesizer.tflite"]
     data = make_inputs()
     for file in (shipped, tmp_path / "synthesizer.tflite"):
-        assert all(name.isupper() for name in flatbuffer.operators(file.read_bytes()))
+        assert all(name.isupper() for name in tflite_quantization.operators(file.read_bytes()))
         takes, gives = details(file)
         assert takes == {"log_mel": ([1, 251, 128], np.float32), "pitch": ([1], np.int32)} and list(gives) == ["audio"]
         run = Interpreter(str(file), num_threads=1).get_signature_runner("serving_default")
@@ -286,7 +287,7 @@ def test_other_features(tmp_path: pathlib.Path, audio: AudioConfig) -> None:
         assert list(details(paths[f"decoder_{kind}"])[1]) == ["log_mel"]
     notes = np.random.default_rng(0).normal(size=(1, audio.num_samples)).astype(np.float32) * 0.1
     expected = features.log_mel(notes, audio)
-    np.testing.assert_allclose(lite_signatures.log_mel(notes, audio), expected, atol=1e-4)
+    np.testing.assert_allclose(tflite_signatures.log_mel(notes, audio), expected, atol=1e-4)
     run = Interpreter(str(paths["encoder_float32"])).get_signature_runner("serving_default")
     np.testing.assert_allclose(run(audio=notes)["z_mean"], vae.encoder(expected)[0], atol=1e-4)
 

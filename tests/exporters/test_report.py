@@ -12,8 +12,10 @@ import pytest
 from small_models import CONFIG, SMALL, make_inputs, make_vae
 from small_models import sound as synthesized
 
-from nsynth_vae import export, export_report, tflite
+from nsynth_vae import export
 from nsynth_vae.analysis import metrics
+from nsynth_vae.exporters import report as export_report
+from nsynth_vae.exporters import tflite
 from nsynth_vae.synthesis import synthesizer as harmonic_noise
 
 EXAMPLE = pathlib.Path(__file__).parents[1] / "examples" / "decode_tflite.py"

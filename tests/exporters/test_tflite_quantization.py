@@ -9,7 +9,7 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from nsynth_vae import flatbuffer
+from nsynth_vae.exporters import tflite_quantization
 from nsynth_vae.publishing import quiet
 
 RNG = np.random.default_rng(0)
@@ -46,12 +46,19 @@ def planned(kind: str, shape: tuple[int, ...]):
 def test_a_note_is_read_back_and_nothing_else_changes() -> None:
     """Not the outputs' last bit, nor what the converter wrote in the metadata."""
     before = converted()
-    after = flatbuffer.rewrite(before, notes={"a.json": '{"é": 1}', "b": "two\nlines"})
-    assert flatbuffer.read_note(after, "a.json") == '{"é": 1}' and flatbuffer.read_note(after, "b") == "two\nlines"
-    assert flatbuffer.read_note(after, "c") is None and flatbuffer.read_note(before, "a.json") is None
+    after = tflite_quantization.rewrite(before, notes={"a.json": '{"é": 1}', "b": "two\nlines"})
+    assert (
+        tflite_quantization.read_note(after, "a.json") == '{"é": 1}'
+        and tflite_quantization.read_note(after, "b") == "two\nlines"
+    )
+    assert tflite_quantization.read_note(after, "c") is None and tflite_quantization.read_note(before, "a.json") is None
     for name, value in run(before).items():
         np.testing.assert_array_equal(run(after)[name], value)
-    assert flatbuffer.operators(before) == flatbuffer.operators(after) == {"FULLY_CONNECTED": 1, "MUL": 1}
+    assert (
+        tflite_quantization.operators(before)
+        == tflite_quantization.operators(after)
+        == {"FULLY_CONNECTED": 1, "MUL": 1}
+    )
 
     def metadata(content: bytes) -> dict[bytes, bytes]:
         model = schema.ModelT.InitFromPackedBuf(content, 0)
@@ -65,31 +72,31 @@ def test_a_note_is_read_back_and_nothing_else_changes() -> None:
 @pytest.mark.parametrize("plan", [None, planned("float16", (48, 32)), planned("int8", (48, 32))])
 def test_constants_are_aligned(plan) -> None:
     """The schema promises 16 bytes to runtimes that read constants in place."""
-    content = flatbuffer.rewrite(converted(), notes={"a": "x" * 5, "b": "y" * 3}, plan=plan)
+    content = tflite_quantization.rewrite(converted(), notes={"a": "x" * 5, "b": "y" * 3}, plan=plan)
     model, data = schema.Model.GetRootAs(content, 0), np.frombuffer(content, np.uint8)
     buffers = [model.Buffers(i).DataAsNumpy() for i in range(model.BuffersLength())]
     places = [part.ctypes.data - data.ctypes.data for part in buffers if isinstance(part, np.ndarray)]
-    assert len(places) >= 4 and all(place % flatbuffer.ALIGNMENT == 0 for place in places)
+    assert len(places) >= 4 and all(place % tflite_quantization.ALIGNMENT == 0 for place in places)
 
 
 def test_float16_constants() -> None:
     """What the file computes is what the rounded constants give; the others stay exact, and the file shrinks."""
     before = converted()
-    after = flatbuffer.rewrite(before, notes={}, plan=planned("float16", (48, 32)))
-    assert flatbuffer.operators(after) == {"DEQUANTIZE": 1, "FULLY_CONNECTED": 1, "MUL": 1}
+    after = tflite_quantization.rewrite(before, notes={}, plan=planned("float16", (48, 32)))
+    assert tflite_quantization.operators(after) == {"DEQUANTIZE": 1, "FULLY_CONNECTED": 1, "MUL": 1}
     found = run(after)
     np.testing.assert_allclose(found["product"], X @ WEIGHTS.astype(np.float16).astype(np.float32), atol=1e-5)
     np.testing.assert_array_equal(found["scaled"][0], TABLE)
     assert len(before) - len(after) > WEIGHTS.size * 2 - 600
-    everything = run(flatbuffer.rewrite(before, notes={}, plan=lambda values: "float16"))
+    everything = run(tflite_quantization.rewrite(before, notes={}, plan=lambda values: "float16"))
     np.testing.assert_array_equal(everything["scaled"][0], TABLE.astype(np.float16).astype(np.float32))
 
 
 def test_int8_weights() -> None:
     """A scale for each output, symmetric; the runtime that this needs is named, and the product is near."""
     before = converted()
-    after = flatbuffer.rewrite(before, notes={}, plan=planned("int8", (48, 32)))
-    assert flatbuffer.operators(after) == {"FULLY_CONNECTED": 1, "MUL": 1}
+    after = tflite_quantization.rewrite(before, notes={}, plan=planned("int8", (48, 32)))
+    assert tflite_quantization.operators(after) == {"FULLY_CONNECTED": 1, "MUL": 1}
     model = schema.ModelT.InitFromPackedBuf(after, 0)
     (weights,) = (tensor for tensor in model.subgraphs[0].tensors if tensor.type == schema.TensorType.INT8)
     stored = model.buffers[weights.buffer].data.view(np.int8).reshape(weights.shape)
@@ -97,7 +104,7 @@ def test_int8_weights() -> None:
     np.testing.assert_allclose(scale, np.abs(WEIGHTS).max(axis=0) / 127, rtol=1e-6)
     assert np.abs(stored * scale[:, None] - WEIGHTS.T).max() <= scale.max() * 0.501
     assert list(weights.quantization.zeroPoint) == [0] * 48 and weights.quantization.quantizedDimension == 0
-    assert flatbuffer.read_note(after, "min_runtime_version").rstrip("\0") == "2.17.0"
+    assert tflite_quantization.read_note(after, "min_runtime_version").rstrip("\0") == "2.17.0"
     assert len(before) - len(after) > WEIGHTS.size * 3 - 1400
     found = run(after)
     assert 1e-4 < np.abs(found["product"] - X @ WEIGHTS).max() < 0.05 * np.abs(X @ WEIGHTS).max()
@@ -107,16 +114,16 @@ def test_int8_weights() -> None:
 def test_int8_is_for_weights_alone() -> None:
     """Any other constant is refused by name."""
     with pytest.raises(ValueError, match="found no convolution's or product's weights, expected to"):
-        flatbuffer.rewrite(converted(), notes={}, plan=planned("int8", (48,)))
+        tflite_quantization.rewrite(converted(), notes={}, plan=planned("int8", (48,)))
 
 
 @pytest.mark.parametrize("content", [b"", b"TFL3", b"not a model at all", converted()[:2000], converted()[:40]])
 def test_what_is_no_tflite_file(content: bytes) -> None:
     """Or half of one."""
     for function in (
-        lambda: flatbuffer.read_note(content, "a"),
-        lambda: flatbuffer.operators(content),
-        lambda: flatbuffer.rewrite(content, notes={}),
+        lambda: tflite_quantization.read_note(content, "a"),
+        lambda: tflite_quantization.operators(content),
+        lambda: tflite_quantization.rewrite(content, notes={}),
     ):
         with pytest.raises(ValueError, match="found something else, expected a whole TFLite file"):
             function()

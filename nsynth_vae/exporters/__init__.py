@@ -1,0 +1,1 @@
+"""Export of models as SavedModels and TFLite files."""
