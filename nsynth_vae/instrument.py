@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae import cli, renderings, sfz
+from nsynth_vae import cli, renderings
 from nsynth_vae.config import AudioConfig, InputError, write_text
-from nsynth_vae.multisample import Sample, sample_notes
+from nsynth_vae.instruments import sfz
+from nsynth_vae.instruments.multisample import Sample, sample_notes
 from nsynth_vae.notes import format_note_str
 
 if TYPE_CHECKING:

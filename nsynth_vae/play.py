@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae import cli, latent, renderings, voices
+from nsynth_vae import cli, latent, renderings
 from nsynth_vae.config import AudioConfig, InputError
-from nsynth_vae.midi import Melody, NoteEvent, read_midi
+from nsynth_vae.instruments import voice as voices
+from nsynth_vae.instruments.midi import Melody, NoteEvent, read_midi
 
 if TYPE_CHECKING:
     from nsynth_vae.points import Point, Points

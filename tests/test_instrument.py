@@ -12,9 +12,10 @@ import soundfile
 import timbres
 from scipy.signal import butter, sosfilt
 
-from nsynth_vae import fades, instrument, multisample, sfz, timbre_model
+from nsynth_vae import instrument, timbre_model
 from nsynth_vae.config import InputError
 from nsynth_vae.instrument import Instrument
+from nsynth_vae.instruments import crossfade, multisample, sfz
 from nsynth_vae.points import Points
 
 CONFIG = timbres.AUDIO
@@ -121,18 +122,18 @@ def test_a_loop_is_seamless_where_a_sampler_just_repeats_it(slope):
     seconds = len(sound) / RATE
     assert clicks(sound, 2.0, seconds) < 1.5 * clicks(sound, 1.0, 2.0)
     assert clicks(repeated(first + 20), 2.0, seconds) > 5 * clicks(sound, 1.0, 2.0)
-    assert np.ptp(fades.levels(sound, 1600)[first + 1600 : -1600]) < 0.3
+    assert np.ptp(crossfade.levels(sound, 1600)[first + 1600 : -1600]) < 0.3
 
 
 def test_velocities_have_one_mean_level_and_the_loudest_sample_peaks_at_1_db():
     places = [(pitch, velocity) for pitch in (60, 63) for velocity in (50, 127)]
     notes = [make_note(pitch, peak=0.1 * (velocity / 127) * (pitch - 58)) for pitch, velocity in places]
     samples = multisample.sample_notes(np.stack(notes), places)
-    level = {place: fades.root_mean_square(one.audio[:48000]) for place, one in zip(places, samples, strict=True)}
+    level = {place: crossfade.root_mean_square(one.audio[:48000]) for place, one in zip(places, samples, strict=True)}
     for pitch in (60, 63):
         assert level[pitch, 50] == pytest.approx(level[pitch, 127], rel=1e-3)
     # Keys keep their levels.
-    decoded = [fades.root_mean_square(note[:48000]) for note in notes]
+    decoded = [crossfade.root_mean_square(note[:48000]) for note in notes]
     assert level[63, 127] / level[60, 127] == pytest.approx(decoded[3] / decoded[1], rel=1e-3)
     assert decoded[3] / decoded[2] > 2
     assert max(np.abs(one.audio).max() for one in samples) == pytest.approx(10 ** (-1 / 20))
@@ -231,7 +232,7 @@ def test_a_sampler_plays_in_tune(sampled):
 def test_a_note_held_for_10_s_has_no_click_and_no_jump(sampled, pitch):
     made, sampler, slope = sampled
     sound = sampler.play(pitch, 100, 10.0, 13.0)
-    level = fades.levels(sound, 1600)
+    level = crossfade.levels(sound, 1600)
     sample = next(one for one in made.samples if (one.pitch, one.velocity) == (pitch, 127))
     if sample.loop:
         # sfizz is a few samples late; the window around a joint is wider.

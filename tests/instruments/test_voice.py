@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nsynth_vae import fades, loops, voices
+from nsynth_vae.instruments import crossfade, sustain_loop, voice
 
 RATE = 16000
 SAMPLES = 64000
@@ -27,7 +27,7 @@ def make_note(slope: float = 0.0, fall: float = 200.0, **keywords) -> np.ndarray
 def level(audio: np.ndarray, seconds: float, window: float = 0.1) -> float:
     """Returns the level in dB around a time."""
     first = round((seconds - window / 2) * RATE)
-    return 20 * np.log10(fades.root_mean_square(audio[first : first + round(window * RATE)]) + 1e-12)
+    return 20 * np.log10(crossfade.root_mean_square(audio[first : first + round(window * RATE)]) + 1e-12)
 
 
 def steepest(audio: np.ndarray, first: float, last: float) -> float:
@@ -41,56 +41,56 @@ PIANO_LIKE = {"slope": -12.0, "harmonics": 4}
 def test_crossfade_keeps_a_sound_and_the_power_of_two_unlike_ones():
     rng = np.random.default_rng(0)
     noise, other = rng.normal(size=[2, 200000])
-    np.testing.assert_allclose(fades.crossfade(noise, noise), noise, atol=1e-12)
-    mixed = fades.crossfade(noise, other)
+    np.testing.assert_allclose(crossfade.crossfade(noise, noise), noise, atol=1e-12)
+    mixed = crossfade.crossfade(noise, other)
     for part in np.split(mixed, 10):
-        assert abs(fades.root_mean_square(part) - 1.0) < 0.03
-    assert fades.crossfade(noise[:3], np.zeros(3)).shape == (3,)
+        assert abs(crossfade.root_mean_square(part) - 1.0) < 0.03
+    assert crossfade.crossfade(noise[:3], np.zeros(3)).shape == (3,)
     # The middle of a plain raised cosine would be 3 dB lower.
-    assert abs(fades.root_mean_square(0.5 * (noise + other)) - np.sqrt(0.5)) < 0.01
+    assert abs(crossfade.root_mean_square(0.5 * (noise + other)) - np.sqrt(0.5)) < 0.01
 
 
 def test_correlations_find_where_a_sound_is_from():
     rng = np.random.default_rng(1)
     noise = rng.normal(size=5000)
-    alike = fades.correlations(-3.0 * noise[700:900], -noise)
+    alike = crossfade.correlations(-3.0 * noise[700:900], -noise)
     assert alike.shape == (4801,) and alike.argmax() == 700
     assert alike[700] == pytest.approx(1.0, abs=1e-9) and np.abs(np.delete(alike, 700)).max() < 0.4
     expected = np.corrcoef(noise[700:900] + noise[700:900].mean(), noise[40:240])[0, 1]
-    assert fades.correlations(noise[700:900], noise)[40] == pytest.approx(expected, abs=0.02)
-    assert not fades.correlations(np.zeros(10), noise).any()
+    assert crossfade.correlations(noise[700:900], noise)[40] == pytest.approx(expected, abs=0.02)
+    assert not crossfade.correlations(np.zeros(10), noise).any()
 
 
 def test_levels_are_root_mean_squares_in_db():
     audio = np.concatenate([np.full(1000, 0.1), np.full(1000, -1.0)])
-    found = fades.levels(audio, 100)
+    found = crossfade.levels(audio, 100)
     assert found[[0, 500, 1500, 1999]] == pytest.approx([-20.0, -20.0, 0.0, 0.0], abs=1e-9)
     assert found[1000] == pytest.approx(10 * np.log10((0.01 + 1.0) / 2), abs=1e-9)
-    assert fades.levels(np.zeros(5), 2) == pytest.approx([-180.0] * 5)
+    assert crossfade.levels(np.zeros(5), 2) == pytest.approx([-180.0] * 5)
 
 
 @pytest.mark.parametrize("pitch", [0, 21, 60, 127])
 def test_a_level_is_measured_over_two_periods(pitch):
-    assert fades.window_of(pitch) >= max(480, 2 * RATE / (440 * 2 ** ((pitch - 69) / 12)) - 1)
+    assert crossfade.window_of(pitch) >= max(480, 2 * RATE / (440 * 2 ** ((pitch - 69) / 12)) - 1)
 
 
 def test_releases_end_in_silence():
     ringing = np.ones(10000)
-    ended = fades.to_silence(ringing, 1.0)
+    ended = crossfade.to_silence(ringing, 1.0)
     assert ended[0] == 1.0 and ended[-1] == 0.0 and np.all(np.diff(ended) <= 0)
-    assert 20 * np.log10(fades.root_mean_square(ended[9300:9800])) < -60
+    assert 20 * np.log10(crossfade.root_mean_square(ended[9300:9800])) < -60
     quiet = np.concatenate([ringing, 1e-5 * ringing])
-    np.testing.assert_array_equal(fades.to_silence(quiet, 1.0)[:-160], quiet[:-160])
-    np.testing.assert_array_equal(fades.faded(np.zeros(0)), np.zeros(0))
+    np.testing.assert_array_equal(crossfade.to_silence(quiet, 1.0)[:-160], quiet[:-160])
+    np.testing.assert_array_equal(crossfade.faded(np.zeros(0)), np.zeros(0))
 
 
 def test_the_loop_of_a_tone_is_whole_periods_and_goes_on_exactly():
     note = make_note()
-    hold = loops.find_hold(note, 63)
+    hold = sustain_loop.find_hold(note, 63)
     assert hold.kind == "sustained" and abs(hold.slope) < 0.01
     assert (hold.end - hold.start) % 50 == 0 and hold.end - hold.start >= 0.4 * RATE
     assert 1.0 * RATE <= hold.start and hold.end <= 2.9 * RATE
-    sound = loops.held(note, hold, 10 * RATE)
+    sound = sustain_loop.held(note, hold, 10 * RATE)
     np.testing.assert_allclose(sound[RATE:], tone(10 * RATE)[RATE:], atol=1e-6)
     np.testing.assert_array_equal(sound[:RATE], note[:RATE])
 
@@ -98,21 +98,21 @@ def test_the_loop_of_a_tone_is_whole_periods_and_goes_on_exactly():
 def test_noise_is_looped_without_a_dip_or_a_bump():
     rng = np.random.default_rng(3)
     note = rng.normal(size=SAMPLES) * np.abs(make_note(fall=0.0)).max()
-    hold = loops.find_hold(note, 60)
-    once, repeated = loops.loop(note, hold)
+    hold = sustain_loop.find_hold(note, 60)
+    once, repeated = sustain_loop.loop(note, hold)
     for joint in (np.concatenate([once, repeated]), np.concatenate([repeated, repeated])):
         place = len(joint) - len(repeated)
         around = np.array(
-            [fades.root_mean_square(joint[place + k : place + k + 1600]) for k in range(-3200, 1600, 400)]
+            [crossfade.root_mean_square(joint[place + k : place + k + 1600]) for k in range(-3200, 1600, 400)]
         )
         assert np.ptp(20 * np.log10(around)) < 1.0
 
 
 def test_a_note_that_swells_stays_at_the_level_it_has_reached():
     note = make_note(slope=2.0, harmonics=4)
-    hold = loops.find_hold(note, 63)
+    hold = sustain_loop.find_hold(note, 63)
     assert hold.kind == "sustained" and hold.slope == pytest.approx(2.0, abs=0.05)
-    sound = loops.held(note, hold, 9 * RATE)
+    sound = sustain_loop.held(note, hold, 9 * RATE)
     assert level(sound, 2.5) - level(sound, 1.5) == pytest.approx(2.0, abs=0.1)
     reached = level(note, hold.end / RATE)
     for seconds in np.arange(3.0, 8.9, 0.13):
@@ -122,26 +122,26 @@ def test_a_note_that_swells_stays_at_the_level_it_has_reached():
 
 def test_a_note_that_decays_decays_on():
     note = make_note(**PIANO_LIKE)
-    hold = loops.find_hold(note, 63)
+    hold = sustain_loop.find_hold(note, 63)
     assert hold.kind == "decaying" and hold.decay == pytest.approx(12.0, abs=0.1)
-    sound = loops.held(note, hold, 5 * RATE)
+    sound = sustain_loop.held(note, hold, 5 * RATE)
     expected = make_note(**(PIANO_LIKE | {"fall": 0.0}))
     np.testing.assert_allclose(sound[: 4 * RATE], expected, atol=2e-3 * np.abs(expected).max())
     assert level(sound, 4.8) - level(sound, 3.8) == pytest.approx(-12.0, abs=0.1)
-    whole = loops.rung_out(note, hold)
+    whole = sustain_loop.rung_out(note, hold)
     assert len(whole) / RATE == pytest.approx(70 / 12, abs=0.3) and whole[-1] == 0.0
     assert level(whole, len(whole) / RATE - 0.05) < level(whole, 0.1) - 65
     # The slowest of them: it ends, too.
     slow = make_note(slope=-3.0)
-    assert len(loops.rung_out(slow, loops.find_hold(slow, 63))) < 25 * RATE
+    assert len(sustain_loop.rung_out(slow, sustain_loop.find_hold(slow, 63))) < 25 * RATE
 
 
 def test_a_note_that_is_over_is_not_held():
     note = make_note(slope=-40.0)
-    hold = loops.find_hold(note, 63)
+    hold = sustain_loop.find_hold(note, 63)
     assert hold.kind == "over"
-    assert loops.rung_out(note, hold).shape == (SAMPLES,)
-    sound = loops.held(note, hold, 6 * RATE)
+    assert sustain_loop.rung_out(note, hold).shape == (SAMPLES,)
+    sound = sustain_loop.held(note, hold, 6 * RATE)
     assert sound.shape == (6 * RATE,) and not sound[SAMPLES:].any()
     np.testing.assert_array_equal(sound[: 2 * RATE], note[: 2 * RATE])
 
@@ -151,7 +151,7 @@ def test_a_note_that_is_over_is_not_held():
 def test_a_note_let_go_has_no_step_and_the_decoded_release(kind, seconds):
     note = make_note(**kind)
     pitch = 36 if "hertz" in kind else 63
-    sound = voices.voice(note, pitch, seconds)
+    sound = voice.voice(note, pitch, seconds)
     early = seconds < 2.9
     if early:
         np.testing.assert_array_equal(sound[: round(seconds * RATE)], note[: round(seconds * RATE)])
@@ -167,22 +167,22 @@ def test_a_note_let_go_has_no_step_and_the_decoded_release(kind, seconds):
 
 def test_a_note_let_go_far_above_its_release_is_damped():
     note = make_note(slope=-25.0, harmonics=3)
-    sound = voices.voice(note, 63, 0.3)
+    sound = voice.voice(note, 63, 0.3)
     assert len(sound) == round(0.8 * RATE)
     assert level(sound, 0.55, 0.02) == pytest.approx(level(note, 0.55, 0.02) - 35, abs=1.0)
     assert steepest(sound, 0.3, 0.8) <= steepest(sound, 0.2, 0.3)
     # Half a second before its release it has one.
-    assert len(voices.voice(note, 63, 2.5)) > round(3.4 * RATE)
+    assert len(voice.voice(note, 63, 2.5)) > round(3.4 * RATE)
 
 
 def test_notes_of_no_length_and_no_sound_are_played():
     note = make_note()
-    sound = voices.voice(note, 63, 0.0)
+    sound = voice.voice(note, 63, 0.0)
     np.testing.assert_array_equal(sound[:480], note[:480])
     for seconds in (0.0, 1.0, 5.0):
-        silent = voices.voice(np.zeros(SAMPLES, np.float32), 63, seconds)
+        silent = voice.voice(np.zeros(SAMPLES, np.float32), 63, seconds)
         assert not silent.any() and len(silent) >= seconds * RATE
-    over = voices.voice(make_note(slope=-40.0), 63, 6.0)
+    over = voice.voice(make_note(slope=-40.0), 63, 6.0)
     assert np.all(np.isfinite(over)) and not over[5 * RATE :].any()
 
 
@@ -190,12 +190,12 @@ def test_notes_of_no_length_and_no_sound_are_played():
 def test_the_lowest_and_the_highest_pitch_are_played(pitch):
     note = make_note(hertz=440 * 2 ** ((pitch - 69) / 12))
     for seconds in (0.02, 2.0, 6.0):
-        sound = voices.voice(note, pitch, seconds)
+        sound = voice.voice(note, pitch, seconds)
         assert np.all(np.isfinite(sound)) and np.abs(sound).max() < 0.4
 
 
 def test_how_long_a_release_takes_is_measured():
-    assert voices.release_seconds(make_note(fall=200.0), 63) == pytest.approx(0.3, abs=0.04)
-    assert voices.release_seconds(make_note(fall=30.0), 63) == pytest.approx(2.0, abs=0.15)
-    assert voices.release_seconds(make_note(fall=0.0), 63) == voices.LONGEST_RELEASE_SECONDS
-    assert voices.release_seconds(make_note(slope=-40.0), 63) == voices.DAMPED_SECONDS
+    assert voice.release_seconds(make_note(fall=200.0), 63) == pytest.approx(0.3, abs=0.04)
+    assert voice.release_seconds(make_note(fall=30.0), 63) == pytest.approx(2.0, abs=0.15)
+    assert voice.release_seconds(make_note(fall=0.0), 63) == voice.LONGEST_RELEASE_SECONDS
+    assert voice.release_seconds(make_note(slope=-40.0), 63) == voice.DAMPED_SECONDS

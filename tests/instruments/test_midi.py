@@ -10,7 +10,7 @@ import mido
 import pytest
 
 from nsynth_vae.config import InputError
-from nsynth_vae.midi import read_midi
+from nsynth_vae.instruments.midi import read_midi
 
 
 def on(ticks: int, pitch: int = 60, velocity: int = 100, channel: int = 0) -> mido.Message:

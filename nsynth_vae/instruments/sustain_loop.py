@@ -10,7 +10,16 @@ import dataclasses
 
 import numpy as np
 
-from nsynth_vae.fades import SILENT_DB, correlations, crossfade, faded, levels, root_mean_square, to_silence, window_of
+from nsynth_vae.instruments.crossfade import (
+    SILENT_DB,
+    correlations,
+    crossfade,
+    faded,
+    levels,
+    root_mean_square,
+    to_silence,
+    window_of,
+)
 
 RELEASE = 0.7425
 """Where a note's release is taken from, 2.97 s: a decoded note begins to fall half a log-mel's window before 3 s."""

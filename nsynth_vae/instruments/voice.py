@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from nsynth_vae.fades import SILENT_DB, correlations, crossfade, levels, root_mean_square, to_silence, window_of
-from nsynth_vae.loops import OVER_DB, RELEASE, find_hold, held
+from nsynth_vae.instruments.crossfade import (
+    SILENT_DB,
+    correlations,
+    crossfade,
+    levels,
+    root_mean_square,
+    to_silence,
+    window_of,
+)
+from nsynth_vae.instruments.sustain_loop import OVER_DB, RELEASE, find_hold, held
 
 MOST_BOOST_DB = 30.0
 """The most that a release is amplified to begin where a decaying note is let go: beyond, it is mostly noise."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nsynth_vae import loops, voices
+from nsynth_vae.instruments import sustain_loop, voice
 from nsynth_vae.notes import pitch_to_hertz
 
 PEAK_DB = -1.0
@@ -97,13 +97,13 @@ def cents_off(note: np.ndarray, pitch: int, sample_rate: int = 16000) -> float |
 
 
 def _sample(note: np.ndarray, pitch: int, velocity: int, sample_rate: int) -> Sample:
-    hold = loops.find_hold(note, pitch, sample_rate)
+    hold = sustain_loop.find_hold(note, pitch, sample_rate)
     loop = None
     if hold.kind == "sustained":
-        once, repeated = loops.loop(note, hold, sample_rate)
+        once, repeated = sustain_loop.loop(note, hold, sample_rate)
         audio = np.concatenate([once, repeated, repeated[:GUARD]])
         loop = hold.end, hold.end + len(repeated) - 1
     else:
-        audio = loops.rung_out(note, hold, sample_rate)
-    release = voices.release_seconds(note, pitch, sample_rate)
+        audio = sustain_loop.rung_out(note, hold, sample_rate)
+    release = voice.release_seconds(note, pitch, sample_rate)
     return Sample(pitch, velocity, audio, hold.kind, loop, cents_off(note, pitch, sample_rate), release)

@@ -1,0 +1,1 @@
+"""Playable instruments: voices, MIDI, loops, multisamples."""
