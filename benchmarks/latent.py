@@ -51,7 +51,7 @@ from nsynth_vae.data.source import BadNotes, NoteTable
 from nsynth_vae.evaluation.measure import make_pool
 from nsynth_vae.evaluation.notes import open_notes
 from nsynth_vae.evaluation.systems import STEPS, ask_for_other_pitches, ask_for_ways
-from nsynth_vae.points import Points
+from nsynth_vae.latent.lookup import Points
 from nsynth_vae.timbre_model import Deployed, open_model
 
 SAMPLE_PITCHES = (36, 84)

@@ -19,8 +19,8 @@ from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.readers.audio_files import AUDIO_EXTENSIONS
 
 if TYPE_CHECKING:
-    from nsynth_vae.expression import Sum
-    from nsynth_vae.points import Points
+    from nsynth_vae.latent.expression import Sum
+    from nsynth_vae.latent.lookup import Points
 
 DEFAULT_PITCH = 60
 
@@ -116,14 +116,14 @@ def arithmetic(points: Points, expression: str, *, pitch: int | None = None, vel
 
     Args:
         points: the model, and what names and files stand for.
-        expression: such as `violin + bright - dark`; see `nsynth_vae.expression`.
+        expression: such as `violin + bright - dark`; see `nsynth_vae.latent.expression`.
         pitch: MIDI; None for the pitch of the notes in the expression, if they have one in common, else 60.
         velocity: MIDI.
 
     Raises:
         InputError: for what is no expression or has unknown names, and for a pitch or velocity outside 0 to 127.
     """
-    from nsynth_vae import expression as expressions
+    from nsynth_vae.latent import expression as expressions
 
     renderings.check_midi("--velocity", velocity)
     renderings.check_midi("--pitch", DEFAULT_PITCH if pitch is None else pitch)

@@ -153,13 +153,13 @@ def learn(
     """
     import numpy as np
 
-    from nsynth_vae import mixture
     from nsynth_vae.cli.progress import Progress
     from nsynth_vae.directions.calibration import Judge
     from nsynth_vae.directions.candidates import ATTRIBUTES
     from nsynth_vae.directions.dataset import centroids, family_names
     from nsynth_vae.directions.perturbations import PLAYED, take_steps
     from nsynth_vae.directions.selection import learn_direction
+    from nsynth_vae.latent import gaussian_mixture
 
     bar = Progress("Playing steps")
     played = 0
@@ -190,7 +190,7 @@ def learn(
         **centroids(train.z, train.table),
         "directions": directions,
         "not_learnt": not_learnt,
-        "mixture": mixture.fit(train.z, members, seed=seed),
+        "mixture": gaussian_mixture.fit(train.z, members, seed=seed),
     }
 
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae import cli, map_page, projection, renderings
+from nsynth_vae import cli, map_page, renderings
 from nsynth_vae.analysis.descriptors import DESCRIPTORS
 from nsynth_vae.config import AudioConfig, DataConfig, InputError, write_text
 from nsynth_vae.data.source import SPLITS, BadNotes, NoteTable
+from nsynth_vae.latent import projection
 from nsynth_vae.notes import FAMILIES, SOURCES
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from nsynth_vae.instruments.multisample import Sample, sample_notes
 from nsynth_vae.notes import format_note_str
 
 if TYPE_CHECKING:
-    from nsynth_vae.points import Point, Points
+    from nsynth_vae.latent.lookup import Point, Points
 
 STEP = 3
 """Semitones from one sampled key to the next."""

@@ -16,7 +16,7 @@ from nsynth_vae.analysis.descriptors import DESCRIPTORS
 from nsynth_vae.config import AudioConfig, InputError
 
 if TYPE_CHECKING:
-    from nsynth_vae.points import Point, Points
+    from nsynth_vae.latent.lookup import Point, Points
 
 DEFAULT_PITCH = 60
 

@@ -20,7 +20,7 @@ from nsynth_vae.instruments import voice as voices
 from nsynth_vae.instruments.midi import Melody, NoteEvent, read_midi
 
 if TYPE_CHECKING:
-    from nsynth_vae.points import Point, Points
+    from nsynth_vae.latent.lookup import Point, Points
     from nsynth_vae.timbre_model import Deployed
 
 PEAK = 10 ** (-1 / 20)

@@ -20,7 +20,7 @@ from nsynth_vae.config import AudioConfig, InputError, write_text
 from nsynth_vae.data.readers.audio_files import AUDIO_EXTENSIONS
 
 if TYPE_CHECKING:
-    from nsynth_vae.points import Point, Points
+    from nsynth_vae.latent.lookup import Point, Points
 
 MOST_NOTES = 1024
 """Notes that one command makes at most: half a gigabyte of audio and log-mels."""
@@ -58,7 +58,7 @@ def open_points(options: argparse.Namespace) -> Points:
     Raises:
         InputError: for what cannot be opened.
     """
-    from nsynth_vae.points import Points
+    from nsynth_vae.latent.lookup import Points
     from nsynth_vae.timbre_model import open_model
 
     model = open_model(options.model, options.exports)
@@ -76,7 +76,7 @@ def open_points(options: argparse.Namespace) -> Points:
 
 def find(timbres: Sequence[str | Point], points: Points) -> list[Point]:
     """Returns the points that files, names and expressions stand for; a point is itself."""
-    from nsynth_vae.expression import timbre
+    from nsynth_vae.latent.expression import timbre
 
     return [timbre(one, points) if isinstance(one, str) else one for one in timbres]
 

@@ -18,7 +18,7 @@ from nsynth_vae.analysis.pitch import note_name
 from nsynth_vae.config import AudioConfig, InputError
 
 if TYPE_CHECKING:
-    from nsynth_vae.points import Point, Points
+    from nsynth_vae.latent.lookup import Point, Points
     from nsynth_vae.timbre_model import Deployed
 
 METHODS = ("mixture", "prior", "near")
@@ -187,7 +187,7 @@ def of_mixture(model: Deployed, family: str | None) -> Draw:
     if family is not None and family not in families:
         close = difflib.get_close_matches(family, families, n=3, cutoff=0.5) or sorted(families)
         raise InputError(f"--family: found {family!r}, expected one that {model.name} knows: {', '.join(close)}")
-    from nsynth_vae import mixture
+    from nsynth_vae.latent import gaussian_mixture as mixture
 
     return lambda generator: mixture.sample(found, 1, generator, family=family)[0]
 

@@ -15,7 +15,7 @@ from timbres import export_model, vector
 
 from nsynth_vae import arithmetic, timbre_model
 from nsynth_vae.analysis.descriptors import DESCRIPTORS, describe
-from nsynth_vae.points import Points
+from nsynth_vae.latent.lookup import Points
 
 
 @pytest.fixture(scope="module")

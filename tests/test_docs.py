@@ -244,7 +244,7 @@ def test_figures_are_drawn(tiny, tmp_path, capsys):
 
 
 def test_words_for_names_are_all_on_the_page():
-    from nsynth_vae.points import ALIASES
+    from nsynth_vae.latent.lookup import ALIASES
 
     table = (ROOT / "docs/latent.md").read_text().split("| name | other words |\n")[1].split("\n\n")[0]
     rows = re.findall(r"^\| `(\w+)` \| ([a-z_, ]+) \|$", table, re.MULTILINE)

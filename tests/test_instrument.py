@@ -16,7 +16,7 @@ from nsynth_vae import instrument, timbre_model
 from nsynth_vae.config import InputError
 from nsynth_vae.instrument import Instrument
 from nsynth_vae.instruments import crossfade, multisample, sfz
-from nsynth_vae.points import Points
+from nsynth_vae.latent.lookup import Points
 
 CONFIG = timbres.AUDIO
 RATE = CONFIG.sample_rate

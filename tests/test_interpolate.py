@@ -14,7 +14,7 @@ import timbres
 from nsynth_vae import evening, interpolate, timbre_model
 from nsynth_vae.analysis.descriptors import describe
 from nsynth_vae.config import InputError
-from nsynth_vae.points import Point, Points
+from nsynth_vae.latent.lookup import Point, Points
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from nsynth_vae import play, timbre_model
 from nsynth_vae.config import InputError
 from nsynth_vae.instruments.midi import Melody, NoteEvent
 from nsynth_vae.instruments.voice import voice
-from nsynth_vae.points import Points
+from nsynth_vae.latent.lookup import Points
 
 RATE = timbres.AUDIO.sample_rate
 

@@ -11,7 +11,7 @@ import timbres
 
 from nsynth_vae import sample, timbre_model
 from nsynth_vae.config import InputError
-from nsynth_vae.points import Points
+from nsynth_vae.latent.lookup import Points
 
 DIM = timbres.DIM
 

@@ -12,7 +12,7 @@ import numpy as np
 from small_models import AUDIO, CONFIG, make_vae
 
 from nsynth_vae.data.source import Source
-from nsynth_vae.points import Points
+from nsynth_vae.latent.lookup import Points
 from nsynth_vae.timbre_model import Deployed, open_model
 
 DIM = CONFIG.model.latent_dim

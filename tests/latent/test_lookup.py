@@ -13,12 +13,13 @@ from scipy.signal import resample_poly
 from synthetic import tone
 from timbres import ATTRIBUTES, export_model, named_points, points_with, vector
 
-from nsynth_vae import expression, timbre_model
+from nsynth_vae import timbre_model
 from nsynth_vae.config import InputError
 from nsynth_vae.data.open_sources import open_sources
 from nsynth_vae.data.source import BadNotes
+from nsynth_vae.latent import expression
+from nsynth_vae.latent.lookup import ALIASES, Points
 from nsynth_vae.notes import FAMILIES, QUALITIES, SOURCES
-from nsynth_vae.points import ALIASES, Points
 
 NOTES = {
     "guitar_acoustic_010-057-100": tone(57, (1.0, 0.5, 0.3, 0.2)),

@@ -9,9 +9,9 @@ import pytest
 import soundfile
 from timbres import named_points, points_with, vector
 
-from nsynth_vae import expression
 from nsynth_vae.config import InputError
-from nsynth_vae.expression_grammar import DEEPEST, weights_of, write
+from nsynth_vae.latent import expression
+from nsynth_vae.latent.expression_parser import DEEPEST, weights_of, write
 
 WEIGHTS = [
     ("flute", {"flute": 1}),

@@ -15,7 +15,7 @@ import re
 from typing import NoReturn
 
 from nsynth_vae.config import InputError
-from nsynth_vae.points import Points
+from nsynth_vae.latent.lookup import Points
 
 DEEPEST = 64
 """Parentheses within parentheses, at most."""

@@ -17,8 +17,8 @@ import numpy as np
 from nsynth_vae import latent
 from nsynth_vae.config import InputError
 from nsynth_vae.data.readers.audio_files import AUDIO_EXTENSIONS
-from nsynth_vae.expression_grammar import shown, weights_of, write
-from nsynth_vae.points import Point, Points
+from nsynth_vae.latent.expression_parser import shown, weights_of, write
+from nsynth_vae.latent.lookup import Point, Points
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from nsynth_vae import mixture
+from nsynth_vae.latent import gaussian_mixture
 
 MEANS = np.array([[0.0, 0.0, 5.0], [4.0, -4.0, 5.0]])
 DEVIATIONS = np.array([[0.5, 1.0, 0.2], [1.0, 0.3, 0.2]])
@@ -24,7 +24,7 @@ def two_clouds(count: int = 1200) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 
 def test_fit_finds_the_clouds_and_no_more():
     points, families = two_clouds()
-    found = mixture.fit(points, families)
+    found = gaussian_mixture.fit(points, families)
     order = np.argsort(np.array(found["means"])[:, 0])
     np.testing.assert_allclose(np.array(found["weights"])[order], [2 / 3, 1 / 3], atol=0.01)
     np.testing.assert_allclose(np.array(found["means"])[order], MEANS, atol=0.1)
@@ -38,7 +38,7 @@ def test_fit_finds_the_clouds_and_no_more():
 
 def test_one_cloud_is_one_component():
     points = np.random.default_rng(1).normal(3.0, 2.0, [400, 4])
-    found = mixture.fit(points, {})
+    found = gaussian_mixture.fit(points, {})
     assert found["weights"] == [1.0]
     np.testing.assert_allclose(found["means"], [points.mean(axis=0)], atol=1e-4)
     np.testing.assert_allclose(found["standard_deviations"], [points.std(axis=0)], rtol=0.01)
@@ -46,36 +46,36 @@ def test_one_cloud_is_one_component():
 
 def test_samples_are_distributed_as_the_mixture():
     points, families = two_clouds()
-    found = mixture.fit(points, families)
-    drawn = mixture.sample(found, 4000, np.random.default_rng(2))
+    found = gaussian_mixture.fit(points, families)
+    drawn = gaussian_mixture.sample(found, 4000, np.random.default_rng(2))
     assert drawn.shape == (4000, 3) and drawn.dtype == np.float32
     np.testing.assert_allclose(drawn.mean(axis=0), points.mean(axis=0), atol=0.1)
     np.testing.assert_allclose(np.cov(drawn.T), np.cov(points.T), atol=0.2)
-    high = mixture.sample(found, 2000, np.random.default_rng(3), family="high")
+    high = gaussian_mixture.sample(found, 2000, np.random.default_rng(3), family="high")
     for dimension in range(3):
         law = ("norm", (MEANS[1, dimension], DEVIATIONS[1, dimension]))
         assert kstest(high[::4, dimension], *law).pvalue > 1e-3
-    assert kstest(mixture.sample(found, 500, np.random.default_rng(3), family="low")[:, 0], *law).pvalue < 1e-6
+    assert kstest(gaussian_mixture.sample(found, 500, np.random.default_rng(3), family="low")[:, 0], *law).pvalue < 1e-6
 
 
 def test_the_same_generator_draws_the_same_and_no_point_is_allowed():
-    found = mixture.fit(*two_clouds(300))
-    first, second = (mixture.sample(found, 5, np.random.default_rng(4)) for _ in range(2))
+    found = gaussian_mixture.fit(*two_clouds(300))
+    first, second = (gaussian_mixture.sample(found, 5, np.random.default_rng(4)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
-    assert mixture.sample(found, 0, np.random.default_rng(4)).shape == (0, 3)
+    assert gaussian_mixture.sample(found, 0, np.random.default_rng(4)).shape == (0, 3)
 
 
 def test_few_points_and_equal_ones_make_a_mixture_too():
     for points in (np.array([[1.0, -2.0]]), np.tile([[1.0, -2.0]], [30, 1]), np.array([[1.0, -2.0], [1.5, -2.0]])):
-        found = mixture.fit(points, {"flute": np.ones(len(points), bool)})
-        drawn = mixture.sample(found, 100, np.random.default_rng(5), family="flute")
+        found = gaussian_mixture.fit(points, {"flute": np.ones(len(points), bool)})
+        drawn = gaussian_mixture.sample(found, 100, np.random.default_rng(5), family="flute")
         assert np.isfinite(drawn).all()
         np.testing.assert_allclose(drawn.mean(axis=0), points.mean(axis=0), atol=0.2)
 
 
 def test_what_is_wrong_is_named():
     with pytest.raises(ValueError, match=r"points: found shape \(0, 3\), expected \[notes, latent_dim\]"):
-        mixture.fit(np.zeros([0, 3]), {})
-    found = mixture.fit(*two_clouds(300))
+        gaussian_mixture.fit(np.zeros([0, 3]), {})
+    found = gaussian_mixture.fit(*two_clouds(300))
     with pytest.raises(ValueError, match="family: found 'kazoo', expected one of both, high, low"):
-        mixture.sample(found, 1, np.random.default_rng(0), family="kazoo")
+        gaussian_mixture.sample(found, 1, np.random.default_rng(0), family="kazoo")
