@@ -44,7 +44,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import numpy as np
 from latent_measures import beaten_rivals, known_mean, mix_residual, monotone, same_pitch, sharing, won
 
-from nsynth_vae import evening, latent, sample
+from nsynth_vae import latent, sample
 from nsynth_vae.analysis import descriptors, pitch
 from nsynth_vae.config import AudioConfig, DataConfig
 from nsynth_vae.data.source import BadNotes, NoteTable
@@ -52,6 +52,7 @@ from nsynth_vae.evaluation.measure import make_pool
 from nsynth_vae.evaluation.notes import open_notes
 from nsynth_vae.evaluation.systems import STEPS, ask_for_other_pitches, ask_for_ways
 from nsynth_vae.latent.lookup import Points
+from nsynth_vae.rendering import brightness_equalizer
 from nsynth_vae.timbre_model import Deployed, open_model
 
 SAMPLE_PITCHES = (36, 84)
@@ -131,7 +132,7 @@ class _Bench:
 
         straight = between(played.log_mel)
         weights = np.concatenate([1 - fraction, fraction], axis=1).reshape(ways, STEPS, 2)
-        even = functools.partial(evening.even, sample_rate=self.model.config.sample_rate)
+        even = functools.partial(brightness_equalizer.even, sample_rate=self.model.config.sample_rate)
         evened = [audio for audio, _ in self._each(even, played.audio.reshape(ways, STEPS, -1), weights)]
         sounds = {
             "interpolate": (None, np.concatenate(evened)),

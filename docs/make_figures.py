@@ -254,7 +254,8 @@ def draw_morph(
     """
     import tensorflow as tf
 
-    from nsynth_vae import features, figures, latent
+    from nsynth_vae import features, latent
+    from nsynth_vae.rendering import plots
     from nsynth_vae.synthesis.synthesizer import sound_for
     from nsynth_vae.training import examples
 
@@ -289,7 +290,7 @@ def draw_morph(
     _save(figure, ends_and_middle)
     written = {sounds / "morph.wav": audio, **{sounds / f"{name}.wav": audio[[i]] for name, i in three.items()}}
     for sound, steps in written.items():
-        figures.write_wav(sound, examples.join_notes(steps, config, seconds=1.5), config.sample_rate)
+        plots.write_wav(sound, examples.join_notes(steps, config, seconds=1.5), config.sample_rate)
     return [ends_and_middle, *written]
 
 
@@ -392,14 +393,14 @@ def _spectrograms(axes: Sequence, log_mels: Sequence[np.ndarray], config):
 
 
 def _pyplot():
-    from nsynth_vae.figures import plt  # It has chosen the backend that needs no display.
+    from nsynth_vae.rendering.plots import plt  # It has chosen the backend that needs no display.
 
     return plt
 
 
 def _colours():
     """Returns the package's colour map in 64 steps: smooth to the eye, and small in a PNG."""
-    from nsynth_vae.figures import COLOURS
+    from nsynth_vae.rendering.plots import COLOURS
 
     return _pyplot().get_cmap(COLOURS, 64)
 

@@ -75,12 +75,12 @@ def _join(folder: pathlib.Path) -> None:
     import numpy as np
     import soundfile
 
-    from nsynth_vae import renderings
     from nsynth_vae.config import AudioConfig
+    from nsynth_vae.rendering import sounds
 
     paths = sorted(folder.glob("sample-*.wav"))[:EXAMPLES]
     audio = np.stack([soundfile.read(path, dtype="float32")[0] for path in paths])
-    renderings.write_joined(folder / "samples.wav", audio, AudioConfig())
+    sounds.write_joined(folder / "samples.wav", audio, AudioConfig())
 
 
 def _copy(source: pathlib.Path, output: pathlib.Path, name: str) -> pathlib.Path:

@@ -48,8 +48,9 @@ def make_figures(output: pathlib.Path, sounds: pathlib.Path) -> list[pathlib.Pat
     """
     import tensorflow as tf
 
-    from nsynth_vae import features, figures
+    from nsynth_vae import features
     from nsynth_vae.config import AudioConfig
+    from nsynth_vae.rendering import plots
     from nsynth_vae.synthesis import griffin_lim
     from nsynth_vae.synthesis import synthesizer as harmonic_noise
     from nsynth_vae.training import examples
@@ -72,7 +73,7 @@ def make_figures(output: pathlib.Path, sounds: pathlib.Path) -> list[pathlib.Pat
     draw_spectrograms(names, parts, written[1], config.sample_rate, loudest_of=audio)
     for way, notes in ways.items():
         path = sounds / f"synthesis-{way.lower()}.wav"
-        figures.write_wav(path, examples.join_notes(notes, config, seconds=SHOWN_SECONDS), config.sample_rate)
+        plots.write_wav(path, examples.join_notes(notes, config, seconds=SHOWN_SECONDS), config.sample_rate)
         written.append(path)
     return written
 
@@ -105,7 +106,7 @@ def draw_spectrograms(
     import PIL.Image
     import scipy.signal
 
-    from nsynth_vae.figures import COLOURS, plt  # It has chosen the backend that needs no display.
+    from nsynth_vae.rendering.plots import COLOURS, plt  # It has chosen the backend that needs no display.
 
     figure, axes = plt.subplots(
         len(ways), len(names), figsize=(13, 2.5 * len(ways)), layout="constrained", sharex=True, sharey=True

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae import cli, renderings
+from nsynth_vae import cli
 from nsynth_vae.analysis.descriptors import DESCRIPTORS
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.readers.audio_files import AUDIO_EXTENSIONS
+from nsynth_vae.rendering import sounds as renderings
 
 if TYPE_CHECKING:
     from nsynth_vae.latent.expression import Sum
@@ -102,13 +103,13 @@ class Result:
             "units": {name: descriptor.unit for name, descriptor in DESCRIPTORS.items()},
         }
         with renderings.writing(output, RECORD, record) as folder:
-            from nsynth_vae import figures
+            from nsynth_vae.rendering import plots
 
             renderings.write_wavs(folder, [f"{name}.wav" for name in self.names], self.audio, self.config)
             titles = [renderings.label(point.name) for _, point in self.sum.points]
             titles += [*self.names[len(titles) : -1], renderings.label(str(self.sum))]
             row = f"pitch {self.pitch}, velocity {self.velocity}"
-            figures.plot_spectrograms([(row, self.log_mel)], titles, self.config, folder / PICTURE)
+            plots.plot_spectrograms([(row, self.log_mel)], titles, self.config, folder / PICTURE)
 
 
 def arithmetic(points: Points, expression: str, *, pitch: int | None = None, velocity: int = 100) -> Result:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae import cli, map_page, renderings
+from nsynth_vae import cli
 from nsynth_vae.analysis.descriptors import DESCRIPTORS
 from nsynth_vae.config import AudioConfig, DataConfig, InputError, write_text
 from nsynth_vae.data.source import SPLITS, BadNotes, NoteTable
 from nsynth_vae.latent import projection
 from nsynth_vae.notes import FAMILIES, SOURCES
+from nsynth_vae.rendering import map_page, sounds
 
 if TYPE_CHECKING:
     from nsynth_vae.data.source import Source
@@ -94,7 +95,7 @@ class Map:
         Raises:
             InputError: if it cannot be written; nothing is left then.
         """
-        from nsynth_vae import figures
+        from nsynth_vae.rendering import plots
 
         columns = self.columns()
         record = {"format_version": 1, "model": self.model, "data": self.data, "seed": self.seed}
@@ -111,13 +112,13 @@ class Map:
             self.clips,
             map_page.clip_kind(),
         )
-        with renderings.writing(output, "map.json", record) as folder:
+        with sounds.writing(output, "map.json", record) as folder:
             for name, (title, places) in zip(("pca", "tsne"), self.projections().items(), strict=True):
                 panels = [
                     (", ".join(filter(None, (one.title, one.unit))), one.values, one.categories, one.limits())
                     for one in columns
                 ]
-                figures.plot_map(places, panels, f"{title} of {count}", folder / f"map-{name}.png")
+                plots.plot_map(places, panels, f"{title} of {count}", folder / f"map-{name}.png")
             write_text(folder / "map.html", html)
 
     def _records(self) -> list[dict]:
@@ -173,7 +174,7 @@ def explore(
     for row, audio in stream_notes(source, rows, lambda note: note["audio"], bad_notes or BadNotes()):
         good.append(row)
         batch.append(audio)
-        described += renderings.describe_all(audio[None], source.table.pitch[[row]], model.config)
+        described += sounds.describe_all(audio[None], source.table.pitch[[row]], model.config)
         clips.append(map_page.clip(audio, model.config.sample_rate))
         if len(batch) == _BATCH:
             encode()
@@ -201,7 +202,7 @@ def make_parser() -> cli.Parser:
         "--split", choices=("all", *SPLITS), default="all", help="notes that are drawn (default: %(default)s)"
     )
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="of t-SNE (default: %(default)s)")
-    renderings.add_folder_option(parser, "map-pca.png, map-tsne.png, map.html and map.json")
+    sounds.add_folder_option(parser, "map-pca.png, map-tsne.png, map.html and map.json")
     cli.add_model_options(parser)
     return parser
 
@@ -213,8 +214,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from nsynth_vae.cli.progress import Progress
         from nsynth_vae.timbre_model import open_model
 
-        renderings.check_seed(parsed.seed)
-        renderings.check_output(parsed.output)
+        sounds.check_seed(parsed.seed)
+        sounds.check_output(parsed.output)
         model = open_model(parsed.model, parsed.exports)
         bad_notes = BadNotes(parsed.on_bad_note)
         source, rows = open_rows(

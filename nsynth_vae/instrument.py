@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae import cli, renderings
+from nsynth_vae import cli
 from nsynth_vae.config import AudioConfig, InputError, write_text
 from nsynth_vae.instruments import sfz
 from nsynth_vae.instruments.multisample import Sample, sample_notes
 from nsynth_vae.notes import format_note_str
+from nsynth_vae.rendering import sounds
 
 if TYPE_CHECKING:
     from nsynth_vae.latent.lookup import Point, Points
@@ -49,8 +50,8 @@ class Instrument:
         Raises:
             InputError: if it cannot be written; nothing is left then.
         """
-        from nsynth_vae import figures
         from nsynth_vae.analysis.pitch import note_name
+        from nsynth_vae.rendering import plots
 
         name = re.sub(r"[^\w.]+", "_", pathlib.Path(output).resolve().name).strip("._") or "instrument"
         regions = self.regions(name)
@@ -67,13 +68,13 @@ class Instrument:
             ],
         }
         comments = (f"{name}: {self.timbre}", f"made by nsynth_vae.instrument with the model {self.model}")
-        with renderings.writing(output, "instrument.json", record) as folder:
+        with sounds.writing(output, "instrument.json", record) as folder:
             (folder / "samples").mkdir()
             for sample, region in zip(self.samples, regions, strict=True):
                 data = sfz.wav_bytes(sample.audio, self.config.sample_rate, pitch=sample.pitch, loop=sample.loop)
                 (folder / region.sample).write_bytes(data)
             captions = [note_name(pitch) for pitch in self.keys]
-            figures.plot_contact_sheet(self.log_mels, captions, 6, self.config, folder / "keyboard.png")
+            plots.plot_contact_sheet(self.log_mels, captions, 6, self.config, folder / "keyboard.png")
             write_text(folder / f"{name}.sfz", sfz.format_sfz(regions, comments))
         return pathlib.Path(output) / f"{name}.sfz"
 
@@ -125,7 +126,7 @@ def make_instrument(
     """
     _check(pitches, velocities)
     model = points.model
-    (point,) = renderings.find([timbre], points)
+    (point,) = sounds.find([timbre], points)
     keys = list(range(pitches[0], pitches[1] + 1, STEP))
     velocities = sorted(set(velocities))
     grid = [(pitch, velocity) for pitch in keys for velocity in velocities]
@@ -142,7 +143,7 @@ def make_parser() -> cli.Parser:
         "Samples a timbre at every third semitone and several velocities, and writes it as an instrument for samplers: "
         "16 kHz WAVs, looped where they sustain, and the SFZ file that maps them to all keys.",
     )
-    parser.add_argument("timbre", metavar="TIMBRE", help=renderings.TIMBRE)
+    parser.add_argument("timbre", metavar="TIMBRE", help=sounds.TIMBRE)
     parser.add_argument(
         "--pitches",
         metavar="LOW-HIGH",
@@ -157,8 +158,8 @@ def make_parser() -> cli.Parser:
         default=(50, 100, 127),
         help="MIDI velocities to sample; each is played for those nearest to it (default: 50,100,127)",
     )
-    renderings.add_folder_option(parser, "NAME.sfz (NAME is the folder's), samples, instrument.json and keyboard.png")
-    renderings.add_lookup_options(parser)
+    sounds.add_folder_option(parser, "NAME.sfz (NAME is the folder's), samples, instrument.json and keyboard.png")
+    sounds.add_lookup_options(parser)
     cli.add_model_options(parser)
     return parser
 
@@ -168,9 +169,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def instrument_from(parsed: argparse.Namespace) -> None:
         _check(parsed.pitches, parsed.velocities)
-        renderings.check_output(parsed.output)
+        sounds.check_output(parsed.output)
         instrument = make_instrument(
-            renderings.open_points(parsed), parsed.timbre, pitches=parsed.pitches, velocities=parsed.velocities
+            sounds.open_points(parsed), parsed.timbre, pitches=parsed.pitches, velocities=parsed.velocities
         )
         path = instrument.write(parsed.output)
         looped = sum(sample.loop is not None for sample in instrument.samples)
@@ -191,16 +192,16 @@ def _velocities(text: str) -> tuple[int, ...]:
 def _check(pitches: tuple[int, int], velocities: Sequence[int]) -> None:
     for flag, values in (("--pitches", pitches), ("--velocities", velocities)):
         for value in values:
-            renderings.check_midi(flag, value)
+            sounds.check_midi(flag, value)
     if pitches[0] > pitches[1]:
         raise InputError(f"--pitches: found {pitches[0]}-{pitches[1]}, expected LOW-HIGH")
     if not velocities:
         raise InputError("--velocities: found none, expected at least one")
     notes = len(range(pitches[0], pitches[1] + 1, STEP)) * len(set(velocities))
-    if notes > renderings.MOST_NOTES:
+    if notes > sounds.MOST_NOTES:
         raise InputError(
             f"--velocities: found {len(set(velocities))}, that is {notes} samples, "
-            f"expected {renderings.MOST_NOTES} samples at most"
+            f"expected {sounds.MOST_NOTES} samples at most"
         )
 
 

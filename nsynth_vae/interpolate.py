@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae import cli, evening, latent, renderings
+from nsynth_vae import cli, latent
 from nsynth_vae.analysis.descriptors import DESCRIPTORS
 from nsynth_vae.config import AudioConfig, InputError
+from nsynth_vae.rendering import brightness_equalizer
+from nsynth_vae.rendering import sounds as renderings
 
 if TYPE_CHECKING:
     from nsynth_vae.latent.lookup import Point, Points
@@ -58,7 +60,7 @@ class Morph:
     z: np.ndarray
     """float32 `[notes, latent_dim]`."""
     sounds: Sounds
-    equalizers: list[evening.Equalizer] | None
+    equalizers: list[brightness_equalizer.Equalizer] | None
     """What each decoded note went through; None if nothing is evened."""
     cross_fade: Sounds | None
     """The decoded timbres mixed in audio by the weights; None if not asked for."""
@@ -105,7 +107,7 @@ class Morph:
             self._draw(folder / "morph.png", [(kind, sounds) for _, kind, sounds in parts])
 
     def _draw(self, path: os.PathLike, rows: Sequence[tuple[str, Sounds]]) -> None:
-        from nsynth_vae import figures
+        from nsynth_vae.rendering import plots
 
         names = [renderings.label(point.name) for point in self.timbres]
         if len(names) == 2:
@@ -116,7 +118,7 @@ class Morph:
                 for name, title in SHOWN.items()
             ]
             pictures = [(kind, sounds.log_mel) for kind, sounds in rows]
-            return figures.plot_morph(pictures, titles, lines, self.config, path)
+            return plots.plot_morph(pictures, titles, lines, self.config, path)
         captions = []
         for kind, _ in rows:
             corners = dict(zip((0, self.steps - 1, -self.steps, -1), names, strict=True))
@@ -125,7 +127,7 @@ class Morph:
                 cells[place] = name
             captions += cells
         log_mels = np.concatenate([sounds.log_mel for _, sounds in rows])
-        return figures.plot_contact_sheet(log_mels, captions, self.steps, self.config, path)
+        return plots.plot_contact_sheet(log_mels, captions, self.steps, self.config, path)
 
 
 def interpolate(
@@ -172,7 +174,7 @@ def interpolate(
     z = z.astype(np.float32)
     audio, equalizers, cross_fade = model.decode(z, pitch, velocity).audio, None, None
     if even:
-        audio, equalizers = evening.even(audio, weights, model.config.sample_rate)
+        audio, equalizers = brightness_equalizer.even(audio, weights, model.config.sample_rate)
     if compare:
         at_ends = audio[np.argmax(weights, axis=0)]
         cross_fade = _sounds((weights @ at_ends).astype(np.float32), pitch, model.config)

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae import cli, latent, renderings
+from nsynth_vae import cli, latent
 from nsynth_vae.config import AudioConfig, InputError
 from nsynth_vae.instruments import voice as voices
 from nsynth_vae.instruments.midi import Melody, NoteEvent, read_midi
+from nsynth_vae.rendering import sounds
 
 if TYPE_CHECKING:
     from nsynth_vae.latent.lookup import Point, Points
@@ -59,7 +60,7 @@ class Performance:
         """
         import soundfile
 
-        from nsynth_vae.figures import write_wav
+        from nsynth_vae.rendering.plots import write_wav
 
         path = pathlib.Path(path)
         aside = path.with_name(f".{os.getpid()}.wav.tmp")
@@ -101,7 +102,7 @@ def play(
     if not 0 <= dynamics < math.inf:
         raise InputError(f"--dynamics: found {dynamics}, expected 0 or more")
     melody = melody if isinstance(melody, Melody) else read_midi(melody)
-    ends = renderings.find([timbre] if morph_to is None else [timbre, morph_to], points)
+    ends = sounds.find([timbre] if morph_to is None else [timbre, morph_to], points)
     events = collections.defaultdict(list)
     for note, step in zip(melody.notes, _morph_steps(melody.notes, morph_to is not None), strict=True):
         velocity = min(VELOCITY_STEP * round(note.velocity / VELOCITY_STEP), 127)
@@ -125,7 +126,7 @@ def make_parser() -> cli.Parser:
         "that the model gives them; longer ones sound on, or decay on, by a loop.",
     )
     parser.add_argument("melody", metavar="MELODY.mid", type=pathlib.Path, help="a Standard MIDI File of type 0 or 1")
-    parser.add_argument("--timbre", metavar="TIMBRE", required=True, help=renderings.TIMBRE)
+    parser.add_argument("--timbre", metavar="TIMBRE", required=True, help=sounds.TIMBRE)
     parser.add_argument(
         "--morph-to",
         metavar="TIMBRE",
@@ -141,7 +142,7 @@ def make_parser() -> cli.Parser:
         "velocities; 0: only the model (default: %(default)s)",
     )
     parser.add_argument("--output", "-o", metavar="FILE", required=True, type=pathlib.Path, help="the WAV")
-    renderings.add_lookup_options(parser)
+    sounds.add_lookup_options(parser)
     cli.add_model_options(parser)
     return parser
 
@@ -154,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         melody = read_midi(parsed.melody)
         if melody.skipped:
             print(f"skipped: {', '.join(melody.skipped)}")
-        points = renderings.open_points(parsed)
+        points = sounds.open_points(parsed)
         done = play(points, melody, parsed.timbre, morph_to=parsed.morph_to, dynamics=parsed.dynamics)
         done.write(parsed.output)
         lowered = f", lowered by {done.lowered_db:.1f} dB to peak at -1 dB" if done.lowered_db else ""
@@ -204,7 +205,7 @@ def _mix(
 
 def _check_output(output: pathlib.Path, melody: pathlib.Path) -> None:
     """Raises InputError if the WAV has no place, or would replace the melody."""
-    renderings.check_output(output.parent)
+    sounds.check_output(output.parent)
     if output.is_dir():
         raise InputError(f"{output}: is a folder, expected the name of a WAV to write")
     if output.exists() and melody.exists() and output.samefile(melody):

@@ -265,7 +265,7 @@ def _write(path: pathlib.Path, audio: np.ndarray, config: AudioConfig) -> None:
     """
     import soundfile
 
-    from nsynth_vae.figures import write_wav
+    from nsynth_vae.rendering.plots import write_wav
 
     aside = path.with_name(f".{os.getpid()}.wav.tmp")
     try:

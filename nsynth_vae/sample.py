@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae import cli, renderings
+from nsynth_vae import cli
 from nsynth_vae.analysis.pitch import note_name
 from nsynth_vae.config import AudioConfig, InputError
+from nsynth_vae.rendering import sounds
 
 if TYPE_CHECKING:
     from nsynth_vae.latent.lookup import Point, Points
@@ -57,21 +58,21 @@ class Samples:
         Raises:
             InputError: if it cannot be written; nothing is left then.
         """
-        from nsynth_vae import figures
+        from nsynth_vae.rendering import plots
 
         count = len(self.z)
-        names = renderings.numbered("sample", count)
+        names = sounds.numbered("sample", count)
         record = {"format_version": 1, "model": self.model, **self.how, "velocity": self.velocity}
         record["samples"] = [
             {"file": name, "pitch": int(pitch), "z": z.tolist()}
             for name, pitch, z in zip(names, self.pitch, self.z, strict=True)
         ]
         captions = [f"{number}: {note_name(int(pitch))}" for number, pitch in enumerate(self.pitch)]
-        with renderings.writing(output, "samples.json", record) as folder:
-            renderings.write_wavs(folder, names, self.audio, self.config)
-            log_mels = renderings.log_mels(self.audio, self.config)
+        with sounds.writing(output, "samples.json", record) as folder:
+            sounds.write_wavs(folder, names, self.audio, self.config)
+            log_mels = sounds.log_mels(self.audio, self.config)
             columns = math.ceil(math.sqrt(count))
-            figures.plot_contact_sheet(log_mels, captions, columns, self.config, folder / "contact-sheet.png")
+            plots.plot_contact_sheet(log_mels, captions, columns, self.config, folder / "contact-sheet.png")
 
 
 def sample(
@@ -118,7 +119,7 @@ def sample(
     elif method == "prior":
         draw_z = normal(np.zeros(model.latent_dim), np.ones(model.latent_dim))
     else:
-        (center,) = renderings.find([near], points)
+        (center,) = sounds.find([near], points)
         how |= {"near": center.name, "spread": DEFAULT_SPREAD if spread is None else spread}
         draw_z = normal(center.z, how["spread"] * space_deviation(model))
     z, drawn_pitches = draw(count, seed, draw_z, pitches)
@@ -203,7 +204,7 @@ def make_parser() -> cli.Parser:
         "timbre (default: mixture; with --near: near)",
     )
     parser.add_argument("--family", metavar="FAMILY", help="only what the training notes of a family are like: guitar")
-    parser.add_argument("--near", metavar="TIMBRE", help=f"sounds like this: {renderings.TIMBRE}")
+    parser.add_argument("--near", metavar="TIMBRE", help=f"sounds like this: {sounds.TIMBRE}")
     parser.add_argument(
         "--spread",
         metavar="X",
@@ -222,8 +223,8 @@ def make_parser() -> cli.Parser:
         "--velocity", metavar="V", type=cli.midi_number, default=100, help="MIDI velocity (default: %(default)s)"
     )
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="decides every draw (default: %(default)s)")
-    renderings.add_folder_option(parser, "sample-00.wav, ..., contact-sheet.png and samples.json")
-    renderings.add_lookup_options(parser)
+    sounds.add_folder_option(parser, "sample-00.wav, ..., contact-sheet.png and samples.json")
+    sounds.add_lookup_options(parser)
     cli.add_model_options(parser)
     return parser
 
@@ -235,8 +236,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = ("count", "method", "family", "near", "spread", "pitch", "velocity", "seed")
         asked = {name: getattr(parsed, name) for name in names}
         _check(*asked.values())
-        renderings.check_output(parsed.output)
-        samples = sample(renderings.open_points(parsed), **asked)
+        sounds.check_output(parsed.output)
+        samples = sample(sounds.open_points(parsed), **asked)
         samples.write(parsed.output)
         print(f"{len(samples.z)} new sounds by {samples.how['method']} -> {parsed.output}")
 
@@ -263,8 +264,8 @@ def _check(
     """Returns the method; raises InputError for what `sample` says."""
     if method is None:
         method = METHODS[0] if near is None else "near"
-    if not 1 <= count <= renderings.MOST_NOTES:
-        raise InputError(f"--count: found {count}, expected 1 to {renderings.MOST_NOTES}")
+    if not 1 <= count <= sounds.MOST_NOTES:
+        raise InputError(f"--count: found {count}, expected 1 to {sounds.MOST_NOTES}")
     if method not in METHODS:
         raise InputError(f"--method: found {method!r}, expected {', '.join(METHODS)}")
     if method == "near" and near is None:
@@ -277,13 +278,13 @@ def _check(
         if value is not None and method != needed:
             raise InputError(f"{flag}: found it with --method {method}, expected --method {needed}")
     for value in pitch:
-        renderings.check_midi("--pitch", value)
+        sounds.check_midi("--pitch", value)
     if pitch[0] > pitch[1]:
         raise InputError(f"--pitch: found {pitch[0]}-{pitch[1]}, expected LOW-HIGH")
     if spread is not None and not 0 < spread < math.inf:
         raise InputError(f"--spread: found {spread}, expected a positive number")
-    renderings.check_midi("--velocity", velocity)
-    renderings.check_seed(seed)
+    sounds.check_midi("--velocity", velocity)
+    sounds.check_seed(seed)
     return method
 
 

@@ -119,8 +119,8 @@ class _Run(TrainingRun):
         """Writes which families are taken for which."""
         import numpy as np
 
-        from nsynth_vae import figures
         from nsynth_vae.notes import FAMILIES
+        from nsynth_vae.rendering import plots
 
         notes, classifier = self.notes["valid"], self.trainer.model
         taken = np.zeros([len(FAMILIES)] * 2, np.int64)
@@ -128,7 +128,7 @@ class _Run(TrainingRun):
             told = classifier(batch["audio"])["instrument_family"].numpy().argmax(axis=1)
             family = batch["instrument_family"].numpy()
             np.add.at(taken, (family[family >= 0], told[family >= 0]), 1)
-        figures.plot_confusion(taken, FAMILIES, self.folder / "figures" / "families.png")
+        plots.plot_confusion(taken, FAMILIES, self.folder / "figures" / "families.png")
 
     def definitions(self) -> dict[str, str]:
         """Returns the measures' units and what they are."""

@@ -17,13 +17,14 @@ import soundfile
 import synthetic
 import timbres
 
-from nsynth_vae import explore, map_page, timbre_model
+from nsynth_vae import explore, timbre_model
 from nsynth_vae.analysis.descriptors import describe
 from nsynth_vae.config import AudioConfig, DataConfig
 from nsynth_vae.data.open_sources import open_source
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.latent import projection
 from nsynth_vae.notes import FAMILIES
+from nsynth_vae.rendering import map_page
 
 # Projections.
 

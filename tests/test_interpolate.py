@@ -11,10 +11,11 @@ import soundfile
 import synthetic
 import timbres
 
-from nsynth_vae import evening, interpolate, timbre_model
+from nsynth_vae import interpolate, timbre_model
 from nsynth_vae.analysis.descriptors import describe
 from nsynth_vae.config import InputError
 from nsynth_vae.latent.lookup import Point, Points
+from nsynth_vae.rendering import brightness_equalizer
 
 
 @pytest.fixture(scope="module")
@@ -130,18 +131,18 @@ def test_a_way_is_equalised_between_its_ends(points, model, tmp_path):
     morph = interpolate.interpolate(points, ["flute", "guitar"], steps=3, compare=True)
     np.testing.assert_array_equal(morph.z, plain.z)
     np.testing.assert_allclose(plain.sounds.audio, points.model.decode(plain.z, 60, 100).audio, atol=1e-4)
-    found, equalizers = evening.even(plain.sounds.audio, plain.weights, 16000)
+    found, equalizers = brightness_equalizer.even(plain.sounds.audio, plain.weights, 16000)
     np.testing.assert_allclose(morph.sounds.audio, found, atol=1e-4)
     np.testing.assert_allclose(morph.sounds.audio[[0, 2]], plain.sounds.audio[[0, 2]], atol=1e-4)
     assert not np.allclose(morph.sounds.audio[1], plain.sounds.audio[1], rtol=0, atol=1e-5)
-    assert plain.equalizers is None and equalizers[1] != evening.Equalizer()
+    assert plain.equalizers is None and equalizers[1] != brightness_equalizer.Equalizer()
     record = run(["flute", "guitar", "--steps", 3, *model], tmp_path / "out")
     assert record["even"] is True
     curves = [step["equalizer"] for step in record["morph"]]
     assert curves[0] == curves[2] == {"tilt": 0, "curvature": 0}
     assert curves[1]["tilt"] == pytest.approx(equalizers[1].tilt, rel=0.05, abs=0.01)
     grid = interpolate.interpolate(points, ["flute", "guitar", "keyboard", "string"], steps=3)
-    assert grid.equalizers[0] == evening.Equalizer() != grid.equalizers[4]
+    assert grid.equalizers[0] == brightness_equalizer.Equalizer() != grid.equalizers[4]
     record = run(["flute", "guitar", "--steps", 3, "--no-even", *model], tmp_path / "out")
     assert record["even"] is False and "equalizer" not in record["morph"][0]
     np.testing.assert_allclose(read(tmp_path / "out" / "step-01.wav"), plain.sounds.audio[1], atol=2**-14)

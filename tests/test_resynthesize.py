@@ -15,11 +15,12 @@ import pytest
 import soundfile
 from conftest import read_audio, sine
 
-from nsynth_vae import figures, resynthesize, synthesis
+from nsynth_vae import resynthesize, synthesis
 from nsynth_vae.analysis.pitch import in_tune
 from nsynth_vae.config import AudioConfig, InputError
 from nsynth_vae.data.readers.samples import SamplesSource, read_sounds
 from nsynth_vae.data.source import BadNotes
+from nsynth_vae.rendering import plots
 
 NOISE = 0.1 * np.random.default_rng(0).standard_normal(32000)
 
@@ -354,7 +355,7 @@ def test_a_full_disk_leaves_nothing_half_written(fake, tmp_path, monkeypatch, ca
         path.write_bytes(b"RIFF")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
-    monkeypatch.setattr(figures, "write_wav", fill)
+    monkeypatch.setattr(plots, "write_wav", fill)
     assert resynthesize.main([str(good), "-o", str(output)]) == 2
     assert capsys.readouterr().err == (
         f"error: {output}/good C4.wav: cannot be written (No space left on device), expected a folder to write to\n"
@@ -364,14 +365,14 @@ def test_a_full_disk_leaves_nothing_half_written(fake, tmp_path, monkeypatch, ca
 
 def test_ctrl_c_keeps_what_is_whole(fake, tmp_path, monkeypatch, capsys):
     files = [write_note(tmp_path / f"{name} C4.wav") for name in "ab"]
-    write_wav = figures.write_wav
+    write_wav = plots.write_wav
 
     def interrupt(path, audio, sample_rate):
         write_wav(path, audio, sample_rate)
         if len(fake.asked) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(figures, "write_wav", interrupt)
+    monkeypatch.setattr(plots, "write_wav", interrupt)
     assert resynthesize.main([*map(str, files), "-o", str(tmp_path / "out")]) == 130
     assert [path.name for path in contents(tmp_path / "out")] == ["a C4.wav"]
     assert_note(tmp_path / "out" / "a C4.wav")

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
-from nsynth_vae import features, figures, latent
+from nsynth_vae import features, latent
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.batching.feature_batches import SplitFeatures
 from nsynth_vae.data.source import NoteTable, Source
 from nsynth_vae.model.vae import VAE
 from nsynth_vae.notes import FAMILIES, UNKNOWN
+from nsynth_vae.rendering import plots
 from nsynth_vae.synthesis.griffin_lim import log_mel_to_audio
 from nsynth_vae.synthesis.synthesizer import sound_for
 
@@ -99,7 +100,7 @@ def write_reconstructions(vae: VAE, examples: Examples, folder: pathlib.Path) ->
     audio = sound_for(config)(decoded, tf.constant(examples.table.pitch)).numpy()
     rows = [("original", examples.log_mel), ("reconstruction", decoded.numpy())]
     path = folder / "figures" / "reconstructions.png"
-    figures.plot_spectrograms(rows, list(examples.table.note_str), config, path)
+    plots.plot_spectrograms(rows, list(examples.table.note_str), config, path)
     _write_sounds({"original": examples.audio, "reconstruction": audio}, examples, config, folder)
 
 
@@ -135,7 +136,7 @@ def write_resyntheses(synthesizer: Synthesizer, examples: Examples, folder: path
         ("synthesizer", log_mel),
     ]
     path = folder / "figures" / "resynthesis.png"
-    figures.plot_spectrograms(rows, list(examples.table.note_str), config, path)
+    plots.plot_spectrograms(rows, list(examples.table.note_str), config, path)
     sounds = {"original": examples.audio, "griffin-lim": baseline.numpy(), "synthesizer": audio}
     _write_sounds(sounds, examples, config, folder)
 
@@ -145,7 +146,7 @@ def _write_sounds(sounds: dict[str, np.ndarray], examples: Examples, config: Aud
     for kind, audio in sounds.items():
         for name, sound in zip(examples.table.note_str, audio, strict=True):
             path = folder / "sounds" / f"{name.replace('/', '_')}-{kind}.wav"
-            figures.write_wav(path, sound, config.sample_rate)
+            plots.write_wav(path, sound, config.sample_rate)
 
 
 def write_morph(vae: VAE, examples: Examples, folder: pathlib.Path) -> None:
@@ -159,11 +160,9 @@ def write_morph(vae: VAE, examples: Examples, folder: pathlib.Path) -> None:
     titles = [f"{step / (MORPH_STEPS - 1):.0%}" for step in range(MORPH_STEPS)]
     ends = [str(examples.table.note_str[i]) for i in (0, -1)]
     titles[0], titles[-1] = ends
-    figures.plot_spectrograms(
-        [(f"at pitch {pitch}", log_mel)], titles, config, folder / "figures" / "interpolation.png"
-    )
+    plots.plot_spectrograms([(f"at pitch {pitch}", log_mel)], titles, config, folder / "figures" / "interpolation.png")
     audio = sound_for(config)(tf.constant(log_mel), pitches).numpy()
-    figures.write_wav(folder / "sounds" / "morph.wav", join_notes(audio, config), config.sample_rate)
+    plots.write_wav(folder / "sounds" / "morph.wav", join_notes(audio, config), config.sample_rate)
 
 
 def join_notes(audio: np.ndarray, config: AudioConfig, seconds: float = 1.5, fade: float = 0.05) -> np.ndarray:

@@ -226,14 +226,14 @@ class TrainingRun(abc.ABC):
 
     def finish(self, started: float) -> None:
         """Writes the model folder, `metrics.json` last, and prints the summary."""
-        from nsynth_vae import figures
         from nsynth_vae.nn.layers import round_weights
+        from nsynth_vae.rendering import plots
 
         trainer, folder = self.trainer, self.folder
         trainer.use_best()
         round_weights(trainer.model)
         print("Writing figures and sounds")
-        figures.plot_losses(trainer.state["history"], self.loss_panels, folder / "figures" / "losses.png")
+        plots.plot_losses(trainer.state["history"], self.loss_panels, folder / "figures" / "losses.png")
         # A copy without the optimizer, whose state would make the file three times as large.
         model = self.make_model(self.config)
         model.build()

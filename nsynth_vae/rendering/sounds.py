@@ -207,7 +207,7 @@ def to_json(value: object, indent: str = "") -> str:
 
 def write_wavs(folder: pathlib.Path, names: Sequence[str], audio: np.ndarray, config: AudioConfig) -> None:
     """Writes sounds, float `[sounds, samples]`, -1..1, as 16-bit WAVs of these names."""
-    from nsynth_vae.figures import write_wav
+    from nsynth_vae.rendering.plots import write_wav
 
     for name, sound in zip(names, audio, strict=True):
         write_wav(folder / name, sound, config.sample_rate)
@@ -215,7 +215,7 @@ def write_wavs(folder: pathlib.Path, names: Sequence[str], audio: np.ndarray, co
 
 def write_joined(path: pathlib.Path, audio: np.ndarray, config: AudioConfig) -> None:
     """Writes the beginnings of sounds, float32 `[sounds, samples]`, one after the other, as one WAV."""
-    from nsynth_vae.figures import write_wav
+    from nsynth_vae.rendering.plots import write_wav
     from nsynth_vae.training.examples import join_notes
 
     write_wav(path, join_notes(audio, config), config.sample_rate)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from nsynth_vae import evening
 from nsynth_vae.analysis.descriptors import moments, power_spectrum
-from nsynth_vae.evening import Equalizer
 from nsynth_vae.notes import pitch_to_hertz
+from nsynth_vae.rendering import brightness_equalizer
+from nsynth_vae.rendering.brightness_equalizer import Equalizer
 
 RATE = 16000
 
@@ -35,7 +35,7 @@ def test_brightness_goes_straight():
     sounds, weights = way(tone(1, 1.7), tone(0.7, 1.1), tone(0.5, 1.1), tone(0.3, 1.1), tone(0.2, 1.3))
     before = np.array([heard(sound) for sound in sounds])
     assert before[1:4, 0].min() > before[[0, -1], 0].max()
-    found, equalizers = evening.even(sounds, weights, RATE)
+    found, equalizers = brightness_equalizer.even(sounds, weights, RATE)
     after = np.array([heard(sound) for sound in found])
     np.testing.assert_allclose(np.log(after), weights @ np.log(before[[0, -1]]), atol=0.02)
     np.testing.assert_array_equal(found[[0, -1]], sounds[[0, -1]])
@@ -49,7 +49,7 @@ def test_a_grid_is_between_all_its_corners():
     corners = [tone(1, 1.8), tone(0.2, 1.2), tone(0.5, 1.4), tone(0.1, 1.6)]
     sounds = np.stack([*corners, tone(0.4, 1.1)])
     weights = np.concatenate([np.eye(4), np.full([1, 4], 0.25)])
-    found, _ = evening.even(sounds, weights, RATE)
+    found, _ = brightness_equalizer.even(sounds, weights, RATE)
     expected = np.exp(np.mean([np.log(heard(corner)) for corner in corners], axis=0))
     np.testing.assert_allclose(heard(found[4]), expected, rtol=0.02)
 
@@ -62,14 +62,14 @@ def test_the_filter_has_the_gain_and_begins_with_the_sound():
     assert np.abs(found[:RATE]).max() < 1e-4 * np.abs(found).max()
     hertz, response = scipy.signal.freqz(found[RATE : 2 * RATE], worN=np.array([60.0, 250, 500, 1000, 4000]), fs=RATE)
     x = np.log(hertz / 500)
-    most = np.log(10) * evening.MOST_DB / 20
+    most = np.log(10) * brightness_equalizer.MOST_DB / 20
     expected = most * np.tanh((0.3 * x - 0.1 * x**2) / most)
     np.testing.assert_allclose(np.log(np.abs(response)) - np.log(np.abs(response[2])), expected, atol=0.01)
 
 
 def test_the_gain_is_bounded():
     gain = Equalizer(5.0, 3.0).gain(np.linspace(0, 8000, 100))
-    assert np.abs(20 / np.log(10) * gain).max() <= evening.MOST_DB
+    assert np.abs(20 / np.log(10) * gain).max() <= brightness_equalizer.MOST_DB
     np.testing.assert_array_equal(Equalizer().gain(np.array([0.0, 100, 8000])), 0)
 
 
@@ -79,7 +79,7 @@ def test_nothing_passes_full_scale():
     # Partials in phase make the highest peak; a filter that turns phases may make a higher one of what has less.
     for curve in (Equalizer(1.0, 0.0), Equalizer(-1.0, 0.0), Equalizer(0.0, -1.0)):
         found = curve.apply(loud, RATE)
-        assert np.abs(found).max() <= evening.PEAK + 1e-6
+        assert np.abs(found).max() <= brightness_equalizer.PEAK + 1e-6
         assert np.std(found) <= np.std(loud) * 1.0001
 
 
@@ -87,12 +87,12 @@ def test_nothing_passes_full_scale():
 def test_silence_stays(silent):
     sounds, weights = way(tone(1, 1.8), tone(0.5, 0.9), tone(0.2, 1.2))
     sounds[silent] = 0
-    found, equalizers = evening.even(sounds, weights, RATE)
+    found, equalizers = brightness_equalizer.even(sounds, weights, RATE)
     np.testing.assert_array_equal(found, sounds)
     assert equalizers == [Equalizer()] * 3
 
 
 def test_equal_timbres_are_left_as_good_as_alone():
     sounds, weights = way(*[tone(0.5, 0.9)] * 3)
-    found, _ = evening.even(sounds, weights, RATE)
+    found, _ = brightness_equalizer.even(sounds, weights, RATE)
     np.testing.assert_allclose(found, sounds, atol=1e-4)

@@ -10,17 +10,17 @@ import pytest
 import soundfile
 import synthetic
 
-from nsynth_vae import figures, renderings
 from nsynth_vae.config import AudioConfig, InputError
+from nsynth_vae.rendering import plots, sounds
 
 CONFIG = AudioConfig()
 
 
 def test_files_are_numbered_row_by_row():
-    assert renderings.numbered("step", 3) == ["step-00.wav", "step-01.wav", "step-02.wav"]
-    assert renderings.numbered("step", 2, 2) == [f"step-{place}.wav" for place in ("00-00", "00-01", "01-00", "01-01")]
+    assert sounds.numbered("step", 3) == ["step-00.wav", "step-01.wav", "step-02.wav"]
+    assert sounds.numbered("step", 2, 2) == [f"step-{place}.wav" for place in ("00-00", "00-01", "01-00", "01-01")]
     # Names sort as the notes do.
-    many = renderings.numbered("sample", 101)
+    many = sounds.numbered("sample", 101)
     assert many[0] == "sample-000.wav" and many == sorted(many)
 
 
@@ -29,7 +29,7 @@ def names(folder: pathlib.Path) -> list[str]:
 
 
 def write(folder: pathlib.Path, files: dict[str, str], **record) -> None:
-    with renderings.writing(folder, "record.json", record) as aside:
+    with sounds.writing(folder, "record.json", record) as aside:
         for name, text in files.items():
             (aside / name).write_text(text)
 
@@ -79,7 +79,7 @@ def test_a_record_cannot_name_files_elsewhere(tmp_path, record):
 
 def test_a_folder_in_the_folder_is_a_former_runs_too(tmp_path):
     for number in "12":
-        with renderings.writing(tmp_path, "record.json", {}) as aside:
+        with sounds.writing(tmp_path, "record.json", {}) as aside:
             (aside / "samples").mkdir()
             (aside / "samples" / f"{number}.wav").write_text(number)
     assert names(tmp_path / "samples") == ["2.wav"]
@@ -89,7 +89,7 @@ def test_a_folder_in_the_folder_is_a_former_runs_too(tmp_path):
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), soundfile.LibsndfileError(7)])
 def test_a_run_that_fails_leaves_nothing(tmp_path, error):
     def fail(folder: pathlib.Path) -> None:
-        with renderings.writing(folder, "record.json", {}) as aside:
+        with sounds.writing(folder, "record.json", {}) as aside:
             (aside / "a.wav").write_text("1")
             raise error
 
@@ -106,8 +106,8 @@ def test_an_output_that_is_no_folder_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     for output in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(InputError, match=r"file is no folder, expected a folder to write to"):
-            renderings.check_output(output)
-    renderings.check_output(tmp_path / "new" / "below")
+            sounds.check_output(output)
+    sounds.check_output(tmp_path / "new" / "below")
     assert not (tmp_path / "new").exists()
 
 
@@ -119,7 +119,7 @@ def test_json_is_strict_and_has_a_line_for_each_item():
         "names": [f"a long name {i}" for i in range(20)],
         "empty": [{}, []],
     }
-    text = renderings.to_json(record)
+    text = sounds.to_json(record)
     assert json.loads(text) == record
     assert sum(line.count("0.5") for line in text.splitlines()) == 100
     assert max(line.count("0.5") for line in text.splitlines()) == 100
@@ -133,33 +133,33 @@ def test_what_is_not_finite_is_null_in_the_record(tmp_path):
 
 
 def test_labels_are_one_short_line():
-    assert renderings.label("flute") == "flute"
-    assert renderings.label("a\nb\udcff") == "a?b?"
-    assert renderings.label("recordings/of/a/day/guitar.wav") == "guitar.wav"
-    assert renderings.label('0.5*flute + 0.5*"a/b.wav"') == '0.5*flute + 0.5*"a/b.wav"'
-    long = renderings.label("recordings/0.5*guitar_acoustic_010 + 0.5*flute")
+    assert sounds.label("flute") == "flute"
+    assert sounds.label("a\nb\udcff") == "a?b?"
+    assert sounds.label("recordings/of/a/day/guitar.wav") == "guitar.wav"
+    assert sounds.label('0.5*flute + 0.5*"a/b.wav"') == '0.5*flute + 0.5*"a/b.wav"'
+    long = sounds.label("recordings/0.5*guitar_acoustic_010 + 0.5*flute")
     assert long == "recordings/0.5*…_010 + 0.5*flute" and len(long) == 32
 
 
 def test_what_is_no_midi_number_or_seed_is_named():
     for value in (0, 127):
-        renderings.check_midi("--pitch", value)
+        sounds.check_midi("--pitch", value)
     for value in (-1, 128):
         with pytest.raises(InputError, match=f"--pitch: found {value}, expected a MIDI number, 0 to 127"):
-            renderings.check_midi("--pitch", value)
+            sounds.check_midi("--pitch", value)
     for value in (-1, 2**31):
         with pytest.raises(InputError, match=f"--seed: found {value}, expected an integer from 0 to 2147483647"):
-            renderings.check_seed(value)
+            sounds.check_seed(value)
 
 
 def test_sounds_are_written_and_joined(tmp_path):
     audio = np.stack([synthetic.tone(60), synthetic.tone(64, (1.0,)), 2 * synthetic.tone(67)])
-    renderings.write_wavs(tmp_path, ["a.wav", "b.wav", "c.wav"], audio, CONFIG)
+    sounds.write_wavs(tmp_path, ["a.wav", "b.wav", "c.wav"], audio, CONFIG)
     for name, sound in zip("abc", audio, strict=True):
         read, rate = soundfile.read(tmp_path / f"{name}.wav")
         assert rate == 16000 and soundfile.info(tmp_path / f"{name}.wav").subtype == "PCM_16"
         np.testing.assert_allclose(read, np.clip(sound, -1, 1), atol=2**-15)
-    renderings.write_joined(tmp_path / "joined.wav", audio, CONFIG)
+    sounds.write_joined(tmp_path / "joined.wav", audio, CONFIG)
     joined, _ = soundfile.read(tmp_path / "joined.wav")
     assert joined.shape == (3 * 24000,)
     np.testing.assert_allclose(joined[24000:47000], audio[1, :23000], atol=2**-15)
@@ -170,10 +170,10 @@ def test_log_mels_and_descriptors_are_those_of_each_sound():
     from nsynth_vae.analysis.descriptors import describe
 
     audio = np.stack([synthetic.tone(48 + n % 24) for n in range(40)])
-    log_mels = renderings.log_mels(audio, CONFIG)
+    log_mels = sounds.log_mels(audio, CONFIG)
     np.testing.assert_allclose(log_mels[[0, 39]], features.log_mel(audio[[0, 39]], CONFIG), atol=1e-5)
     assert len(log_mels) == 40
-    assert renderings.describe_all(audio[:2], [48, 60], CONFIG) == [describe(audio[0], 48), describe(audio[1], 60)]
+    assert sounds.describe_all(audio[:2], [48, 60], CONFIG) == [describe(audio[0], 48), describe(audio[1], 60)]
 
 
 def pixels(path: pathlib.Path) -> np.ndarray:
@@ -185,7 +185,7 @@ def test_a_contact_sheet_shows_each_sound_at_its_place(tmp_path):
     loud = np.full([251, 128], 1.0, np.float32)
     silent = np.full([251, 128], (np.log(1e-4) + 4) / 4, np.float32)
     captions = ["$100 guitar", "b", "c", "d"]
-    figures.plot_contact_sheet([silent, silent, loud, silent], captions, 2, CONFIG, tmp_path / "sheet.png")
+    plots.plot_contact_sheet([silent, silent, loud, silent], captions, 2, CONFIG, tmp_path / "sheet.png")
     picture = pixels(tmp_path / "sheet.png")
     height, width = picture.shape[0], picture.shape[1] * 0.75  # Less the colour bar.
     yellow = (picture[..., 0] > 0.9) & (picture[..., 2] < 0.8) & (picture[..., 1] > 0.85)
@@ -201,17 +201,17 @@ def test_a_morphs_figure_grows_with_its_rows_and_leaves_gaps(tmp_path):
     for rows in (1, 2):
         path = tmp_path / f"{rows}.png"
         lines = [("centroid, Hz", [line] * rows), ("attack, s", [np.full(5, np.nan)] * rows)]
-        figures.plot_morph([(f"row {n}", log_mels) for n in range(rows)], titles, lines, CONFIG, path)
+        plots.plot_morph([(f"row {n}", log_mels) for n in range(rows)], titles, lines, CONFIG, path)
         sizes.append(pixels(path).shape)
     assert sizes[0][1] == sizes[1][1] and sizes[1][0] - sizes[0][0] == 180
     # The most that a command makes is a picture that can be opened.
     few = np.zeros([100, 251, 128], np.float32)
-    figures.plot_morph([("row", few)], ["x"] * 100, [], CONFIG, tmp_path / "many.png")
+    plots.plot_morph([("row", few)], ["x"] * 100, [], CONFIG, tmp_path / "many.png")
     assert pixels(tmp_path / "many.png").shape[1] < 3000
 
 
 def test_no_data_means_that_nothing_is_looked_up():
     parser = argparse.ArgumentParser()
-    renderings.add_lookup_options(parser)
+    sounds.add_lookup_options(parser)
     assert parser.parse_args([]).data is None
     assert parser.parse_args(["--data", "a", "--data", "b"]).data == ["a", "b"]

@@ -1,0 +1,1 @@
+"""Renderings of timbres: sounds, pictures, pages."""
