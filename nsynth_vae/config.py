@@ -13,6 +13,9 @@ import math
 import pathlib
 import typing
 
+PEAK = 2027 / 2048
+"""A louder note is scaled to this peak as a whole: just below 0.99, and exact in float16."""
+
 
 class InputError(ValueError):
     """Bad input from a user: one line that names the file or argument, what was found and what is expected.

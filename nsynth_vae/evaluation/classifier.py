@@ -18,7 +18,7 @@ from nsynth_vae.config import ClassificationConfig
 from nsynth_vae.features import log_frequency
 from nsynth_vae.notes import FAMILIES, SOURCES, UNKNOWN
 
-SHIPPED = pathlib.Path(__file__).resolve().parents[1] / "models" / "classifier"
+SHIPPED = pathlib.Path(__file__).resolve().parents[2] / "models" / "classifier"
 """The classifier that comes with the package."""
 
 LABELS = {"pitch": 128, "instrument_family": len(FAMILIES), "instrument_source": len(SOURCES)}

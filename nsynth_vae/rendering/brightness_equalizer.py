@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from nsynth_vae.analysis.descriptors import SILENCE, moments, power_spectrum
-from nsynth_vae.synthesis import PEAK
+from nsynth_vae.config import PEAK
 
 MOST_DB = 12.0
 """Most that an equaliser raises or lowers a frequency by."""

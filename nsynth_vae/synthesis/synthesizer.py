@@ -20,9 +20,9 @@ import numpy as np
 import tensorflow as tf
 
 from nsynth_vae import features, pretrained
-from nsynth_vae.config import AudioConfig, SynthesisConfig
+from nsynth_vae.config import PEAK, AudioConfig, SynthesisConfig
 from nsynth_vae.nn.layers import ResidualBlock, round_to_half
-from nsynth_vae.synthesis import PEAK, griffin_lim, harmonic_analysis, losses, spectral_ops
+from nsynth_vae.synthesis import griffin_lim, harmonic_analysis, losses, spectral_ops
 from nsynth_vae.synthesis.constants import NOISE_SCALES, make_tables
 from nsynth_vae.synthesis.filtered_noise import NOISE_LENGTH, filtered_noise, flat_noise
 from nsynth_vae.synthesis.harmonic_analysis import QUIET

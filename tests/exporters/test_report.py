@@ -18,7 +18,7 @@ from nsynth_vae.exporters import report as export_report
 from nsynth_vae.exporters import tflite
 from nsynth_vae.synthesis import synthesizer as harmonic_noise
 
-EXAMPLE = pathlib.Path(__file__).parents[1] / "examples" / "decode_tflite.py"
+EXAMPLE = pathlib.Path(__file__).parents[2] / "examples" / "decode_tflite.py"
 
 
 def make_notes(count: int = 2) -> dict[str, np.ndarray]:

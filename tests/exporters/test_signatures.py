@@ -17,7 +17,7 @@ from nsynth_vae import export, features
 from nsynth_vae.exporters import saved_model, signatures
 from nsynth_vae.synthesis import synthesizer as harmonic_noise
 
-C_API = pathlib.Path(__file__).with_name("c_api.py")
+C_API = pathlib.Path(__file__).parents[1] / "c_api.py"
 ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 

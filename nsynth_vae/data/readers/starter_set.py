@@ -12,7 +12,7 @@ from nsynth_vae.config import AudioConfig, InputError
 from nsynth_vae.data.readers.nsynth_json import JsonAudioSource, split_folders
 from nsynth_vae.data.source import BadNotes, Source
 
-PATH = pathlib.Path(__file__).parent / "starter_set"
+PATH = pathlib.Path(__file__).parents[1] / "starter_set"
 """Where the package keeps it."""
 
 

@@ -16,7 +16,7 @@ import soundfile
 
 from nsynth_vae.notes import FAMILIES, QUALITIES, SOURCES
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 STARTER_SET = ROOT / "nsynth_vae" / "data" / "starter_set"
 SPLITS = ("train", "valid", "test")
 SOUNDFONT = Path("/usr/share/sounds/sf3/FluidR3Mono_GM.sf3")

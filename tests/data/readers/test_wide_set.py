@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import synthetic
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PRESETS = ROOT / "scripts" / "starter_presets.json"
 SOUNDFONTS = [Path(f"/usr/share/sounds/sf3/{name}.sf3") for name in ("FluidR3Mono_GM", "MuseScore_General")]
 
