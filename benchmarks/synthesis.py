@@ -37,8 +37,9 @@ import numpy as np
 
 from nsynth_vae import cli
 from nsynth_vae.analysis import metrics
-from nsynth_vae.config import AudioConfig, DataConfig, InputError
+from nsynth_vae.config import AudioConfig, DataConfig
 from nsynth_vae.data.source import SPLITS, BadNotes
+from nsynth_vae.errors import InputError
 from nsynth_vae.latent.operations import interpolate
 from nsynth_vae.notes import FAMILIES
 from nsynth_vae.train_synthesizer import every_kth

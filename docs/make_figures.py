@@ -255,7 +255,7 @@ def draw_morph(
     import tensorflow as tf
 
     from nsynth_vae import features, latent
-    from nsynth_vae.rendering import plots
+    from nsynth_vae.files import write_wav
     from nsynth_vae.synthesis.synthesizer import sound_for
     from nsynth_vae.training import examples
 
@@ -290,7 +290,7 @@ def draw_morph(
     _save(figure, ends_and_middle)
     written = {sounds / "morph.wav": audio, **{sounds / f"{name}.wav": audio[[i]] for name, i in three.items()}}
     for sound, steps in written.items():
-        plots.write_wav(sound, examples.join_notes(steps, config, seconds=1.5), config.sample_rate)
+        write_wav(sound, examples.join_notes(steps, config, seconds=1.5), config.sample_rate)
     return [ends_and_middle, *written]
 
 

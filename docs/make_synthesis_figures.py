@@ -50,7 +50,7 @@ def make_figures(output: pathlib.Path, sounds: pathlib.Path) -> list[pathlib.Pat
 
     from nsynth_vae import features
     from nsynth_vae.config import AudioConfig
-    from nsynth_vae.rendering import plots
+    from nsynth_vae.files import write_wav
     from nsynth_vae.synthesis import griffin_lim
     from nsynth_vae.synthesis import synthesizer as harmonic_noise
     from nsynth_vae.training import examples
@@ -73,7 +73,7 @@ def make_figures(output: pathlib.Path, sounds: pathlib.Path) -> list[pathlib.Pat
     draw_spectrograms(names, parts, written[1], config.sample_rate, loudest_of=audio)
     for way, notes in ways.items():
         path = sounds / f"synthesis-{way.lower()}.wav"
-        plots.write_wav(path, examples.join_notes(notes, config, seconds=SHOWN_SECONDS), config.sample_rate)
+        write_wav(path, examples.join_notes(notes, config, seconds=SHOWN_SECONDS), config.sample_rate)
         written.append(path)
     return written
 

@@ -16,7 +16,7 @@ import numpy as np
 from nsynth_vae import cli
 from nsynth_vae.analysis.descriptors import DESCRIPTORS
 from nsynth_vae.config import AudioConfig
-from nsynth_vae.data.readers.audio_files import AUDIO_EXTENSIONS
+from nsynth_vae.files import AUDIO_EXTENSIONS, check_output, writing
 from nsynth_vae.rendering import sounds as renderings
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Result:
             **{name: note for name, note in notes.items() if name in ("before", "result")},
             "units": {name: descriptor.unit for name, descriptor in DESCRIPTORS.items()},
         }
-        with renderings.writing(output, RECORD, record) as folder:
+        with writing(output, RECORD, record) as folder:
             from nsynth_vae.rendering import plots
 
             renderings.write_wavs(folder, [f"{name}.wav" for name in self.names], self.audio, self.config)
@@ -193,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
 
     def arithmetic_from(parsed: argparse.Namespace) -> None:
-        renderings.check_output(parsed.output)
+        check_output(parsed.output)
         result = arithmetic(
             renderings.open_points(parsed), parsed.expression, pitch=parsed.pitch, velocity=parsed.velocity
         )

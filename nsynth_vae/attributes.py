@@ -16,7 +16,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from nsynth_vae import cli, pretrained
-from nsynth_vae.config import DataConfig, InputError, write_text
+from nsynth_vae.config import DataConfig
+from nsynth_vae.errors import InputError
+from nsynth_vae.files import write_text
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,21 +7,16 @@ model is rebuilt from it.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
 import pathlib
 import typing
 
+from nsynth_vae.errors import InputError
+from nsynth_vae.files import write_text
+
 PEAK = 2027 / 2048
 """A louder note is scaled to this peak as a whole: just below 0.99, and exact in float16."""
-
-
-class InputError(ValueError):
-    """Bad input from a user: one line that names the file or argument, what was found and what is expected.
-
-    Commands print it without a traceback and exit with 2.
-    """
 
 
 def _check(condition: bool, name: str, value: object, expected: str) -> None:
@@ -345,15 +340,5 @@ class Budget:
     """Minutes of training, over all resumed pieces; reading the data and exporting are not counted."""
 
 
-def stable_hash(*values: object) -> int:
-    """Returns a 63-bit hash of the values' JSON that is the same on every machine and in every process."""
-    text = json.dumps(values, sort_keys=True, default=str)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
-
-
-def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes a text file aside and renames it, so that a reader never sees half of it."""
-    path = pathlib.Path(path)
-    aside = path.with_name(f".{path.name}.tmp")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
+LARGEST_Z = 100.0
+"""The prior is N(0, 1): no way between timbres, or beyond them, leads this far out."""

@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from nsynth_vae import cli, pretrained
-from nsynth_vae.config import AudioConfig, DataConfig, InputError, write_text
+from nsynth_vae.config import AudioConfig, DataConfig
+from nsynth_vae.errors import InputError
+from nsynth_vae.files import write_text
 
 REPORTS = pathlib.Path("reports")
 """Where reports go: a folder for each model."""
@@ -115,6 +117,7 @@ def evaluate(options: Options, *, log: Callable[[str], None] = print) -> dict:
     from nsynth_vae.data.source import BadNotes
     from nsynth_vae.evaluation import examples, html_report, latent_probes, markdown_report, measure, summary, systems
     from nsynth_vae.evaluation.notes import open_notes, read_folder
+    from nsynth_vae.files import rounded
 
     config = AudioConfig()
     sounds = read_folder(options.audio_dir, config, log=log) if options.audio_dir else None
@@ -148,7 +151,7 @@ def evaluate(options: Options, *, log: Callable[[str], None] = print) -> dict:
         latent = latent_probes.measure(notes, model, z, seed=options.seed, progress=bar.to)
         bar.close()
     name = model.name if model else options.audio_dir.resolve().name
-    result = summary.rounded(
+    result = rounded(
         {
             "format_version": 1,
             "about": _about(options, name, notes, classifier is not None),

@@ -13,8 +13,10 @@ import numpy as np
 
 from nsynth_vae import cli
 from nsynth_vae.analysis.descriptors import DESCRIPTORS
-from nsynth_vae.config import AudioConfig, DataConfig, InputError, write_text
+from nsynth_vae.config import AudioConfig, DataConfig
 from nsynth_vae.data.source import SPLITS, BadNotes, NoteTable
+from nsynth_vae.errors import InputError
+from nsynth_vae.files import check_output, write_text, writing
 from nsynth_vae.latent import projection
 from nsynth_vae.notes import FAMILIES, SOURCES
 from nsynth_vae.rendering import map_page, sounds
@@ -112,7 +114,7 @@ class Map:
             self.clips,
             map_page.clip_kind(),
         )
-        with sounds.writing(output, "map.json", record) as folder:
+        with writing(output, "map.json", record) as folder:
             for name, (title, places) in zip(("pca", "tsne"), self.projections().items(), strict=True):
                 panels = [
                     (", ".join(filter(None, (one.title, one.unit))), one.values, one.categories, one.limits())
@@ -215,7 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from nsynth_vae.timbre_model import open_model
 
         sounds.check_seed(parsed.seed)
-        sounds.check_output(parsed.output)
+        check_output(parsed.output)
         model = open_model(parsed.model, parsed.exports)
         bad_notes = BadNotes(parsed.on_bad_note)
         source, rows = open_rows(

@@ -17,9 +17,12 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from nsynth_vae import __version__, cli, pretrained, publishing
-from nsynth_vae.config import AudioConfig, Config, DataConfig, InputError, write_text
+from nsynth_vae import __version__, cli, pretrained
+from nsynth_vae import files as publishing
+from nsynth_vae.config import AudioConfig, Config, DataConfig
 from nsynth_vae.data.source import SPLITS, BadNotes
+from nsynth_vae.errors import InputError
+from nsynth_vae.files import write_text
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae import cli
-from nsynth_vae.config import AudioConfig, InputError, write_text
+from nsynth_vae.config import AudioConfig
+from nsynth_vae.errors import InputError
+from nsynth_vae.files import check_output, write_text, writing
 from nsynth_vae.instruments import sfz
 from nsynth_vae.instruments.multisample import Sample, sample_notes
 from nsynth_vae.notes import format_note_str
@@ -68,7 +70,7 @@ class Instrument:
             ],
         }
         comments = (f"{name}: {self.timbre}", f"made by nsynth_vae.instrument with the model {self.model}")
-        with sounds.writing(output, "instrument.json", record) as folder:
+        with writing(output, "instrument.json", record) as folder:
             (folder / "samples").mkdir()
             for sample, region in zip(self.samples, regions, strict=True):
                 data = sfz.wav_bytes(sample.audio, self.config.sample_rate, pitch=sample.pitch, loop=sample.loop)
@@ -169,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def instrument_from(parsed: argparse.Namespace) -> None:
         _check(parsed.pitches, parsed.velocities)
-        sounds.check_output(parsed.output)
+        check_output(parsed.output)
         instrument = make_instrument(
             sounds.open_points(parsed), parsed.timbre, pitches=parsed.pitches, velocities=parsed.velocities
         )

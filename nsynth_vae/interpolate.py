@@ -13,7 +13,9 @@ import numpy as np
 
 from nsynth_vae import cli, latent
 from nsynth_vae.analysis.descriptors import DESCRIPTORS
-from nsynth_vae.config import AudioConfig, InputError
+from nsynth_vae.config import AudioConfig
+from nsynth_vae.errors import InputError
+from nsynth_vae.files import check_output, writing
 from nsynth_vae.rendering import brightness_equalizer
 from nsynth_vae.rendering import sounds as renderings
 
@@ -100,7 +102,7 @@ class Morph:
         # A mix of sounds is no point of the latent space.
         for step in record.get("cross_fade", ()):
             del step["z"]
-        with renderings.writing(output, "morph.json", record) as folder:
+        with writing(output, "morph.json", record) as folder:
             for _, kind, sounds in parts:
                 renderings.write_wavs(folder, names[kind], sounds.audio, self.config)
                 renderings.write_joined(folder / f"{kind}.wav", sounds.audio, self.config)
@@ -241,7 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def interpolate_from(parsed: argparse.Namespace) -> None:
         _check(len(parsed.timbres), parsed.steps, parsed.pitch, parsed.velocity, parsed.method)
-        renderings.check_output(parsed.output)
+        check_output(parsed.output)
         morph = interpolate(
             renderings.open_points(parsed),
             parsed.timbres,

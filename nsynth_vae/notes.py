@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from nsynth_vae.config import InputError
+from nsynth_vae.errors import InputError
 
 FAMILIES = (
     "bass",

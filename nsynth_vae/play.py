@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae import cli, latent
-from nsynth_vae.config import AudioConfig, InputError
+from nsynth_vae.config import AudioConfig
+from nsynth_vae.errors import InputError
+from nsynth_vae.files import check_output
 from nsynth_vae.instruments import voice as voices
 from nsynth_vae.instruments.midi import Melody, NoteEvent, read_midi
 from nsynth_vae.rendering import sounds
@@ -60,7 +62,7 @@ class Performance:
         """
         import soundfile
 
-        from nsynth_vae.rendering.plots import write_wav
+        from nsynth_vae.files import write_wav
 
         path = pathlib.Path(path)
         aside = path.with_name(f".{os.getpid()}.wav.tmp")
@@ -205,7 +207,7 @@ def _mix(
 
 def _check_output(output: pathlib.Path, melody: pathlib.Path) -> None:
     """Raises InputError if the WAV has no place, or would replace the melody."""
-    sounds.check_output(output.parent)
+    check_output(output.parent)
     if output.is_dir():
         raise InputError(f"{output}: is a folder, expected the name of a WAV to write")
     if output.exists() and melody.exists() and output.samefile(melody):

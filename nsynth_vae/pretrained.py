@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from nsynth_vae import __version__
-from nsynth_vae.config import AnyConfig, Budget, ClassificationConfig, Config, InputError, SynthesisConfig
+from nsynth_vae.config import AnyConfig, Budget, ClassificationConfig, Config, SynthesisConfig
+from nsynth_vae.errors import InputError
 
 if TYPE_CHECKING:
     import keras

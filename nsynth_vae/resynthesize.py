@@ -15,8 +15,9 @@ import numpy as np
 
 from nsynth_vae import cli
 from nsynth_vae.analysis.pitch import in_tune, note_name
-from nsynth_vae.config import AudioConfig, InputError
+from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.readers.samples import Sound, read_sounds
+from nsynth_vae.errors import InputError
 
 METHODS = ("synthesizer", "griffin-lim")
 
@@ -265,7 +266,7 @@ def _write(path: pathlib.Path, audio: np.ndarray, config: AudioConfig) -> None:
     """
     import soundfile
 
-    from nsynth_vae.rendering.plots import write_wav
+    from nsynth_vae.files import write_wav
 
     aside = path.with_name(f".{os.getpid()}.wav.tmp")
     try:

@@ -15,7 +15,9 @@ import numpy as np
 
 from nsynth_vae import cli
 from nsynth_vae.analysis.pitch import note_name
-from nsynth_vae.config import AudioConfig, InputError
+from nsynth_vae.config import AudioConfig
+from nsynth_vae.errors import InputError
+from nsynth_vae.files import check_output, writing
 from nsynth_vae.rendering import sounds
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ class Samples:
             for name, pitch, z in zip(names, self.pitch, self.z, strict=True)
         ]
         captions = [f"{number}: {note_name(int(pitch))}" for number, pitch in enumerate(self.pitch)]
-        with sounds.writing(output, "samples.json", record) as folder:
+        with writing(output, "samples.json", record) as folder:
             sounds.write_wavs(folder, names, self.audio, self.config)
             log_mels = sounds.log_mels(self.audio, self.config)
             columns = math.ceil(math.sqrt(count))
@@ -236,7 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = ("count", "method", "family", "near", "spread", "pitch", "velocity", "seed")
         asked = {name: getattr(parsed, name) for name in names}
         _check(*asked.values())
-        sounds.check_output(parsed.output)
+        check_output(parsed.output)
         samples = sample(sounds.open_points(parsed), **asked)
         samples.write(parsed.output)
         print(f"{len(samples.z)} new sounds by {samples.how['method']} -> {parsed.output}")
@@ -289,7 +291,7 @@ def _check(
 
 
 def _check_far(z: np.ndarray) -> None:
-    from nsynth_vae.exporters.input_checks import LARGEST_Z
+    from nsynth_vae.config import LARGEST_Z
 
     farthest = np.max(np.abs(z))
     if not farthest <= LARGEST_Z:

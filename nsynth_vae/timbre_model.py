@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae import pretrained
-from nsynth_vae.config import AudioConfig, InputError
+from nsynth_vae.config import AudioConfig
+from nsynth_vae.errors import InputError
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from nsynth_vae import cli, pretrained
-from nsynth_vae.config import Config, write_text
+from nsynth_vae.config import Config
+from nsynth_vae.files import write_text
 from nsynth_vae.training import options as training_options
 from nsynth_vae.training.run import TrainingRun, python
 

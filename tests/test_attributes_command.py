@@ -12,10 +12,10 @@ import timbres
 from conftest import write_folder
 
 from nsynth_vae import attributes, timbre_model
-from nsynth_vae.config import InputError
 from nsynth_vae.data.open_sources import open_source
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.directions.dataset import HELD_OUT_NOTES, LEAST_HELD_OUT, hold_out
+from nsynth_vae.errors import InputError
 from nsynth_vae.notes import pitch_to_hertz
 
 INSTRUMENTS = [

@@ -10,14 +10,14 @@ from nsynth_vae.config import (
     AudioConfig,
     Config,
     DataConfig,
-    InputError,
     ModelConfig,
     SynthesisConfig,
     SynthesizerConfig,
     TrainConfig,
-    stable_hash,
-    write_text,
 )
+from nsynth_vae.data.hashing import stable_hash
+from nsynth_vae.errors import InputError
+from nsynth_vae.files import write_text
 
 
 def test_defaults_are_nsynth():

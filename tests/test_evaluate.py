@@ -16,7 +16,7 @@ import synthetic
 
 from nsynth_vae import evaluate, pretrained
 from nsynth_vae.config import AudioConfig, ClassificationConfig, ClassifierConfig, Config
-from nsynth_vae.evaluation import summary
+from nsynth_vae.files import rounded
 
 SYSTEMS = ["real", "griffin_lim", "synthesizer", "reconstruction", "other_pitch", "interpolation"]
 
@@ -322,7 +322,7 @@ def test_no_default_model_is_an_error(data, tmp_path, monkeypatch, capsys):
 
 
 def test_a_mean_of_what_is_not_finite_is_null():
-    assert summary.rounded({"a": float("inf"), "b": [float("nan"), 1 / 3]}) == {"a": None, "b": [None, 0.333333]}
+    assert rounded({"a": float("inf"), "b": [float("nan"), 1 / 3]}) == {"a": None, "b": [None, 0.333333]}
 
 
 def test_help_answers_in_two_seconds():

@@ -13,7 +13,7 @@ import timbres
 from scipy.signal import butter, sosfilt
 
 from nsynth_vae import instrument, timbre_model
-from nsynth_vae.config import InputError
+from nsynth_vae.errors import InputError
 from nsynth_vae.instrument import Instrument
 from nsynth_vae.instruments import crossfade, multisample, sfz
 from nsynth_vae.latent.lookup import Points

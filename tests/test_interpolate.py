@@ -13,7 +13,7 @@ import timbres
 
 from nsynth_vae import interpolate, timbre_model
 from nsynth_vae.analysis.descriptors import describe
-from nsynth_vae.config import InputError
+from nsynth_vae.errors import InputError
 from nsynth_vae.latent.lookup import Point, Points
 from nsynth_vae.rendering import brightness_equalizer
 

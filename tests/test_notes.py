@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nsynth_vae.config import InputError
+from nsynth_vae.errors import InputError
 from nsynth_vae.notes import (
     FAMILIES,
     QUALITIES,

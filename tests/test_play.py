@@ -11,7 +11,7 @@ import soundfile
 import timbres
 
 from nsynth_vae import play, timbre_model
-from nsynth_vae.config import InputError
+from nsynth_vae.errors import InputError
 from nsynth_vae.instruments.midi import Melody, NoteEvent
 from nsynth_vae.instruments.voice import voice
 from nsynth_vae.latent.lookup import Points

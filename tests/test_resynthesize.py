@@ -17,9 +17,10 @@ from conftest import read_audio, sine
 
 from nsynth_vae import resynthesize, synthesis
 from nsynth_vae.analysis.pitch import in_tune
-from nsynth_vae.config import AudioConfig, InputError
+from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.readers.samples import SamplesSource, read_sounds
 from nsynth_vae.data.source import BadNotes
+from nsynth_vae.errors import InputError
 from nsynth_vae.rendering import plots
 
 NOISE = 0.1 * np.random.default_rng(0).standard_normal(32000)

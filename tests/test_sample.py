@@ -10,7 +10,7 @@ import soundfile
 import timbres
 
 from nsynth_vae import sample, timbre_model
-from nsynth_vae.config import InputError
+from nsynth_vae.errors import InputError
 from nsynth_vae.latent.lookup import Points
 
 DIM = timbres.DIM

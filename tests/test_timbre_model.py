@@ -11,7 +11,7 @@ import pytest
 from small_models import CONFIG, make_inputs, make_vae
 
 from nsynth_vae import export, pretrained, timbre_model
-from nsynth_vae.config import InputError
+from nsynth_vae.errors import InputError
 
 ATTRIBUTES = {"latent_dim": 6, "families": {}}
 

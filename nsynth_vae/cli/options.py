@@ -13,7 +13,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from nsynth_vae.config import ClassificationConfig, Config, DataConfig, InputError, SynthesisConfig
+from nsynth_vae.config import ClassificationConfig, Config, DataConfig, SynthesisConfig
+from nsynth_vae.errors import InputError
 
 _Config = TypeVar("_Config", Config, SynthesisConfig, ClassificationConfig)
 _Options = TypeVar("_Options")

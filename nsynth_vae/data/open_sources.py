@@ -7,8 +7,9 @@ import os
 import pathlib
 from collections.abc import Callable, Sequence
 
-from nsynth_vae.config import AudioConfig, InputError
+from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.source import BadNotes, Source
+from nsynth_vae.errors import InputError
 
 EXPECTED = (
     "`starter`, a folder in NSynth's layout, .tfrecord files (or a folder or glob of them), tfds:nsynth/full "

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae.config import AudioConfig, InputError, stable_hash
+from nsynth_vae.config import AudioConfig
+from nsynth_vae.data.hashing import stable_hash
+from nsynth_vae.errors import BadNoteError
 from nsynth_vae.notes import QUALITIES, UNKNOWN, Note
 
 if TYPE_CHECKING:
@@ -18,10 +20,6 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "valid", "test")
 """NSynth's splits; the index is `NoteTable.split`, where `UNKNOWN` means that the source does not say."""
-
-
-class BadNoteError(InputError):
-    """A note that cannot be used: unreadable, truncated, silent, not finite, of a wrong rate or misnamed."""
 
 
 @dataclasses.dataclass

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from nsynth_vae.config import DataConfig, InputError, stable_hash
+from nsynth_vae.config import DataConfig
+from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.data.source import SPLITS, NoteTable
+from nsynth_vae.errors import InputError
 from nsynth_vae.notes import FAMILIES, SOURCES, UNKNOWN
 
 SHARES = {"train": (0.0, 0.8), "valid": (0.8, 0.9), "test": (0.9, 1.0)}

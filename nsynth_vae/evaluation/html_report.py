@@ -13,6 +13,7 @@ import numpy as np
 
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.evaluation.examples import Example, Section
+from nsynth_vae.files import flac
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 1180px; padding: 0 1em; color: #222; }
@@ -83,15 +84,6 @@ def png(log_mel: np.ndarray, loudest: float, config: AudioConfig) -> bytes:
     colours = matplotlib.colormaps["magma"](level, bytes=True)[..., :3]
     buffer = io.BytesIO()
     image.imsave(buffer, np.ascontiguousarray(colours), format="png", metadata={"Software": None})
-    return buffer.getvalue()
-
-
-def flac(audio: np.ndarray, sample_rate: int) -> bytes:
-    """Returns audio, float `[samples]`, -1..1, as a FLAC file of 16 bits."""
-    import soundfile
-
-    buffer = io.BytesIO()
-    soundfile.write(buffer, np.clip(np.nan_to_num(audio), -1.0, 1.0), sample_rate, subtype="PCM_16", format="FLAC")
     return buffer.getvalue()
 
 

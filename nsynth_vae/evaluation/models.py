@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from nsynth_vae import features, timbre_model
-from nsynth_vae.config import AudioConfig, InputError
+from nsynth_vae.config import AudioConfig
+from nsynth_vae.errors import InputError
 from nsynth_vae.timbre_model import BATCH
 
 

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from nsynth_vae.config import AudioConfig, DataConfig, InputError
+from nsynth_vae.config import AudioConfig, DataConfig
 from nsynth_vae.data.batching.audio_batches import MemoryAudio
 from nsynth_vae.data.batching.feature_cache import stream_notes
 from nsynth_vae.data.open_sources import open_sources
 from nsynth_vae.data.readers.samples import read_sounds
 from nsynth_vae.data.source import BadNotes, NoteTable, Source
 from nsynth_vae.data.splits import select
+from nsynth_vae.errors import InputError
 from nsynth_vae.notes import FAMILIES, UNKNOWN
 
 

@@ -150,14 +150,3 @@ def versions() -> dict[str, str]:
     """Returns the versions of all that figures depend on."""
     found = {"nsynth_vae": __version__, "python": sys.version.split()[0]}
     return found | {name: importlib.metadata.version(name) for name in PACKAGES}
-
-
-def rounded(value):
-    """Returns JSON-ready values, floats with six significant digits; what is not finite becomes None."""
-    if isinstance(value, dict):
-        return {name: rounded(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded(one) for one in value]
-    if isinstance(value, float):
-        return float(f"{value:.6g}") if math.isfinite(value) else None
-    return value

@@ -10,16 +10,13 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from nsynth_vae.config import AudioConfig
+from nsynth_vae.config import LARGEST_Z, AudioConfig
 
 LOUDEST = 32.0
 """Peak that audio in -1..1 does not have, whatever its resampler overshoots, and 16-bit integers cast to float do."""
 
 LARGEST_LOG_MEL = 16.0
 """Normalised log-mels are within -1.3 to 2.5 or so; decibels or another model's are not within this."""
-
-LARGEST_Z = 100.0
-"""The prior is N(0, 1): no way between timbres, or beyond them, leads this far out."""
 
 
 def audio(samples: tf.Tensor, config: AudioConfig) -> tf.Tensor:

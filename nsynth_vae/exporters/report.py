@@ -18,9 +18,10 @@ import numpy as np
 
 from nsynth_vae import __version__
 from nsynth_vae.analysis import metrics
-from nsynth_vae.config import Config, write_text
+from nsynth_vae.config import Config
 from nsynth_vae.exporters import tflite_quantization
-from nsynth_vae.publishing import quiet
+from nsynth_vae.exporters.suppress_stderr import quiet
+from nsynth_vae.files import write_text
 
 if TYPE_CHECKING:
     from nsynth_vae.model.vae import VAE

@@ -13,9 +13,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nsynth_vae.config import write_text
 from nsynth_vae.exporters.signatures import Endpoint
-from nsynth_vae.publishing import quiet
+from nsynth_vae.exporters.suppress_stderr import quiet
+from nsynth_vae.files import write_text
 
 EXTRA = "assets.extra"
 """TF Serving's name for a SavedModel's folder of what is not part of the graph."""

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae.config import Config, InputError
+from nsynth_vae.config import Config
+from nsynth_vae.errors import InputError
 from nsynth_vae.exporters import tflite_quantization, tflite_signatures
-from nsynth_vae.publishing import aside, publish, quiet
+from nsynth_vae.exporters.suppress_stderr import quiet
+from nsynth_vae.files import aside, publish
 
 if TYPE_CHECKING:
     import keras

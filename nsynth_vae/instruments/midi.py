@@ -10,7 +10,7 @@ import pathlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from nsynth_vae.config import InputError
+from nsynth_vae.errors import InputError
 
 if TYPE_CHECKING:
     import mido

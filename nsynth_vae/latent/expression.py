@@ -15,8 +15,8 @@ import re
 import numpy as np
 
 from nsynth_vae import latent
-from nsynth_vae.config import InputError
-from nsynth_vae.data.readers.audio_files import AUDIO_EXTENSIONS
+from nsynth_vae.errors import InputError
+from nsynth_vae.files import AUDIO_EXTENSIONS
 from nsynth_vae.latent.expression_parser import shown, weights_of, write
 from nsynth_vae.latent.lookup import Point, Points
 
@@ -45,7 +45,7 @@ class Sum:
         z, name = self.base.astype(np.float64), str(self)
         for weight, direction in self.directions:
             z = latent.apply(z, direction.z, weight)
-        from nsynth_vae.exporters.input_checks import LARGEST_Z
+        from nsynth_vae.config import LARGEST_Z
 
         if not np.max(np.abs(z)) <= LARGEST_Z:
             raise InputError(

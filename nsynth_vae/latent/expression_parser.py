@@ -14,7 +14,7 @@ import dataclasses
 import re
 from typing import NoReturn
 
-from nsynth_vae.config import InputError
+from nsynth_vae.errors import InputError
 from nsynth_vae.latent.lookup import Points
 
 DEEPEST = 64

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae.config import InputError
+from nsynth_vae.errors import InputError
 from nsynth_vae.notes import FAMILIES, QUALITIES, SOURCES
 
 if TYPE_CHECKING:

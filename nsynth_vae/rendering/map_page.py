@@ -89,7 +89,7 @@ def clip(audio: np.ndarray, sample_rate: int) -> bytes:
     """Returns the beginning of a note, float `[samples]`, -1..1, as a file of `clip_kind()`."""
     import soundfile
 
-    from nsynth_vae.evaluation.html_report import flac
+    from nsynth_vae.files import flac
 
     length, ramp = round(CLIP_SECONDS * sample_rate), round(FADE_SECONDS * sample_rate)
     cut = np.clip(np.pad(audio[:length], [0, max(0, length - len(audio))]), -1.0, 1.0)

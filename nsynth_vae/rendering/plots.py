@@ -267,14 +267,6 @@ def _cell_axes(config: AudioConfig) -> str:
     return f"each 0 to {seconds:g} s from left to right, {low:g} Hz to {high / 1000:g} kHz, in mel, from bottom to top"
 
 
-def write_wav(path: pathlib.Path, audio: np.ndarray, sample_rate: int) -> None:
-    """Writes audio, float `[samples]`, -1..1, as a 16-bit mono WAV."""
-    import soundfile
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, np.clip(audio, -1.0, 1.0), sample_rate, subtype="PCM_16", format="WAV")
-
-
 def _save(figure, path: pathlib.Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100)

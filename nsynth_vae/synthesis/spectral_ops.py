@@ -11,7 +11,8 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from nsynth_vae.config import AudioConfig, InputError
+from nsynth_vae.config import AudioConfig
+from nsynth_vae.errors import InputError
 
 CONTROL_STEP = 64
 """Samples from one value of amplitude, phase and noise gain to the next: 4 ms, short enough for a hammer's blow."""

@@ -13,6 +13,7 @@ from nsynth_vae import features, latent
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.batching.feature_batches import SplitFeatures
 from nsynth_vae.data.source import NoteTable, Source
+from nsynth_vae.files import write_wav
 from nsynth_vae.model.vae import VAE
 from nsynth_vae.notes import FAMILIES, UNKNOWN
 from nsynth_vae.rendering import plots
@@ -146,7 +147,7 @@ def _write_sounds(sounds: dict[str, np.ndarray], examples: Examples, config: Aud
     for kind, audio in sounds.items():
         for name, sound in zip(examples.table.note_str, audio, strict=True):
             path = folder / "sounds" / f"{name.replace('/', '_')}-{kind}.wav"
-            plots.write_wav(path, sound, config.sample_rate)
+            write_wav(path, sound, config.sample_rate)
 
 
 def write_morph(vae: VAE, examples: Examples, folder: pathlib.Path) -> None:
@@ -162,7 +163,7 @@ def write_morph(vae: VAE, examples: Examples, folder: pathlib.Path) -> None:
     titles[0], titles[-1] = ends
     plots.plot_spectrograms([(f"at pitch {pitch}", log_mel)], titles, config, folder / "figures" / "interpolation.png")
     audio = sound_for(config)(tf.constant(log_mel), pitches).numpy()
-    plots.write_wav(folder / "sounds" / "morph.wav", join_notes(audio, config), config.sample_rate)
+    write_wav(folder / "sounds" / "morph.wav", join_notes(audio, config), config.sample_rate)
 
 
 def join_notes(audio: np.ndarray, config: AudioConfig, seconds: float = 1.5, fade: float = 0.05) -> np.ndarray:

@@ -14,7 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from nsynth_vae import pretrained
-from nsynth_vae.config import AnyConfig, Budget, InputError, write_text
+from nsynth_vae.config import AnyConfig, Budget
+from nsynth_vae.errors import InputError
+from nsynth_vae.files import write_text
 from nsynth_vae.training.options import Options
 
 if TYPE_CHECKING:

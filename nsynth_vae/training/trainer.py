@@ -14,8 +14,9 @@ import numpy as np
 import tensorflow as tf
 
 from nsynth_vae import pretrained
-from nsynth_vae.config import AnyConfig, Budget, InputError, TrainConfig
+from nsynth_vae.config import AnyConfig, Budget, TrainConfig
 from nsynth_vae.data.batching.base import SplitNotes
+from nsynth_vae.errors import InputError
 from nsynth_vae.training import checkpoints
 
 CHECKPOINT_SECONDS = 60.0

@@ -8,11 +8,13 @@ import pytest
 import soundfile
 from conftest import read_audio, sine, write_folder
 
-from nsynth_vae.config import DataConfig, InputError, stable_hash
+from nsynth_vae.config import DataConfig
+from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.data.open_sources import open_source, open_sources
 from nsynth_vae.data.readers import starter_set
 from nsynth_vae.data.source import SPLITS, BadNotes, NoteTable
 from nsynth_vae.data.splits import select, shared_instruments
+from nsynth_vae.errors import InputError
 from nsynth_vae.notes import UNKNOWN, Note, format_note_str
 
 

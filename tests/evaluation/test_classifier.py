@@ -6,7 +6,8 @@ import pytest
 import synthetic
 import tensorflow as tf
 
-from nsynth_vae.config import ClassificationConfig, ClassifierConfig, InputError
+from nsynth_vae.config import ClassificationConfig, ClassifierConfig
+from nsynth_vae.errors import InputError
 from nsynth_vae.evaluation import classifier
 from nsynth_vae.evaluation.classifier import LABELS, Classifier
 from nsynth_vae.notes import UNKNOWN

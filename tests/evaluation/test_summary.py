@@ -15,6 +15,7 @@ from nsynth_vae.data.source import NoteTable
 from nsynth_vae.evaluation import examples, html_report, markdown_report, measure, summary, systems
 from nsynth_vae.evaluation.measure import Judged
 from nsynth_vae.evaluation.notes import family_names
+from nsynth_vae.files import flac
 from nsynth_vae.notes import parse_note_str
 
 NAMES = ("bass_synthetic_001", "flute_acoustic_002", "organ_electronic_003", "kazoo")
@@ -176,7 +177,7 @@ def test_a_picture_is_upright():
 
 def test_a_player_has_the_sound_itself():
     note = synthetic.tone(60)
-    content = html_report.flac(note, 16000)
+    content = flac(note, 16000)
     audio, sample_rate = soundfile.read(io.BytesIO(content), dtype="float32")
     assert sample_rate == 16000 and np.abs(audio - note).max() <= 2**-15
     assert soundfile.info(io.BytesIO(content)).format == "FLAC" and len(content) < note.size * 2

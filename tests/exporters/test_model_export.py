@@ -15,9 +15,11 @@ import pytest
 import tensorflow as tf
 from small_models import AUDIO, CONFIG, SMALL, make_inputs, make_vae, sound
 
-from nsynth_vae import export, features, publishing
-from nsynth_vae.config import AudioConfig, Config, InputError, ModelConfig
+from nsynth_vae import export, features, files
+from nsynth_vae.config import AudioConfig, Config, ModelConfig
+from nsynth_vae.errors import InputError
 from nsynth_vae.exporters import saved_model, signatures, tflite
+from nsynth_vae.exporters.suppress_stderr import quiet
 from nsynth_vae.model.vae import VAE
 from nsynth_vae.synthesis import griffin_lim, synthesizer
 
@@ -311,7 +313,7 @@ def test_a_failure_leaves_nothing_and_tells_why(tmp_path: pathlib.Path, stubs, m
 
     def fail(folder: pathlib.Path, *_) -> dict[str, pathlib.Path]:
         assert (folder.parent / "encoder" / "saved_model.pb").exists()
-        with publishing.quiet():
+        with quiet():
             os.write(2, b"the converter's own words\n")
             raise RuntimeError("no conversion")
 
@@ -328,7 +330,7 @@ def test_what_a_killed_export_left_is_removed_later(tmp_path: pathlib.Path) -> N
     old.mkdir()
     young.mkdir()
     os.utime(old, (time.time() - 7200, time.time() - 7200))
-    with publishing.aside(tmp_path) as folder:
+    with files.aside(tmp_path) as folder:
         assert folder.is_dir() and not folder.name.isdecimal()
     assert sorted(tmp_path.iterdir()) == [young]
 

@@ -12,7 +12,8 @@ from ai_edge_litert.interpreter import Interpreter
 from small_models import AUDIO, CONFIG, SMALL, make_inputs, make_vae, sound
 
 from nsynth_vae import export, features
-from nsynth_vae.config import AudioConfig, Config, InputError, ModelConfig
+from nsynth_vae.config import AudioConfig, Config, ModelConfig
+from nsynth_vae.errors import InputError
 from nsynth_vae.exporters import tflite, tflite_quantization, tflite_signatures
 from nsynth_vae.synthesis import synthesizer as harmonic_noise
 

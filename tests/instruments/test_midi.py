@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import mido
 import pytest
 
-from nsynth_vae.config import InputError
+from nsynth_vae.errors import InputError
 from nsynth_vae.instruments.midi import read_midi
 
 

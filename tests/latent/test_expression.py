@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from timbres import named_points, points_with, vector
 
-from nsynth_vae.config import InputError
+from nsynth_vae.errors import InputError
 from nsynth_vae.latent import expression
 from nsynth_vae.latent.expression_parser import DEEPEST, weights_of, write
 

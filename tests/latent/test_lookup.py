@@ -14,9 +14,9 @@ from synthetic import tone
 from timbres import ATTRIBUTES, export_model, named_points, points_with, vector
 
 from nsynth_vae import timbre_model
-from nsynth_vae.config import InputError
 from nsynth_vae.data.open_sources import open_sources
 from nsynth_vae.data.source import BadNotes
+from nsynth_vae.errors import InputError
 from nsynth_vae.latent import expression
 from nsynth_vae.latent.lookup import ALIASES, Points
 from nsynth_vae.notes import FAMILIES, QUALITIES, SOURCES

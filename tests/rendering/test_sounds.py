@@ -10,7 +10,9 @@ import pytest
 import soundfile
 import synthetic
 
-from nsynth_vae.config import AudioConfig, InputError
+from nsynth_vae.config import AudioConfig
+from nsynth_vae.errors import InputError
+from nsynth_vae.files import check_output, to_json, writing
 from nsynth_vae.rendering import plots, sounds
 
 CONFIG = AudioConfig()
@@ -29,7 +31,7 @@ def names(folder: pathlib.Path) -> list[str]:
 
 
 def write(folder: pathlib.Path, files: dict[str, str], **record) -> None:
-    with sounds.writing(folder, "record.json", record) as aside:
+    with writing(folder, "record.json", record) as aside:
         for name, text in files.items():
             (aside / name).write_text(text)
 
@@ -79,7 +81,7 @@ def test_a_record_cannot_name_files_elsewhere(tmp_path, record):
 
 def test_a_folder_in_the_folder_is_a_former_runs_too(tmp_path):
     for number in "12":
-        with sounds.writing(tmp_path, "record.json", {}) as aside:
+        with writing(tmp_path, "record.json", {}) as aside:
             (aside / "samples").mkdir()
             (aside / "samples" / f"{number}.wav").write_text(number)
     assert names(tmp_path / "samples") == ["2.wav"]
@@ -89,7 +91,7 @@ def test_a_folder_in_the_folder_is_a_former_runs_too(tmp_path):
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), soundfile.LibsndfileError(7)])
 def test_a_run_that_fails_leaves_nothing(tmp_path, error):
     def fail(folder: pathlib.Path) -> None:
-        with sounds.writing(folder, "record.json", {}) as aside:
+        with writing(folder, "record.json", {}) as aside:
             (aside / "a.wav").write_text("1")
             raise error
 
@@ -106,8 +108,8 @@ def test_an_output_that_is_no_folder_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     for output in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(InputError, match=r"file is no folder, expected a folder to write to"):
-            sounds.check_output(output)
-    sounds.check_output(tmp_path / "new" / "below")
+            check_output(output)
+    check_output(tmp_path / "new" / "below")
     assert not (tmp_path / "new").exists()
 
 
@@ -119,7 +121,7 @@ def test_json_is_strict_and_has_a_line_for_each_item():
         "names": [f"a long name {i}" for i in range(20)],
         "empty": [{}, []],
     }
-    text = sounds.to_json(record)
+    text = to_json(record)
     assert json.loads(text) == record
     assert sum(line.count("0.5") for line in text.splitlines()) == 100
     assert max(line.count("0.5") for line in text.splitlines()) == 100

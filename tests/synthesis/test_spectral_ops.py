@@ -7,7 +7,8 @@ import scipy.stats
 import tensorflow as tf
 
 from nsynth_vae import features
-from nsynth_vae.config import AudioConfig, InputError
+from nsynth_vae.config import AudioConfig
+from nsynth_vae.errors import InputError
 from nsynth_vae.synthesis import spectral_ops
 from nsynth_vae.synthesis.filtered_noise import NOISE_BANDS, NOISE_LENGTH, filtered_noise, flat_noise
 

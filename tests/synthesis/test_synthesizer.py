@@ -11,7 +11,8 @@ import tensorflow as tf
 from nsynth_vae import features
 from nsynth_vae.analysis import metrics
 from nsynth_vae.analysis.pitch import in_tune
-from nsynth_vae.config import AudioConfig, InputError, SynthesisConfig, SynthesizerConfig
+from nsynth_vae.config import AudioConfig, SynthesisConfig, SynthesizerConfig
+from nsynth_vae.errors import InputError
 from nsynth_vae.nn import losses
 from nsynth_vae.nn.layers import round_weights
 from nsynth_vae.notes import pitch_to_hertz

@@ -11,10 +11,11 @@ import pytest
 import synthetic
 import tensorflow as tf
 
-from nsynth_vae.config import AudioConfig, Budget, Config, InputError, ModelConfig, TrainConfig
+from nsynth_vae.config import AudioConfig, Budget, Config, ModelConfig, TrainConfig
 from nsynth_vae.data.batching.feature_batches import open_features
 from nsynth_vae.data.open_sources import open_source
 from nsynth_vae.data.source import BadNotes
+from nsynth_vae.errors import InputError
 from nsynth_vae.model.vae import VAE
 from nsynth_vae.training.trainer import Trainer
 

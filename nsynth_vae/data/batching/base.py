@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae.config import InputError
 from nsynth_vae.data.source import BadNotes, Source
+from nsynth_vae.errors import InputError
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -12,7 +12,7 @@ import dataclasses
 
 import numpy as np
 
-from nsynth_vae.config import stable_hash
+from nsynth_vae.data.hashing import stable_hash
 
 
 def plan_epoch(

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae.config import AudioConfig, InputError, stable_hash
+from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.batching.base import SplitNotes, StreamedNotes, by_rows, by_steps
 from nsynth_vae.data.batching.epoch_plan import Blends, blended, plan_blends, plan_epoch
 from nsynth_vae.data.batching.feature_cache import DiskStore, FeatureStore, MemoryStore, stream_features
+from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.data.source import BadNotes, Source
+from nsynth_vae.errors import InputError
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae.config import AudioConfig, stable_hash
+from nsynth_vae.config import AudioConfig
+from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.data.source import BadNotes, Source
 
 if TYPE_CHECKING:

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae.config import AudioConfig, InputError
+from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.source import NoteTable, Source, check_audio, shuffled
+from nsynth_vae.errors import InputError
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-AUDIO_EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3")
-"""File name extensions of audio, in lower case."""
 
 
 class FolderSource(Source):

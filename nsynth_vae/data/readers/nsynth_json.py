@@ -13,9 +13,10 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from nsynth_vae.config import AudioConfig, InputError
+from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.readers.audio_files import FolderSource, check_format
 from nsynth_vae.data.source import SPLITS, BadNotes, NoteTable
+from nsynth_vae.errors import InputError
 from nsynth_vae.notes import FAMILIES, SOURCES, UNKNOWN, Note, parse_note_str
 
 if TYPE_CHECKING:

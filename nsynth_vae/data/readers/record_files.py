@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae.config import AudioConfig, InputError, stable_hash
+from nsynth_vae.config import AudioConfig
+from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.data.source import BadNotes, NoteTable, Source, check_audio, shuffled
+from nsynth_vae.errors import InputError
 from nsynth_vae.notes import FAMILIES, QUALITIES, SOURCES, UNKNOWN, Note, parse_instrument_str, parse_note_str
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Callable
 
-from nsynth_vae.config import AudioConfig, InputError
+from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.readers.nsynth_json import JsonAudioSource, split_folders
 from nsynth_vae.data.source import BadNotes, Source
+from nsynth_vae.errors import InputError
 
 PATH = pathlib.Path(__file__).parents[1] / "starter_set"
 """Where the package keeps it."""

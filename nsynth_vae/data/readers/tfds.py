@@ -11,9 +11,10 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from nsynth_vae.config import AudioConfig, InputError
+from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.readers.record_files import RecordSource, Shard
 from nsynth_vae.data.source import SPLITS, BadNotes
+from nsynth_vae.errors import InputError
 from nsynth_vae.notes import QUALITIES, UNKNOWN
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae.config import stable_hash
+from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.data.readers.concatenated import ConcatenatedSource
 from nsynth_vae.data.source import Source
 from nsynth_vae.features.mel import MOST_SEMITONES

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import synthetic
 
-from nsynth_vae.config import AudioConfig, InputError
+from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.batching.audio_batches import (
     MemoryAudio,
     StreamedAudio,
@@ -17,7 +17,8 @@ from nsynth_vae.data.batching.audio_batches import (
     quantize,
 )
 from nsynth_vae.data.open_sources import open_source, open_sources
-from nsynth_vae.data.source import BadNoteError, BadNotes
+from nsynth_vae.data.source import BadNotes
+from nsynth_vae.errors import BadNoteError, InputError
 
 CONFIG = AudioConfig()
 

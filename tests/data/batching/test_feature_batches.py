@@ -11,11 +11,12 @@ import pytest
 import synthetic
 
 from nsynth_vae import features
-from nsynth_vae.config import AudioConfig, InputError
+from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.batching.feature_batches import CachedFeatures, StreamedFeatures, open_features
 from nsynth_vae.data.batching.feature_cache import DiskStore, stream_features
 from nsynth_vae.data.open_sources import open_source
-from nsynth_vae.data.source import BadNoteError, BadNotes
+from nsynth_vae.data.source import BadNotes
+from nsynth_vae.errors import BadNoteError, InputError
 
 CONFIG = AudioConfig()
 

@@ -10,11 +10,11 @@ import soundfile
 import tensorflow as tf
 from conftest import read_audio, sine, write_folder
 
-from nsynth_vae.config import InputError
 from nsynth_vae.data.decoding import audio_headers
 from nsynth_vae.data.decoding.decode import decode, resample
 from nsynth_vae.data.readers.nsynth_json import JsonAudioSource, split_of
-from nsynth_vae.data.source import BadNoteError, BadNotes
+from nsynth_vae.data.source import BadNotes
+from nsynth_vae.errors import BadNoteError, InputError
 from nsynth_vae.notes import FAMILIES, UNKNOWN
 
 NAME = "guitar_acoustic_001-069-100"

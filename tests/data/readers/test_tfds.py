@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from conftest import read_audio, sine
 
-from nsynth_vae.config import InputError
 from nsynth_vae.data.open_sources import open_source
 from nsynth_vae.data.source import SPLITS, BadNotes
+from nsynth_vae.errors import InputError
 from nsynth_vae.notes import FAMILIES, QUALITIES, SOURCES
 
 NOTES = {

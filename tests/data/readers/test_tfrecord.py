@@ -5,10 +5,10 @@ import pytest
 import tensorflow as tf
 from conftest import read_audio, sine
 
-from nsynth_vae.config import InputError
 from nsynth_vae.data.open_sources import open_source
 from nsynth_vae.data.readers import record_files
-from nsynth_vae.data.source import BadNoteError, BadNotes
+from nsynth_vae.data.source import BadNotes
+from nsynth_vae.errors import BadNoteError, InputError
 from nsynth_vae.notes import QUALITIES, UNKNOWN
 
 

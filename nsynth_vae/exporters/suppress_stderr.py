@@ -1,0 +1,36 @@
+"""Suppression of standard error while TensorFlow writes to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from nsynth_vae.errors import InputError
+
+if TYPE_CHECKING:
+    pass
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps what TensorFlow's C++ and Python write to stderr from the user, unless the body fails."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as log:
+        os.dup2(log.fileno(), 2)
+        try:
+            yield
+        except Exception as error:
+            if not isinstance(error, InputError):
+                sys.stderr.flush()
+                log.seek(0)
+                os.write(kept, log.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
