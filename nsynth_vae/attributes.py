@@ -212,10 +212,11 @@ def load_hearing(model: Deployed, folder: pathlib.Path | None = None) -> Callabl
     """
     from nsynth_vae.config import AudioConfig
     from nsynth_vae.evaluation import classifier
+    from nsynth_vae.pretrained import CLASSIFIER
 
     audio = AudioConfig()
     same = (model.config.sample_rate, model.config.num_samples) == (audio.sample_rate, audio.num_samples)
-    if not same or (folder is None and not classifier.SHIPPED.exists()):
+    if not same or (folder is None and not CLASSIFIER.exists()):
         return None
     import numpy as np
     import tensorflow as tf
@@ -277,7 +278,7 @@ def _paths(asked: pathlib.Path | None, model: Deployed) -> list[pathlib.Path]:
     """Returns the files to write: the model folder's, if it is one that was asked for, and the exports'."""
     from nsynth_vae.timbre_model import is_exports
 
-    folder = asked or pretrained.SHIPPED
+    folder = asked or pretrained.TIMBRE_MODEL
     exported = [path / "assets.extra" / pretrained.ATTRIBUTES for path in model.folders.values()]
     return exported if is_exports(folder) else [folder / pretrained.ATTRIBUTES, *exported]
 

@@ -199,13 +199,14 @@ def _load_model(options: Options):
 
     if options.model is None and options.audio_dir is not None:
         return None
-    return models.load(options.model or pretrained.SHIPPED)
+    return models.load(options.model or pretrained.TIMBRE_MODEL)
 
 
 def _load_classifier(options: Options):
     from nsynth_vae.evaluation import classifier
+    from nsynth_vae.pretrained import CLASSIFIER
 
-    if options.classifier is None and not classifier.SHIPPED.exists():
+    if options.classifier is None and not CLASSIFIER.exists():
         return None
     return classifier.load(options.classifier)
 

@@ -44,7 +44,7 @@ def make_parser() -> cli.Parser:
         "--model",
         metavar="PATH",
         type=pathlib.Path,
-        default=pretrained.SHIPPED,
+        default=pretrained.TIMBRE_MODEL,
         help="the model folder (default: the shipped one)",
     )
     parser.add_argument(
@@ -190,6 +190,7 @@ def export_model(
     _next_version(exports_dir, version)
     with publishing.aside(exports_dir) as folder:
         from nsynth_vae.exporters import saved_model, signatures, tflite
+        from nsynth_vae.pretrained import EXTRA, FACTS, SYNTHESIZER, SYNTHESIZER_TFLITE
         from nsynth_vae.synthesis import synthesizer as harmonic_noise
 
         encoder, decoder = signatures.float32_layers(vae, config)
@@ -206,14 +207,14 @@ def export_model(
         sources = {"encoder": folder / "encoder", "decoder": folder / "decoder"}
         if model is not None and (attributes := pathlib.Path(model) / pretrained.ATTRIBUTES).exists():
             for path in sources.values():
-                shutil.copy(attributes, path / saved_model.EXTRA)
+                shutil.copy(attributes, path / EXTRA)
         if devices:
             sources |= tflite.write_models(folder / "tflite", encoder, decoder, config, synthesizer, facts, report)
             if synthesizer is not None:
                 # It does not depend on the model: the file that comes with its weights is copied.
-                sources["synthesizer_float16"] = folder / "tflite" / harmonic_noise.TFLITE
-                shutil.copyfile(harmonic_noise.SHIPPED / harmonic_noise.TFLITE, sources["synthesizer_float16"])
-            sources["tflite_facts"] = folder / "tflite" / saved_model.FACTS
+                sources["synthesizer_float16"] = folder / "tflite" / SYNTHESIZER_TFLITE
+                shutil.copyfile(SYNTHESIZER / SYNTHESIZER_TFLITE, sources["synthesizer_float16"])
+            sources["tflite_facts"] = folder / "tflite" / FACTS
             write_text(sources["tflite_facts"], json.dumps(facts, indent=2) + "\n")
         # Another export may have published its version while this one was written.
         with publishing.alone(exports_dir):

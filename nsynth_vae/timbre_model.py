@@ -124,7 +124,7 @@ def open_model(
     Raises:
         InputError: if the path is neither, or something in it is missing or broken.
     """
-    path = pretrained.SHIPPED if path is None else pathlib.Path(path)
+    path = pretrained.TIMBRE_MODEL if path is None else pathlib.Path(path)
     if is_exports(path):
         return load_exports(path)
     fingerprint = pretrained.fingerprint(path)
@@ -164,7 +164,7 @@ def load_exports(path: str | os.PathLike) -> Deployed:
 
 
 def _load_version(exports: pathlib.Path, version: int) -> Deployed:
-    from nsynth_vae.exporters.saved_model import EXTRA, FACTS
+    from nsynth_vae.pretrained import EXTRA, FACTS
 
     folders = {part: exports / part / str(version) for part in PARTS}
     facts = _read_facts(folders["encoder"] / EXTRA / FACTS)
@@ -180,7 +180,7 @@ def _load_version(exports: pathlib.Path, version: int) -> Deployed:
 
 def _version_of(exports: pathlib.Path, fingerprint: str) -> int | None:
     """Returns the newest version of both SavedModels that was made of the model with this fingerprint."""
-    from nsynth_vae.exporters.saved_model import EXTRA, FACTS
+    from nsynth_vae.pretrained import EXTRA, FACTS
 
     both = set.intersection(*(set(_versions(exports / part)) for part in PARTS))
     for version in sorted(both, reverse=True):

@@ -128,11 +128,11 @@ class _Run(TrainingRun):
     def write_results(self) -> None:
         """Writes resyntheses beside the originals and Griffin-Lim, and the synthesizer as TFLite."""
         from nsynth_vae.exporters.tflite import export_synthesizer
-        from nsynth_vae.synthesis.synthesizer import TFLITE
+        from nsynth_vae.pretrained import SYNTHESIZER_TFLITE
         from nsynth_vae.training import examples as showcase
 
         showcase.write_resyntheses(self.trainer.model, self.examples, self.folder)
-        export_synthesizer(self.trainer.model, self.folder / TFLITE)
+        export_synthesizer(self.trainer.model, self.folder / SYNTHESIZER_TFLITE)
 
     def definitions(self) -> dict[str, str]:
         """Returns the measures' units and what they are."""

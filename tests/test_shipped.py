@@ -11,11 +11,10 @@ import pytest
 from nsynth_vae import pretrained, timbre_model
 from nsynth_vae.analysis import descriptors, pitch
 from nsynth_vae.config import AudioConfig
-from nsynth_vae.evaluation import classifier
 from nsynth_vae.notes import FAMILIES
-from nsynth_vae.synthesis import synthesizer
+from nsynth_vae.pretrained import CLASSIFIER, SYNTHESIZER
 
-FOLDERS = (pretrained.SHIPPED, classifier.SHIPPED, synthesizer.SHIPPED)
+FOLDERS = (pretrained.TIMBRE_MODEL, CLASSIFIER, SYNTHESIZER)
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
@@ -30,7 +29,7 @@ def test_its_folder_is_whole_and_small(folder: pathlib.Path) -> None:
 
 
 def test_the_timbre_model_knows_instruments_and_families() -> None:
-    attributes = pretrained.read_attributes(pretrained.SHIPPED)
+    attributes = pretrained.read_attributes(pretrained.TIMBRE_MODEL)
     assert sorted(attributes["families"]) == sorted(FAMILIES)
     assert len(attributes["instruments"]) == 83
     for known in (*attributes["families"].values(), *attributes["instruments"].values()):

@@ -15,8 +15,9 @@ import pytest
 import soundfile
 import synthetic
 
-from nsynth_vae import pretrained, train
+from nsynth_vae import train
 from nsynth_vae.config import Budget, Config, DataConfig
+from nsynth_vae.training.resume import _asks_for_more, check, default_name
 
 FAST = ["--latent-dim", "4", "--channels", "16", "--batch-size", "8"]
 
@@ -263,8 +264,8 @@ def test_no_resume_with_bad_input_leaves_the_former_run_alone(finished, capsys):
 )
 def test_a_finished_run_goes_on_only_if_every_given_limit_is_above_what_it_used(budget, more):
     done = {"step": 100, "steps_per_epoch": 10, "seconds": 120.0, "converged": False}
-    assert pretrained._asks_for_more(done, Budget(*budget)) is more
-    assert not pretrained._asks_for_more(done | {"converged": True}, Budget(*budget))
+    assert _asks_for_more(done, Budget(*budget)) is more
+    assert not _asks_for_more(done | {"converged": True}, Budget(*budget))
 
 
 def test_a_folder_that_is_no_models_is_an_error(tmp_path, notes, capsys):
@@ -273,10 +274,10 @@ def test_a_folder_that_is_no_models_is_an_error(tmp_path, notes, capsys):
     assert train.main([*fresh(tmp_path), "--data", str(notes), "--name", "mine"]) == 2
     assert "not a model's (no config.json)" in capsys.readouterr().err
     (tmp_path / "models" / "file").write_text("")
-    assert pretrained.check(tmp_path / "new", Config(), resume=True, budget=Budget())
+    assert check(tmp_path / "new", Config(), resume=True, budget=Budget())
     (tmp_path / "killed").mkdir()
     (tmp_path / "killed" / ".config.json.tmp").write_text("{")
-    assert pretrained.check(tmp_path / "killed", Config(), resume=True, budget=Budget())
+    assert check(tmp_path / "killed", Config(), resume=True, budget=Budget())
     assert train.main([*fresh(tmp_path), "--data", str(notes), "--name", "file"]) == 2
     assert "found a file, expected a folder" in capsys.readouterr().err
 
@@ -310,7 +311,7 @@ def test_a_bad_config_file_is_named(tmp_path, text, message, capsys):
 
 def test_default_names_come_from_the_data():
     def name(*data):
-        return pretrained.default_name(Config(data=DataConfig(data=data)))
+        return default_name(Config(data=DataConfig(data=data)))
 
     assert name("starter") == "starter"
     assert name("tfds:nsynth/full") == "nsynth-full"

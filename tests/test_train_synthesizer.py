@@ -21,6 +21,7 @@ import synthetic
 
 from nsynth_vae import train_synthesizer
 from nsynth_vae.config import Config, DataConfig, SynthesisConfig
+from nsynth_vae.pretrained import SYNTHESIZER
 from nsynth_vae.synthesis import losses
 from nsynth_vae.synthesis import synthesizer as harmonic_noise
 
@@ -249,7 +250,7 @@ def test_validation_hears_every_kth_note_and_at_most_128():
 def test_the_default_name_is_not_that_of_the_shipped_synthesizer():
     run = train_synthesizer._Run(SynthesisConfig(), train_synthesizer.Options())
     assert run.folder == pathlib.Path("models/synthesizer-starter")
-    assert run.folder.name != harmonic_noise.SHIPPED.name
+    assert run.folder.name != SYNTHESIZER.name
 
 
 def test_help_answers_in_two_seconds():

@@ -7,7 +7,6 @@ compare systems that are measured in one run; they are not those of other papers
 from __future__ import annotations
 
 import os
-import pathlib
 
 import keras
 import numpy as np
@@ -17,9 +16,7 @@ from nsynth_vae import features, pretrained
 from nsynth_vae.config import ClassificationConfig
 from nsynth_vae.features import log_frequency
 from nsynth_vae.notes import FAMILIES, SOURCES, UNKNOWN
-
-SHIPPED = pathlib.Path(__file__).resolve().parents[2] / "models" / "classifier"
-"""The classifier that comes with the package."""
+from nsynth_vae.pretrained import CLASSIFIER
 
 LABELS = {"pitch": 128, "instrument_family": len(FAMILIES), "instrument_source": len(SOURCES)}
 """Columns of `NoteTable` that are told, and the number of their classes."""
@@ -200,7 +197,7 @@ def load(folder: str | os.PathLike | None = None) -> Classifier:
         InputError: if the folder or a file is missing or broken, or the weights are another classifier's.
     """
     classifier, _ = pretrained.load(
-        SHIPPED if folder is None else folder,
+        CLASSIFIER if folder is None else folder,
         ClassificationConfig.load,
         Classifier,
         kind="classifier",

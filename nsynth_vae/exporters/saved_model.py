@@ -16,11 +16,7 @@ import tensorflow as tf
 from nsynth_vae.exporters.signatures import Endpoint
 from nsynth_vae.exporters.suppress_stderr import quiet
 from nsynth_vae.files import write_text
-
-EXTRA = "assets.extra"
-"""TF Serving's name for a SavedModel's folder of what is not part of the graph."""
-
-FACTS = "model_facts.json"
+from nsynth_vae.pretrained import EXTRA, FACTS
 
 WARMUP = "tf_serving_warmup_requests"
 """TF Serving's name for the requests that it makes to a model before it takes any other."""

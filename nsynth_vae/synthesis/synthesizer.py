@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import functools
 import os
-import pathlib
 from collections.abc import Callable
 
 import keras
@@ -22,17 +21,12 @@ import tensorflow as tf
 from nsynth_vae import features, pretrained
 from nsynth_vae.config import PEAK, AudioConfig, SynthesisConfig
 from nsynth_vae.nn.layers import ResidualBlock, round_to_half
+from nsynth_vae.pretrained import SYNTHESIZER
 from nsynth_vae.synthesis import griffin_lim, harmonic_analysis, losses, spectral_ops
 from nsynth_vae.synthesis.constants import NOISE_SCALES, make_tables
 from nsynth_vae.synthesis.filtered_noise import NOISE_LENGTH, filtered_noise, flat_noise
 from nsynth_vae.synthesis.harmonic_analysis import QUIET
 from nsynth_vae.synthesis.losses import LOSS_NAMES
-
-SHIPPED = pathlib.Path(__file__).resolve().parents[2] / "models" / "synthesizer"
-"""The trained synthesizer that comes with the package."""
-
-TFLITE = "synthesizer_float16.tflite"
-"""The file in a synthesizer's folder that LiteRT runs: log_mel `[1, num_frames, mel_bins]`, pitch `[1]` to audio."""
 
 _LIMIT = 8.0
 
@@ -287,7 +281,7 @@ def load(folder: str | os.PathLike | None = None) -> Synthesizer:
         InputError: if the folder or a file is missing or broken, or the weights are another synthesizer's.
     """
     synthesizer, _ = pretrained.load(
-        SHIPPED if folder is None else folder,
+        SYNTHESIZER if folder is None else folder,
         SynthesisConfig.load,
         lambda config: Synthesizer(config, make_noise=False),
         kind="synthesizer",

@@ -17,7 +17,9 @@ from nsynth_vae import pretrained
 from nsynth_vae.config import AnyConfig, Budget
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import write_text
+from nsynth_vae.training.model_card import run_metrics
 from nsynth_vae.training.options import Options
+from nsynth_vae.training.resume import check, clear
 
 if TYPE_CHECKING:
     import keras
@@ -103,13 +105,13 @@ class TrainingRun(abc.ABC):
         started = time.monotonic()
         options, folder = self.options, self.folder
         asked = Budget(options.steps, options.epochs, options.minutes)
-        if not pretrained.check(folder, self.config, resume=options.resume, budget=asked):
+        if not check(folder, self.config, resume=options.resume, budget=asked):
             return folder
         print(f"Training {folder} on {', '.join(self.config.data.data)} with {os.cpu_count()} CPU cores")
         self.read_notes()
         new = not folder.exists()
         if not options.resume:
-            pretrained.clear(folder)
+            clear(folder)
         try:
             self.train()
         except InputError:
@@ -244,7 +246,7 @@ class TrainingRun(abc.ABC):
         model.save_weights(aside)
         aside.replace(folder / "model.weights.h5")
         self.write_results()
-        metrics = pretrained.run_metrics(
+        metrics = run_metrics(
             definitions=self.definitions(),
             notes={name: len(rows) for name, rows in self.rows.items()},
             shared=self.shared,

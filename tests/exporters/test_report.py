@@ -16,6 +16,7 @@ from nsynth_vae import export
 from nsynth_vae.analysis import metrics
 from nsynth_vae.exporters import report as export_report
 from nsynth_vae.exporters import tflite
+from nsynth_vae.pretrained import SYNTHESIZER, SYNTHESIZER_TFLITE
 from nsynth_vae.synthesis import synthesizer as harmonic_noise
 
 EXAMPLE = pathlib.Path(__file__).parents[2] / "examples" / "decode_tflite.py"
@@ -35,7 +36,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple:
     synthesizer, facts = harmonic_noise.load(), export.model_facts(CONFIG)
     folder = tmp_path_factory.mktemp("tflite")
     paths = tflite.write_models(folder, vae.encoder, vae.decoder, CONFIG, synthesizer, facts, lambda line: None)
-    paths["synthesizer_float16"] = harmonic_noise.SHIPPED / harmonic_noise.TFLITE
+    paths["synthesizer_float16"] = SYNTHESIZER / SYNTHESIZER_TFLITE
     return vae, paths, export_report.measure(vae, CONFIG, paths, make_notes(), runs=3)
 
 

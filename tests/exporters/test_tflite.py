@@ -15,6 +15,7 @@ from nsynth_vae import export, features
 from nsynth_vae.config import AudioConfig, Config, ModelConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.exporters import tflite, tflite_quantization, tflite_signatures
+from nsynth_vae.pretrained import SYNTHESIZER, SYNTHESIZER_TFLITE
 from nsynth_vae.synthesis import synthesizer as harmonic_noise
 
 WIDE = Config(model=ModelConfig(latent_dim=6, channels=48))
@@ -241,14 +242,14 @@ def test_read_facts_says_what_is_wrong(tmp_path: pathlib.Path) -> None:
     (tmp_path / "a.tflite").write_text("no model")
     with pytest.raises(InputError, match="a.tflite: found something else, expected a whole TFLite file"):
         tflite.read_facts(tmp_path / "a.tflite")
-    synthesizer = harmonic_noise.SHIPPED / harmonic_noise.TFLITE
+    synthesizer = SYNTHESIZER / SYNTHESIZER_TFLITE
     with pytest.raises(InputError, match="float16.tflite: found no metadata nsynth_vae.json, expected a file of this"):
         tflite.read_facts(synthesizer)
 
 
 def test_synthesizer(tmp_path: pathlib.Path) -> None:
     """TensorFlow's audio to 1e-3, though in float16, from a file of at most 5 MB; the shipped one and a new one."""
-    shipped = harmonic_noise.SHIPPED / harmonic_noise.TFLITE
+    shipped = SYNTHESIZER / SYNTHESIZER_TFLITE
     assert shipped.stat().st_size <= 5e6
     tflite.export_synthesizer(harmonic_noise.load(), tmp_path / "synthesizer.tflite")
     assert [item.name for item in tmp_path.iterdir()] == ["synthesizer.tflite"]
