@@ -293,7 +293,7 @@ def _log_mel(audio: np.ndarray, config: AudioConfig) -> np.ndarray:
 def _sound(log_mel: np.ndarray, pitches: np.ndarray, config: AudioConfig) -> np.ndarray:
     import tensorflow as tf
 
-    from nsynth_vae.synthesis.synthesizer import sound_for
+    from nsynth_vae.synthesis.vocoder import sound_for
 
     sound = sound_for(config)
     parts = [

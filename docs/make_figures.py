@@ -256,7 +256,7 @@ def draw_morph(
 
     from nsynth_vae import features, latent
     from nsynth_vae.files import write_wav
-    from nsynth_vae.synthesis.synthesizer import sound_for
+    from nsynth_vae.synthesis.vocoder import sound_for
     from nsynth_vae.training import examples
 
     plt = _pyplot()

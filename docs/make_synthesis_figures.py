@@ -52,12 +52,12 @@ def make_figures(output: pathlib.Path, sounds: pathlib.Path) -> list[pathlib.Pat
     from nsynth_vae.config import AudioConfig
     from nsynth_vae.files import write_wav
     from nsynth_vae.synthesis import griffin_lim
-    from nsynth_vae.synthesis import synthesizer as harmonic_noise
+    from nsynth_vae.synthesis.vocoder import load
     from nsynth_vae.training import examples
 
     config = AudioConfig()
     names, audio, pitch = read_notes(config)
-    log_mel, synthesizer = features.log_mel(tf.constant(audio), config), harmonic_noise.load()
+    log_mel, synthesizer = features.log_mel(tf.constant(audio), config), load()
     ways = {
         "original": audio,
         "Griffin-Lim": griffin_lim.log_mel_to_audio(log_mel, config, iterations=ITERATIONS).numpy(),

@@ -191,11 +191,11 @@ def export_model(
     with publishing.aside(exports_dir) as folder:
         from nsynth_vae.exporters import saved_model, signatures, tflite
         from nsynth_vae.pretrained import EXTRA, FACTS, SYNTHESIZER, SYNTHESIZER_TFLITE
-        from nsynth_vae.synthesis import synthesizer as harmonic_noise
+        from nsynth_vae.synthesis.vocoder import shipped_for, sound_for
 
         encoder, decoder = signatures.float32_layers(vae, config)
-        synthesizer = harmonic_noise.shipped_for(config.audio)
-        sound = synthesizer or harmonic_noise.sound_for(config.audio)
+        synthesizer = shipped_for(config.audio)
+        sound = synthesizer or sound_for(config.audio)
         if synthesizer is None:
             report("these features are not the synthesizer's: audio is by Griffin-Lim, and not in the TFLite files")
         facts = model_facts(config, model)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from nsynth_vae.config import AudioConfig, Config, ModelConfig
 from nsynth_vae.model.vae import VAE
-from nsynth_vae.synthesis import synthesizer
+from nsynth_vae.synthesis.vocoder import load
 
 CONFIG = Config(model=ModelConfig(latent_dim=6, channels=16))
 AUDIO = CONFIG.audio
@@ -44,4 +44,4 @@ def make_inputs() -> dict[str, np.ndarray]:
 
 def sound(log_mel: np.ndarray, pitch: np.ndarray) -> np.ndarray:
     """Returns what the synthesizer that is shipped makes of log-mels."""
-    return synthesizer.load()(tf.constant(log_mel), tf.constant(pitch)).numpy()
+    return load()(tf.constant(log_mel), tf.constant(pitch)).numpy()

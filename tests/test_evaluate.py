@@ -237,7 +237,7 @@ def test_exports_are_measured_as_their_model_is(report, arguments, model, tmp_pa
     from nsynth_vae.export import load_model, model_facts
     from nsynth_vae.exporters import saved_model
     from nsynth_vae.exporters.signatures import decoder_endpoints, encoder_endpoints
-    from nsynth_vae.synthesis.synthesizer import sound_for
+    from nsynth_vae.synthesis.vocoder import sound_for
 
     vae, config = load_model(model)
     facts = model_facts(config)

@@ -22,6 +22,7 @@ from nsynth_vae.data.readers.samples import SamplesSource, read_sounds
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.errors import InputError
 from nsynth_vae.rendering import plots
+from nsynth_vae.synthesis.resynthesis import resynthesize
 
 NOISE = 0.1 * np.random.default_rng(0).standard_normal(32000)
 
@@ -47,7 +48,7 @@ def griffin_lim(notes, tmp_path_factory):
     """The two notes by Griffin-Lim: (files written, lines said)."""
     said = []
     output = tmp_path_factory.mktemp("run") / "new" / "folder"
-    written = resynthesize.resynthesize([str(note) for note in notes], output, method="griffin-lim", report=said.append)
+    written = resynthesize([str(note) for note in notes], output, method="griffin-lim", report=said.append)
     return written, said
 
 
@@ -166,19 +167,19 @@ def test_a_file_is_read_as_in_a_folder_of_samples(notes):
 
 def test_the_synthesizer_plays_each_note_at_its_own_pitch(notes, tmp_path):
     said = []
-    written = resynthesize.resynthesize(notes, tmp_path / "a", report=said.append)
+    written = resynthesize(notes, tmp_path / "a", report=said.append)
     for path, file, pitch in zip(written, notes, (57, 64), strict=True):
         audio = assert_note(path)
         assert in_tune(audio, pitch) and not in_tune(audio, pitch + 1)
         assert log_mel_error(audio, file) < 1.0
     assert len(said) == 3
-    again = resynthesize.resynthesize(notes[1:], tmp_path / "b", report=said.append)
+    again = resynthesize(notes[1:], tmp_path / "b", report=said.append)
     assert again[0].read_bytes() == written[1].read_bytes()
 
 
 def test_the_synthesizer_plays_another_pitch(notes, tmp_path):
     said = []
-    (path,) = resynthesize.resynthesize(notes[:1], tmp_path, pitch=62, report=said.append)
+    (path,) = resynthesize(notes[:1], tmp_path, pitch=62, report=said.append)
     audio = assert_note(path)
     assert in_tune(audio, 62) and not in_tune(audio, 57)
     assert said == [f"{notes[0]}: pitch 57 (A3, from its name), played at 62 (D4) -> {path}"]
@@ -198,7 +199,7 @@ def test_the_synthesizer_is_told_the_pitch(fake, notes, tmp_path, capsys):
 def test_a_wrong_name_is_mended_by_the_pitch(fake, tmp_path, messages):
     """A sound that already has the pitch asked for is not moved."""
     path = write_note(tmp_path / "flute C3.wav", sine(440))
-    (written,) = resynthesize.resynthesize([path], tmp_path / "out", pitch=69, report=messages.append)
+    (written,) = resynthesize([path], tmp_path / "out", pitch=69, report=messages.append)
     assert fake.asked == [(69, 69)]
     assert messages == [f"{path}: pitch 69 (A4, heard; the name says 48) -> {written}"]
 
@@ -206,7 +207,7 @@ def test_a_wrong_name_is_mended_by_the_pitch(fake, tmp_path, messages):
 def test_a_short_sound_stays_in_its_place_and_silence_stays_silent(notes, tmp_path):
     late = np.concatenate([np.zeros(8000, np.float32), sine(440)[:40000]])
     files = [write_note(tmp_path / "late A4.wav", late), write_note(tmp_path / "silence C4.wav", np.zeros(3000))]
-    written = resynthesize.resynthesize(files, tmp_path / "out", report=lambda line: None)
+    written = resynthesize(files, tmp_path / "out", report=lambda line: None)
     audio = assert_note(written[0])
     assert np.abs(audio[:7000]).max() < 1e-3 < np.abs(audio[8000:9000]).max()
     assert in_tune(audio[8000:48000], 69)
@@ -226,11 +227,11 @@ def test_a_sound_without_a_pitch(fake, monkeypatch, tmp_path, messages):
     monkeypatch.setattr(griffin_lim, "log_mel_to_audio", play)
     snare, output = write_note(tmp_path / "snare.wav", NOISE), tmp_path / "out"
     with pytest.raises(InputError, match="snare.wav: has no pitch in its name and none in its sound.*or --pitch P$"):
-        resynthesize.resynthesize([snare], output, report=messages.append)
+        resynthesize([snare], output, report=messages.append)
     assert not output.exists() and not messages
-    (path,) = resynthesize.resynthesize([snare], output, pitch=60, report=messages.append)
+    (path,) = resynthesize([snare], output, pitch=60, report=messages.append)
     assert fake.asked == [(60, 60)]
-    resynthesize.resynthesize([snare], output, method="griffin-lim", report=messages.append)
+    resynthesize([snare], output, method="griffin-lim", report=messages.append)
     assert messages == [f"{snare}: pitch 60 (C4, --pitch) -> {path}", f"{snare}: no pitch -> {path}"]
 
 
@@ -344,7 +345,7 @@ def test_files_and_output_are_required(tmp_path, capsys):
         assert end.value.code == 2 and err.count("\n") == 1
         assert err.startswith(f"error: the following arguments are required: {missing} ")
     with pytest.raises(InputError, match="^--method: found 'wavenet', expected synthesizer or griffin-lim$"):
-        resynthesize.resynthesize([], tmp_path, method="wavenet")
+        resynthesize([], tmp_path, method="wavenet")
 
 
 def test_a_full_disk_leaves_nothing_half_written(fake, tmp_path, monkeypatch, capsys):

@@ -23,7 +23,7 @@ from tensorflow_serving.config import model_server_config_pb2
 from nsynth_vae import export
 from nsynth_vae.config import Config, ModelConfig
 from nsynth_vae.exporters import saved_model, signatures
-from nsynth_vae.synthesis import synthesizer
+from nsynth_vae.synthesis.vocoder import load
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGE = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
@@ -48,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     facts = export.model_facts(CONFIG)
     endpoints = {
         "encoder": signatures.encoder_endpoints(encoder, CONFIG),
-        "decoder": signatures.decoder_endpoints(decoder, CONFIG, synthesizer.load()),
+        "decoder": signatures.decoder_endpoints(decoder, CONFIG, load()),
     }
     for name, offered in endpoints.items():
         saved_model.write(folder / "exports" / name / "1", name, offered, facts)

@@ -92,11 +92,11 @@ def true_mel_systems(notes: Notes) -> list[System]:
     """Returns the real notes, and the two ways from their true mel, of the default features, back to sound."""
     import tensorflow as tf
 
-    from nsynth_vae.synthesis import synthesizer as harmonic_noise
     from nsynth_vae.synthesis.griffin_lim import log_mel_to_audio
+    from nsynth_vae.synthesis.vocoder import load
 
     config = AudioConfig()
-    synthesizer = harmonic_noise.load()
+    synthesizer = load()
     log_mel = tf.TensorSpec([None, config.num_frames, config.num_mel_bins])
     synthesize = tf.function(
         synthesizer.call, input_signature=[log_mel, tf.TensorSpec([None], tf.int32)], autograph=False

@@ -157,10 +157,10 @@ def _by_keras(vae: VAE, config: Config, notes: Mapping[str, np.ndarray]) -> dict
     """Returns what Keras computes in float32, by the outputs' names; `audio` only if there is a synthesizer."""
     from nsynth_vae import features
     from nsynth_vae.exporters import signatures
-    from nsynth_vae.synthesis import synthesizer as harmonic_noise
+    from nsynth_vae.synthesis.vocoder import shipped_for
 
     encoder, decoder = signatures.float32_layers(vae, config)
-    synthesizer = harmonic_noise.shipped_for(config.audio)
+    synthesizer = shipped_for(config.audio)
     parts = []
     for start in range(0, len(notes["pitch"]), _BATCH):
         audio, pitch, velocity = (notes[name][start : start + _BATCH] for name in ("audio", "pitch", "velocity"))

@@ -18,7 +18,7 @@ from nsynth_vae.model.vae import VAE
 from nsynth_vae.notes import FAMILIES, UNKNOWN
 from nsynth_vae.rendering import plots
 from nsynth_vae.synthesis.griffin_lim import log_mel_to_audio
-from nsynth_vae.synthesis.synthesizer import sound_for
+from nsynth_vae.synthesis.vocoder import sound_for
 
 if TYPE_CHECKING:
     from nsynth_vae.synthesis.synthesizer import Synthesizer

@@ -230,7 +230,7 @@ class TrainingRun(abc.ABC):
 
     def finish(self, started: float) -> None:
         """Writes the model folder, `metrics.json` last, and prints the summary."""
-        from nsynth_vae.nn.layers import round_weights
+        from nsynth_vae.nn.float16 import round_weights
         from nsynth_vae.rendering import plots
 
         trainer, folder = self.trainer, self.folder

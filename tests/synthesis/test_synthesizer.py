@@ -13,13 +13,14 @@ from nsynth_vae.analysis import metrics
 from nsynth_vae.analysis.pitch import in_tune
 from nsynth_vae.config import AudioConfig, SynthesisConfig, SynthesizerConfig
 from nsynth_vae.errors import InputError
-from nsynth_vae.nn import losses
-from nsynth_vae.nn.layers import round_weights
+from nsynth_vae.nn.float16 import round_weights
 from nsynth_vae.notes import pitch_to_hertz
 from nsynth_vae.synthesis import harmonic_analysis
 from nsynth_vae.synthesis import losses as objective
 from nsynth_vae.synthesis import synthesizer as harmonic_noise
 from nsynth_vae.synthesis.constants import make_tables
+from nsynth_vae.synthesis.losses import spectral_losses
+from nsynth_vae.synthesis.vocoder import load
 
 CONFIG = SynthesisConfig(synthesizer=SynthesizerConfig(channels=16, blocks=1, num_harmonics=60))
 AUDIO = CONFIG.audio
@@ -259,27 +260,27 @@ def test_it_survives_its_config_and_its_folder(trained, tmp_path):
     assert again.config == CONFIG
     CONFIG.save(tmp_path / "config.json")
     trained.save_weights(tmp_path / "model.weights.h5")
-    loaded = harmonic_noise.load(tmp_path)
+    loaded = load(tmp_path)
     log_mel = log_mel_of(make_notes([60]))
     np.testing.assert_array_equal(loaded(log_mel, tf.constant([60])), trained(log_mel, tf.constant([60])))
 
 
 def test_folders_that_are_no_synthesizer(trained, tmp_path):
     with pytest.raises(InputError, match="none: not a folder, expected a synthesizer's with config.json"):
-        harmonic_noise.load(tmp_path / "none")
+        load(tmp_path / "none")
     with pytest.raises(InputError, match="config.json: No such file"):
-        harmonic_noise.load(tmp_path)
+        load(tmp_path)
     CONFIG.save(tmp_path / "config.json")
     with pytest.raises(InputError, match="model.weights.h5: not found, expected the weights of a trained synthesizer"):
-        harmonic_noise.load(tmp_path)
+        load(tmp_path)
     (tmp_path / "model.weights.h5").write_bytes(b"no weights")
     with pytest.raises(InputError, match="model.weights.h5: .*; expected the weights of the synthesizer"):
-        harmonic_noise.load(tmp_path)
+        load(tmp_path)
     wider = dataclasses.replace(CONFIG, synthesizer=SynthesizerConfig(channels=32, blocks=1, num_harmonics=60))
     wider.save(tmp_path / "config.json")
     trained.save_weights(tmp_path / "model.weights.h5")
     with pytest.raises(InputError, match="model.weights.h5: .*; expected the weights of the synthesizer"):
-        harmonic_noise.load(tmp_path)
+        load(tmp_path)
 
 
 def test_frames_it_cannot_be_built_for():
@@ -291,8 +292,8 @@ def test_frames_it_cannot_be_built_for():
 def test_losses_are_the_measures():
     a, b = (make_notes([57], noise)[:, :63488] for noise in (0.0, 0.01))
     loudest = np.abs(scipy.signal.stft(a[0], nperseg=2048, noverlap=1536, boundary=None, padded=False)[2]).max() * 1024
-    mss, lsd = losses.spectral_losses(*map(tf.constant, (a, b)), tf.constant([loudest], tf.float32))
+    mss, lsd = spectral_losses(*map(tf.constant, (a, b)), tf.constant([loudest], tf.float32))
     assert float(mss[0]) == pytest.approx(metrics.mss(a[0], b[0]), rel=1e-4)
     assert float(lsd[0]) == pytest.approx(metrics.lsd_db(a[0], b[0]), rel=1e-3)
-    mss, lsd = losses.spectral_losses(*map(tf.constant, (a, a)), tf.constant([loudest], tf.float32))
+    mss, lsd = spectral_losses(*map(tf.constant, (a, a)), tf.constant([loudest], tf.float32))
     assert float(mss[0]) == 0 and float(lsd[0]) < 0.04

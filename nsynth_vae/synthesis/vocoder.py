@@ -1,0 +1,56 @@
+"""Vocoder: log-mel and pitch to audio, by the shipped synthesizer or Griffin-Lim."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from nsynth_vae import pretrained
+from nsynth_vae.config import AudioConfig, SynthesisConfig
+from nsynth_vae.pretrained import SYNTHESIZER
+from nsynth_vae.synthesis import griffin_lim
+from nsynth_vae.synthesis.synthesizer import Synthesizer
+
+
+def load(folder: str | os.PathLike | None = None) -> Synthesizer:
+    """Returns the trained synthesizer of a folder; by default the one that comes with the package.
+
+    Raises:
+        InputError: if the folder or a file is missing or broken, or the weights are another synthesizer's.
+    """
+    synthesizer, _ = pretrained.load(
+        SYNTHESIZER if folder is None else folder,
+        SynthesisConfig.load,
+        lambda config: Synthesizer(config, make_noise=False),
+        kind="synthesizer",
+        expected="a synthesizer's",
+    )
+    return synthesizer
+
+
+@functools.lru_cache(maxsize=4)
+def shipped_for(config: AudioConfig) -> Synthesizer | None:
+    """Returns the shipped synthesizer, loaded once, or None if it was trained on other features than these."""
+    synthesizer = load()
+    return synthesizer if synthesizer.audio == config else None
+
+
+@functools.lru_cache(maxsize=4)
+def sound_for(config: AudioConfig) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Returns what turns log-mels of these features and their pitches into audio, for a model that decodes them.
+
+    The shipped synthesizer, where the features are those that it was trained on; else Griffin-Lim, which takes any and
+    does not listen to the pitch. Both are called with float32 `[batch, num_frames, mel_bins]` and int32 `[batch]`, and
+    return float32 `[batch, num_samples]`.
+    """
+    synthesizer = shipped_for(config)
+
+    def sound(log_mel: tf.Tensor, pitch: tf.Tensor) -> tf.Tensor:
+        return synthesizer(log_mel, pitch) if synthesizer else griffin_lim.log_mel_to_audio(log_mel, config)
+
+    shape = [None, config.num_frames, config.num_mel_bins]
+    signature = [tf.TensorSpec(shape, tf.float32), tf.TensorSpec([None], tf.int32)]
+    return tf.function(sound, input_signature=signature, autograph=False)
