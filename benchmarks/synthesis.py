@@ -147,7 +147,7 @@ def true_sounds(notes: Notes, systems: dict[str, Play]) -> Iterator[tuple]:
 
 def load_vae(folder: pathlib.Path, audio: AudioConfig):
     """Returns the VAE of a model folder; it must have the synthesizer's features."""
-    from nsynth_vae.export import load_model
+    from nsynth_vae.model.vae import load_model
 
     vae, config = load_model(folder)
     if config.audio != audio:

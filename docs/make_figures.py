@@ -68,7 +68,7 @@ def make_figures(model: pathlib.Path, output: pathlib.Path, sounds: pathlib.Path
     Raises:
         InputError: if the folder is not a model's.
     """
-    from nsynth_vae.export import load_model
+    from nsynth_vae.model.vae import load_model
 
     vae, config = load_model(model)
     notes = encode_starter_set(vae)
@@ -153,7 +153,7 @@ def draw_vae(vae, notes: Encoded, path: pathlib.Path) -> None:
     import tensorflow as tf
 
     from nsynth_vae import features
-    from nsynth_vae.model.vae import harmonic_template
+    from nsynth_vae.model.decoder import harmonic_template
 
     plt = _pyplot()
     config, row = vae.config.audio, notes.row(VIOLIN)

@@ -23,6 +23,7 @@ from nsynth_vae.config import AudioConfig, Config, DataConfig
 from nsynth_vae.data.source import SPLITS, BadNotes
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import write_text
+from nsynth_vae.model.vae import load_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -139,18 +140,6 @@ def read_notes(
     opened = open_audio(source, rows, audio, bad_notes, memory=True, labels=labels)
     batches = [{name: batch[name].numpy() for name in ("audio", *labels)} for batch in opened.batches(32)]
     return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
-
-
-def load_model(folder: str | os.PathLike) -> tuple[VAE, Config]:
-    """Rebuilds the model of a model folder from its `config.json` and `model.weights.h5`.
-
-    Raises:
-        InputError: if the folder or a file is missing or broken, or the weights are another model's.
-    """
-    from nsynth_vae.model.vae import VAE
-
-    expected = "a model folder, such as `python -m nsynth_vae.train` makes,"
-    return pretrained.load(folder, Config.load, VAE, expected=expected)
 
 
 def export_model(

@@ -234,9 +234,10 @@ def test_without_a_classifier_its_figures_are_left_out(data, tmp_path, monkeypat
 
 @pytest.mark.slow
 def test_exports_are_measured_as_their_model_is(report, arguments, model, tmp_path):
-    from nsynth_vae.export import load_model, model_facts
+    from nsynth_vae.export import model_facts
     from nsynth_vae.exporters import saved_model
     from nsynth_vae.exporters.signatures import decoder_endpoints, encoder_endpoints
+    from nsynth_vae.model.vae import load_model
     from nsynth_vae.synthesis.vocoder import sound_for
 
     vae, config = load_model(model)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from small_models import CONFIG, make_inputs, make_vae
 
-from nsynth_vae import export, pretrained, timbre_model
+from nsynth_vae import pretrained, timbre_model
 from nsynth_vae.errors import InputError
+from nsynth_vae.model.vae import load_model
 
 ATTRIBUTES = {"latent_dim": 6, "families": {}}
 
@@ -52,7 +53,7 @@ def test_another_models_exports_are_not_taken(opened, tmp_path):
 
 def test_exports_give_what_the_model_gives(opened):
     model, exports, _ = opened
-    vae, _ = export.load_model(model)
+    vae, _ = load_model(model)
     inputs = make_inputs()
     # More notes than a batch, so that the last one is smaller.
     audio, z = (np.concatenate([inputs[name]] * 2) for name in ("audio", "z"))

@@ -86,7 +86,7 @@ def test_the_model_folder_is_whole(finished):
 
 
 def test_attributes_hold_the_centroids_of_instruments_and_families(finished):
-    from nsynth_vae.export import load_model
+    from nsynth_vae.model.vae import load_model
 
     folder, _ = finished
     model = folder / "models" / "tiny-nsynth"

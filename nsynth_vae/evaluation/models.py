@@ -38,7 +38,7 @@ def load(path: str | os.PathLike) -> TimbreModel:
     path = pathlib.Path(path)
     if timbre_model.is_exports(path):
         return _load_exports(path)
-    from nsynth_vae.export import load_model
+    from nsynth_vae.model.vae import load_model
     from nsynth_vae.synthesis.vocoder import sound_for
 
     vae, config = load_model(path)

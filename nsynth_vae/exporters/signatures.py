@@ -15,7 +15,9 @@ import tensorflow as tf
 from nsynth_vae import features
 from nsynth_vae.config import AudioConfig, Config
 from nsynth_vae.exporters import input_checks
-from nsynth_vae.model.vae import VAE, Decoder, Encoder
+from nsynth_vae.model.decoder import Decoder
+from nsynth_vae.model.encoder import Encoder
+from nsynth_vae.model.vae import VAE
 
 Endpoint = tuple[Callable[..., dict[str, tf.Tensor]], list[tf.TensorSpec]]
 

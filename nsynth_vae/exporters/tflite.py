@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     import keras
 
     from nsynth_vae.exporters.signatures import Endpoint
-    from nsynth_vae.model.vae import Decoder, Encoder
+    from nsynth_vae.model.decoder import Decoder
+    from nsynth_vae.model.encoder import Encoder
     from nsynth_vae.synthesis.synthesizer import Synthesizer
 
 KINDS = ("float32", "float16", "int8")

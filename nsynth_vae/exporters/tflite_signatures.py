@@ -11,7 +11,8 @@ import tensorflow as tf
 from nsynth_vae import features
 from nsynth_vae.config import AudioConfig, Config
 from nsynth_vae.exporters.signatures import Endpoint
-from nsynth_vae.model.vae import Decoder, Encoder
+from nsynth_vae.model.decoder import Decoder
+from nsynth_vae.model.encoder import Encoder
 from nsynth_vae.synthesis import spectral_ops
 from nsynth_vae.synthesis.synthesizer import Synthesizer
 

@@ -20,7 +20,7 @@ from nsynth_vae.config import AudioConfig, Config, ModelConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.exporters import saved_model, signatures, tflite
 from nsynth_vae.exporters.suppress_stderr import quiet
-from nsynth_vae.model.vae import VAE
+from nsynth_vae.model.vae import VAE, load_model
 from nsynth_vae.synthesis import griffin_lim
 from nsynth_vae.synthesis.vocoder import load
 
@@ -375,7 +375,7 @@ def model_folder(tmp_path: pathlib.Path) -> pathlib.Path:
 
 def test_load_model_rebuilds_it(model_folder: pathlib.Path) -> None:
     """Configuration and weights."""
-    vae, config = export.load_model(model_folder)
+    vae, config = load_model(model_folder)
     assert config == SMALL
     for found, expected in zip(vae.get_weights(), make_vae(SMALL).get_weights(), strict=True):
         np.testing.assert_array_equal(found, expected)
@@ -384,21 +384,21 @@ def test_load_model_rebuilds_it(model_folder: pathlib.Path) -> None:
 def test_load_model_names_what_is_wrong(model_folder: pathlib.Path, tmp_path: pathlib.Path) -> None:
     """Every message, one line each."""
     with pytest.raises(InputError, match="nowhere: not a folder, expected a model folder"):
-        export.load_model(tmp_path / "nowhere")
+        load_model(tmp_path / "nowhere")
     with pytest.raises(InputError, match="config.json: No such file or directory, expected"):
-        export.load_model(tmp_path)
+        load_model(tmp_path)
     weights = model_folder / "model.weights.h5"
     whole = weights.read_bytes()
     for broken in (whole[: len(whole) // 2], b"", b"no weights at all"):
         weights.write_bytes(broken)
         with pytest.raises(InputError, match="model.weights.h5: .*; expected the weights of the model") as error:
-            export.load_model(model_folder)
+            load_model(model_folder)
         assert "\n" not in str(error.value)
     weights.write_bytes(whole)
     Config(audio=SMALL.audio, model=ModelConfig(latent_dim=4, channels=16)).save(model_folder / "config.json")
     with pytest.raises(InputError, match="model.weights.h5: .*; expected the weights of the model"):
-        export.load_model(model_folder)
+        load_model(model_folder)
     SMALL.save(model_folder / "config.json")
     weights.unlink()
     with pytest.raises(InputError, match="model.weights.h5: not found, expected the weights"):
-        export.load_model(model_folder)
+        load_model(model_folder)

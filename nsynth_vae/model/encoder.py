@@ -1,0 +1,50 @@
+"""Encoder: log-mel to the posterior of z."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from nsynth_vae.config import AudioConfig, ModelConfig
+from nsynth_vae.model.base import STRIDES, ConfiguredLayer, padded_frames
+from nsynth_vae.nn.layers import ResidualBlock
+
+
+@keras.saving.register_keras_serializable("nsynth_vae")
+class Encoder(ConfiguredLayer):
+    """log-mel -> (z_mean, z_log_var): strided convolutions over time with the mel bins as channels."""
+
+    def __init__(self, audio: AudioConfig | dict, model: ModelConfig | dict, **kwargs) -> None:
+        """Makes the layers."""
+        super().__init__(audio, model, **kwargs)
+        width, policy = self.model.channels, self.dtype_policy
+        self.blocks = []
+        for level in range(STRIDES):
+            channels = width // 2 if level == 0 else width
+            self.blocks.append(keras.layers.Conv1D(channels, 4, strides=2, padding="same", dtype=policy))
+            self.blocks.append(ResidualBlock(channels, dtype=policy))
+        self.to_posterior = keras.layers.Dense(2 * self.model.latent_dim, dtype="float32")
+
+    def build(self, input_shape) -> None:
+        """Builds the layers for `[batch, frames, mel_bins]`."""
+        shape = (None, padded_frames(self.audio), self.audio.num_mel_bins)
+        for block in self.blocks:
+            block.build(shape)
+            shape = block.compute_output_shape(shape)
+        self.to_posterior.build((None, shape[1] * shape[2]))
+        super().build(input_shape)
+
+    def call(self, log_mel):
+        """Maps float32 `[batch, frames, mel_bins]` to z_mean and z_log_var, float32 `[batch, latent_dim]`."""
+        missing = padded_frames(self.audio) - self.audio.num_frames
+        x = tf.cast(tf.pad(log_mel, [[0, 0], [0, missing], [0, 0]], mode="SYMMETRIC"), self.compute_dtype)
+        for block in self.blocks:
+            x = block(x)
+        x = tf.reshape(tf.nn.silu(x), [-1, x.shape[1] * x.shape[2]])
+        z_mean, raw = tf.split(self.to_posterior(tf.cast(x, tf.float32)), 2, axis=-1)
+        # Bounded, so that neither exp(z_log_var) nor the KL can overflow.
+        return z_mean, 6.0 * tf.tanh(raw / 6.0)
+
+    def compute_output_shape(self, input_shape):
+        """Returns the shapes of z_mean and z_log_var."""
+        return ((input_shape[0], self.model.latent_dim),) * 2
