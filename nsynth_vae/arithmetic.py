@@ -15,6 +15,9 @@ import numpy as np
 
 from nsynth_vae import cli
 from nsynth_vae.analysis.descriptors import DESCRIPTORS
+from nsynth_vae.api import open_points
+from nsynth_vae.cli.options import add_folder_option, add_lookup_options
+from nsynth_vae.cli.types import check_midi
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.files import AUDIO_EXTENSIONS, check_output, writing
 from nsynth_vae.rendering import sounds as renderings
@@ -126,8 +129,8 @@ def arithmetic(points: Points, expression: str, *, pitch: int | None = None, vel
     """
     from nsynth_vae.latent import expression as expressions
 
-    renderings.check_midi("--velocity", velocity)
-    renderings.check_midi("--pitch", DEFAULT_PITCH if pitch is None else pitch)
+    check_midi("--velocity", velocity)
+    check_midi("--pitch", DEFAULT_PITCH if pitch is None else pitch)
     total = expressions.parse(expression, points)
     result = total.point
     if pitch is None:
@@ -183,8 +186,8 @@ def make_parser() -> cli.Parser:
         default=100,
         help="MIDI velocity of all notes (default: %(default)s)",
     )
-    renderings.add_folder_option(parser, "result.wav, a WAV for each timbre in it, result.png and result.json")
-    renderings.add_lookup_options(parser)
+    add_folder_option(parser, "result.wav, a WAV for each timbre in it, result.png and result.json")
+    add_lookup_options(parser)
     cli.add_model_options(parser)
     return parser
 
@@ -194,9 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def arithmetic_from(parsed: argparse.Namespace) -> None:
         check_output(parsed.output)
-        result = arithmetic(
-            renderings.open_points(parsed), parsed.expression, pitch=parsed.pitch, velocity=parsed.velocity
-        )
+        result = arithmetic(open_points(parsed), parsed.expression, pitch=parsed.pitch, velocity=parsed.velocity)
         result.write(parsed.output)
         sounds = ", ".join(f"{name}.wav" for name in result.names)
         print(f"{result.summary()} -> {parsed.output}: {sounds}, {PICTURE}, {RECORD}")

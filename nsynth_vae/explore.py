@@ -13,6 +13,8 @@ import numpy as np
 
 from nsynth_vae import cli
 from nsynth_vae.analysis.descriptors import DESCRIPTORS
+from nsynth_vae.cli.options import add_folder_option
+from nsynth_vae.cli.types import check_seed
 from nsynth_vae.config import AudioConfig, DataConfig
 from nsynth_vae.data.source import SPLITS, BadNotes, NoteTable
 from nsynth_vae.errors import InputError
@@ -204,7 +206,7 @@ def make_parser() -> cli.Parser:
         "--split", choices=("all", *SPLITS), default="all", help="notes that are drawn (default: %(default)s)"
     )
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="of t-SNE (default: %(default)s)")
-    sounds.add_folder_option(parser, "map-pca.png, map-tsne.png, map.html and map.json")
+    add_folder_option(parser, "map-pca.png, map-tsne.png, map.html and map.json")
     cli.add_model_options(parser)
     return parser
 
@@ -216,7 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from nsynth_vae.cli.progress import Progress
         from nsynth_vae.timbre_model import open_model
 
-        sounds.check_seed(parsed.seed)
+        check_seed(parsed.seed)
         check_output(parsed.output)
         model = open_model(parsed.model, parsed.exports)
         bad_notes = BadNotes(parsed.on_bad_note)

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae import cli
+from nsynth_vae.api import open_points
+from nsynth_vae.cli.options import TIMBRE, add_folder_option, add_lookup_options
+from nsynth_vae.cli.types import check_midi
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import check_output, write_text, writing
@@ -145,7 +148,7 @@ def make_parser() -> cli.Parser:
         "Samples a timbre at every third semitone and several velocities, and writes it as an instrument for samplers: "
         "16 kHz WAVs, looped where they sustain, and the SFZ file that maps them to all keys.",
     )
-    parser.add_argument("timbre", metavar="TIMBRE", help=sounds.TIMBRE)
+    parser.add_argument("timbre", metavar="TIMBRE", help=TIMBRE)
     parser.add_argument(
         "--pitches",
         metavar="LOW-HIGH",
@@ -160,8 +163,8 @@ def make_parser() -> cli.Parser:
         default=(50, 100, 127),
         help="MIDI velocities to sample; each is played for those nearest to it (default: 50,100,127)",
     )
-    sounds.add_folder_option(parser, "NAME.sfz (NAME is the folder's), samples, instrument.json and keyboard.png")
-    sounds.add_lookup_options(parser)
+    add_folder_option(parser, "NAME.sfz (NAME is the folder's), samples, instrument.json and keyboard.png")
+    add_lookup_options(parser)
     cli.add_model_options(parser)
     return parser
 
@@ -173,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _check(parsed.pitches, parsed.velocities)
         check_output(parsed.output)
         instrument = make_instrument(
-            sounds.open_points(parsed), parsed.timbre, pitches=parsed.pitches, velocities=parsed.velocities
+            open_points(parsed), parsed.timbre, pitches=parsed.pitches, velocities=parsed.velocities
         )
         path = instrument.write(parsed.output)
         looped = sum(sample.loop is not None for sample in instrument.samples)
@@ -194,7 +197,7 @@ def _velocities(text: str) -> tuple[int, ...]:
 def _check(pitches: tuple[int, int], velocities: Sequence[int]) -> None:
     for flag, values in (("--pitches", pitches), ("--velocities", velocities)):
         for value in values:
-            sounds.check_midi(flag, value)
+            check_midi(flag, value)
     if pitches[0] > pitches[1]:
         raise InputError(f"--pitches: found {pitches[0]}-{pitches[1]}, expected LOW-HIGH")
     if not velocities:

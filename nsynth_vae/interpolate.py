@@ -13,6 +13,9 @@ import numpy as np
 
 from nsynth_vae import cli, latent
 from nsynth_vae.analysis.descriptors import DESCRIPTORS
+from nsynth_vae.api import open_points
+from nsynth_vae.cli.options import TIMBRE, add_folder_option, add_lookup_options
+from nsynth_vae.cli.types import check_midi
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import check_output, writing
@@ -194,7 +197,7 @@ def make_parser() -> cli.Parser:
         "Plays the way from timbre A to timbre B in even steps, or a grid with A and B at the top and C and D at the "
         "bottom, and draws its spectrograms.",
     )
-    parser.add_argument("timbres", metavar="TIMBRE", nargs="+", help=f"two, or four for a grid: {renderings.TIMBRE}")
+    parser.add_argument("timbres", metavar="TIMBRE", nargs="+", help=f"two, or four for a grid: {TIMBRE}")
     parser.add_argument(
         "--steps",
         metavar="N",
@@ -232,8 +235,8 @@ def make_parser() -> cli.Parser:
     parser.add_argument(
         "--compare", action="store_true", help="the cross-fade of the decoded timbres, mixed in audio, as well"
     )
-    renderings.add_folder_option(parser, "step-00.wav, ..., morph.wav, morph.png and morph.json")
-    renderings.add_lookup_options(parser)
+    add_folder_option(parser, "step-00.wav, ..., morph.wav, morph.png and morph.json")
+    add_lookup_options(parser)
     cli.add_model_options(parser)
     return parser
 
@@ -245,7 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _check(len(parsed.timbres), parsed.steps, parsed.pitch, parsed.velocity, parsed.method)
         check_output(parsed.output)
         morph = interpolate(
-            renderings.open_points(parsed),
+            open_points(parsed),
             parsed.timbres,
             steps=parsed.steps,
             pitch=parsed.pitch,
@@ -268,8 +271,8 @@ def _check(timbres: int, steps: int, pitch: int | None, velocity: int, method: s
     most = renderings.MOST_NOTES if timbres == 2 else int(renderings.MOST_NOTES**0.5)
     if not 2 <= steps <= most:
         raise InputError(f"--steps: found {steps}, expected 2 to {most}{' for a grid' * (timbres == 4)}")
-    renderings.check_midi("--pitch", DEFAULT_PITCH if pitch is None else pitch)
-    renderings.check_midi("--velocity", velocity)
+    check_midi("--pitch", DEFAULT_PITCH if pitch is None else pitch)
+    check_midi("--velocity", velocity)
     if method not in latent.METHODS:
         raise InputError(f"--method: found {method!r}, expected {' or '.join(latent.METHODS)}")
     if timbres == 4 and method != "lerp":

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae import cli, latent
+from nsynth_vae.api import open_points
+from nsynth_vae.cli.options import TIMBRE, add_lookup_options
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import check_output
@@ -128,7 +130,7 @@ def make_parser() -> cli.Parser:
         "that the model gives them; longer ones sound on, or decay on, by a loop.",
     )
     parser.add_argument("melody", metavar="MELODY.mid", type=pathlib.Path, help="a Standard MIDI File of type 0 or 1")
-    parser.add_argument("--timbre", metavar="TIMBRE", required=True, help=sounds.TIMBRE)
+    parser.add_argument("--timbre", metavar="TIMBRE", required=True, help=TIMBRE)
     parser.add_argument(
         "--morph-to",
         metavar="TIMBRE",
@@ -144,7 +146,7 @@ def make_parser() -> cli.Parser:
         "velocities; 0: only the model (default: %(default)s)",
     )
     parser.add_argument("--output", "-o", metavar="FILE", required=True, type=pathlib.Path, help="the WAV")
-    sounds.add_lookup_options(parser)
+    add_lookup_options(parser)
     cli.add_model_options(parser)
     return parser
 
@@ -157,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         melody = read_midi(parsed.melody)
         if melody.skipped:
             print(f"skipped: {', '.join(melody.skipped)}")
-        points = sounds.open_points(parsed)
+        points = open_points(parsed)
         done = play(points, melody, parsed.timbre, morph_to=parsed.morph_to, dynamics=parsed.dynamics)
         done.write(parsed.output)
         lowered = f", lowered by {done.lowered_db:.1f} dB to peak at -1 dB" if done.lowered_db else ""

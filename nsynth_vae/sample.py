@@ -15,6 +15,9 @@ import numpy as np
 
 from nsynth_vae import cli
 from nsynth_vae.analysis.pitch import note_name
+from nsynth_vae.api import open_points
+from nsynth_vae.cli.options import TIMBRE, add_folder_option, add_lookup_options
+from nsynth_vae.cli.types import check_midi, check_seed
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import check_output, writing
@@ -206,7 +209,7 @@ def make_parser() -> cli.Parser:
         "timbre (default: mixture; with --near: near)",
     )
     parser.add_argument("--family", metavar="FAMILY", help="only what the training notes of a family are like: guitar")
-    parser.add_argument("--near", metavar="TIMBRE", help=f"sounds like this: {sounds.TIMBRE}")
+    parser.add_argument("--near", metavar="TIMBRE", help=f"sounds like this: {TIMBRE}")
     parser.add_argument(
         "--spread",
         metavar="X",
@@ -225,8 +228,8 @@ def make_parser() -> cli.Parser:
         "--velocity", metavar="V", type=cli.midi_number, default=100, help="MIDI velocity (default: %(default)s)"
     )
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="decides every draw (default: %(default)s)")
-    sounds.add_folder_option(parser, "sample-00.wav, ..., contact-sheet.png and samples.json")
-    sounds.add_lookup_options(parser)
+    add_folder_option(parser, "sample-00.wav, ..., contact-sheet.png and samples.json")
+    add_lookup_options(parser)
     cli.add_model_options(parser)
     return parser
 
@@ -239,7 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         asked = {name: getattr(parsed, name) for name in names}
         _check(*asked.values())
         check_output(parsed.output)
-        samples = sample(sounds.open_points(parsed), **asked)
+        samples = sample(open_points(parsed), **asked)
         samples.write(parsed.output)
         print(f"{len(samples.z)} new sounds by {samples.how['method']} -> {parsed.output}")
 
@@ -280,13 +283,13 @@ def _check(
         if value is not None and method != needed:
             raise InputError(f"{flag}: found it with --method {method}, expected --method {needed}")
     for value in pitch:
-        sounds.check_midi("--pitch", value)
+        check_midi("--pitch", value)
     if pitch[0] > pitch[1]:
         raise InputError(f"--pitch: found {pitch[0]}-{pitch[1]}, expected LOW-HIGH")
     if spread is not None and not 0 < spread < math.inf:
         raise InputError(f"--spread: found {spread}, expected a positive number")
-    sounds.check_midi("--velocity", velocity)
-    sounds.check_seed(seed)
+    check_midi("--velocity", velocity)
+    check_seed(seed)
     return method
 
 

@@ -1,24 +1,29 @@
 """Command-line options, argument types, parser and progress."""
 
 from nsynth_vae.cli.options import (
-    Parser,
+    TIMBRE,
     add_config_options,
     add_data_options,
+    add_folder_option,
+    add_lookup_options,
     add_model_options,
     config_from,
     data_config_from,
-    midi_number,
     options_from,
-    positive_float,
-    positive_int,
-    run,
 )
+from nsynth_vae.cli.parser import Parser, run
+from nsynth_vae.cli.types import check_midi, check_seed, midi_number, positive_float, positive_int
 
 __all__ = [
+    "TIMBRE",
     "Parser",
     "add_config_options",
     "add_data_options",
+    "add_folder_option",
+    "add_lookup_options",
     "add_model_options",
+    "check_midi",
+    "check_seed",
     "config_from",
     "data_config_from",
     "midi_number",

@@ -7,83 +7,20 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import logging
 import pathlib
-import sys
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from nsynth_vae.cli.types import names, pitch_range, positive_float, positive_int, velocity_list
 from nsynth_vae.config import ClassificationConfig, Config, DataConfig, SynthesisConfig
-from nsynth_vae.errors import InputError
+
+if TYPE_CHECKING:
+    pass
 
 _Config = TypeVar("_Config", Config, SynthesisConfig, ClassificationConfig)
 _Options = TypeVar("_Options")
 
 _UNSET = argparse.SUPPRESS
 """Options of the configuration have no default of their own: what is not given is taken from `--config` or `Config`."""
-
-
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not names:
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected names separated by commas")
-    return names
-
-
-def _pitches(text: str) -> tuple[int, int]:
-    low, _, high = text.partition("-")
-    if not (low.isdigit() and (high or low).isdigit()):
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected MIDI pitches such as 24-84")
-    return int(low), int(high or low)
-
-
-def _velocities(text: str) -> tuple[int, ...]:
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdigit() and int(part) <= 127 for part in parts):
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected MIDI velocities such as 25,100")
-    return tuple(int(part) for part in parts)
-
-
-def positive_int(text: str) -> int:
-    """Parses an integer above zero."""
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected a positive integer")
-    return int(text)
-
-
-def positive_float(text: str) -> float:
-    """Parses a finite number above zero."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected a positive number")
-    return value
-
-
-def midi_number(text: str) -> int:
-    """Parses a MIDI pitch or velocity."""
-    if not (text.isascii() and text.isdigit() and int(text) <= 127):
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected a MIDI number, 0 to 127")
-    return int(text)
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, with exit code 2."""
-
-    def __init__(self, module: str, description: str) -> None:
-        """Makes the parser of `python -m module`."""
-        super().__init__(
-            prog=f"python -m {module}",
-            description=description,
-            allow_abbrev=False,
-            formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=110),
-        )
-
-    def error(self, message: str) -> None:
-        """Prints one line and exits with 2."""
-        self.exit(2, f"error: {message} ({self.prog} --help lists the options)\n")
 
 
 def add_data_options(parser: argparse.ArgumentParser, *, features: bool = True, cache: bool = True) -> None:
@@ -122,18 +59,18 @@ def add_data_options(parser: argparse.ArgumentParser, *, features: bool = True, 
             default=1024.0,
             help=f"{text} anew every epoch; 0: always anew (default: %(default)g)",
         )
-    group.add_argument("--families", metavar="A,B", type=_names, default=_UNSET, help="only these instrument families")
+    group.add_argument("--families", metavar="A,B", type=names, default=_UNSET, help="only these instrument families")
     group.add_argument(
-        "--sources", metavar="A,B", type=_names, default=_UNSET, help="only acoustic, electronic, synthetic"
+        "--sources", metavar="A,B", type=names, default=_UNSET, help="only acoustic, electronic, synthetic"
     )
-    group.add_argument("--instruments", metavar="A,B", type=_names, default=_UNSET, help="only these instruments")
+    group.add_argument("--instruments", metavar="A,B", type=names, default=_UNSET, help="only these instruments")
     group.add_argument(
-        "--pitches", metavar="LOW-HIGH", type=_pitches, default=_UNSET, help="only these MIDI pitches: 24-84"
+        "--pitches", metavar="LOW-HIGH", type=pitch_range, default=_UNSET, help="only these MIDI pitches: 24-84"
     )
     group.add_argument(
         "--velocities",
         metavar="A,B",
-        type=_velocities,
+        type=velocity_list,
         default=_UNSET,
         help="only these MIDI velocities: 25,100",
     )
@@ -275,21 +212,25 @@ def options_from(options: argparse.Namespace, kind: type[_Options]) -> _Options:
     return kind(**{field.name: getattr(options, field.name) for field in dataclasses.fields(kind)})
 
 
-def run(main: Callable[[argparse.Namespace], None], parser: Parser, arguments: Sequence[str] | None) -> int:
-    """Parses, calls the command's function, and turns how it ends into an exit code.
+TIMBRE = "a sound file, a note of --data, an instrument or family the model knows, or an expression of these"
+"""What a timbre is, for `--help`."""
 
-    Returns:
-        0 when done, 2 for bad input (one line on standard error), 130 after Ctrl-C.
-    """
-    options = parser.parse_args(arguments)
-    # TensorFlow's warnings are about its inside: what a user can do something about is said by the command itself.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    try:
-        main(options)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt as interrupt:
-        print(f"\nInterrupted. {interrupt}".rstrip(), file=sys.stderr)
-        return 130
-    return 0
+
+def add_lookup_options(parser: argparse.ArgumentParser) -> None:
+    """Adds where notes are looked up that are named by their `note_str`."""
+    group = parser.add_argument_group("notes")
+    group.add_argument(
+        "--data",
+        metavar="SRC",
+        action="append",
+        help="where notes are looked up by name: a folder in NSynth's JSON/WAV layout, .tfrecord files, "
+        "tfds:nsynth/full, a folder of samples, or starter; can be given more than once (default: nowhere)",
+    )
+    group.add_argument("--data-dir", metavar="DIR", help="TensorFlow Datasets' folder, for --data tfds:...")
+
+
+def add_folder_option(parser: argparse.ArgumentParser, what: str) -> None:
+    """Adds `--output`, the folder that `what` goes to."""
+    parser.add_argument(
+        "--output", "-o", metavar="DIR", required=True, type=pathlib.Path, help=f"the folder for {what}"
+    )

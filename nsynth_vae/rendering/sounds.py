@@ -5,7 +5,6 @@ That is WAVs, a PNG and one JSON file that lists them; all of them or none.
 
 from __future__ import annotations
 
-import argparse
 import pathlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae.config import AudioConfig
-from nsynth_vae.errors import InputError
 from nsynth_vae.files import AUDIO_EXTENSIONS
 
 if TYPE_CHECKING:
@@ -23,69 +21,11 @@ MOST_NOTES = 1024
 """Notes that one command makes at most: half a gigabyte of audio and log-mels."""
 
 
-TIMBRE = "a sound file, a note of --data, an instrument or family the model knows, or an expression of these"
-"""What a timbre is, for `--help`."""
-
-
-def add_lookup_options(parser: argparse.ArgumentParser) -> None:
-    """Adds where notes are looked up that are named by their `note_str`."""
-    group = parser.add_argument_group("notes")
-    group.add_argument(
-        "--data",
-        metavar="SRC",
-        action="append",
-        help="where notes are looked up by name: a folder in NSynth's JSON/WAV layout, .tfrecord files, "
-        "tfds:nsynth/full, a folder of samples, or starter; can be given more than once (default: nowhere)",
-    )
-    group.add_argument("--data-dir", metavar="DIR", help="TensorFlow Datasets' folder, for --data tfds:...")
-
-
-def add_folder_option(parser: argparse.ArgumentParser, what: str) -> None:
-    """Adds `--output`, the folder that `what` goes to."""
-    parser.add_argument(
-        "--output", "-o", metavar="DIR", required=True, type=pathlib.Path, help=f"the folder for {what}"
-    )
-
-
-def open_points(options: argparse.Namespace) -> Points:
-    """Opens the model and the notes that `cli.add_model_options` and `add_lookup_options` name.
-
-    Raises:
-        InputError: for what cannot be opened.
-    """
-    from nsynth_vae.latent.lookup import Points
-    from nsynth_vae.timbre_model import open_model
-
-    model = open_model(options.model, options.exports)
-    if not options.data:
-        return Points(model)
-    from nsynth_vae.data.open_sources import open_sources
-    from nsynth_vae.data.source import BadNotes
-
-    # One note of them is asked for: what is wrong with others, or is cut of them, is of no interest.
-    source = open_sources(
-        options.data, audio=model.config, bad_notes=BadNotes("skip"), data_dir=options.data_dir, log=lambda line: None
-    )
-    return Points(model, source)
-
-
 def find(timbres: Sequence[str | Point], points: Points) -> list[Point]:
     """Returns the points that files, names and expressions stand for; a point is itself."""
     from nsynth_vae.latent.expression import timbre
 
     return [timbre(one, points) if isinstance(one, str) else one for one in timbres]
-
-
-def check_midi(flag: str, value: int) -> None:
-    """Raises InputError for a pitch or velocity that MIDI does not have."""
-    if not 0 <= value <= 127:
-        raise InputError(f"{flag}: found {value}, expected a MIDI number, 0 to 127")
-
-
-def check_seed(seed: int) -> None:
-    """Raises InputError for a seed that is no integer of 31 bits."""
-    if not 0 <= seed < 2**31:
-        raise InputError(f"--seed: found {seed}, expected an integer from 0 to 2147483647")
 
 
 def describe_all(audio: np.ndarray, pitch: Sequence[int], config: AudioConfig) -> list[dict[str, float]]:

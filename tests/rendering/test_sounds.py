@@ -10,6 +10,8 @@ import pytest
 import soundfile
 import synthetic
 
+from nsynth_vae.cli.options import add_lookup_options
+from nsynth_vae.cli.types import check_midi, check_seed
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import check_output, to_json, writing
@@ -145,13 +147,13 @@ def test_labels_are_one_short_line():
 
 def test_what_is_no_midi_number_or_seed_is_named():
     for value in (0, 127):
-        sounds.check_midi("--pitch", value)
+        check_midi("--pitch", value)
     for value in (-1, 128):
         with pytest.raises(InputError, match=f"--pitch: found {value}, expected a MIDI number, 0 to 127"):
-            sounds.check_midi("--pitch", value)
+            check_midi("--pitch", value)
     for value in (-1, 2**31):
         with pytest.raises(InputError, match=f"--seed: found {value}, expected an integer from 0 to 2147483647"):
-            sounds.check_seed(value)
+            check_seed(value)
 
 
 def test_sounds_are_written_and_joined(tmp_path):
@@ -214,6 +216,6 @@ def test_a_morphs_figure_grows_with_its_rows_and_leaves_gaps(tmp_path):
 
 def test_no_data_means_that_nothing_is_looked_up():
     parser = argparse.ArgumentParser()
-    sounds.add_lookup_options(parser)
+    add_lookup_options(parser)
     assert parser.parse_args([]).data is None
     assert parser.parse_args(["--data", "a", "--data", "b"]).data == ["a", "b"]
