@@ -47,9 +47,9 @@ from latent_measures import beaten_rivals, known_mean, mix_residual, monotone, s
 from nsynth_vae import latent, sample
 from nsynth_vae.analysis import descriptors, pitch
 from nsynth_vae.config import AudioConfig, DataConfig
+from nsynth_vae.data.load_notes import open_notes
 from nsynth_vae.data.source import BadNotes, NoteTable
 from nsynth_vae.evaluation.measure import make_pool
-from nsynth_vae.evaluation.notes import open_notes
 from nsynth_vae.evaluation.systems import STEPS, ask_for_other_pitches, ask_for_ways
 from nsynth_vae.latent.lookup import Points
 from nsynth_vae.rendering import brightness_equalizer

@@ -84,9 +84,9 @@ class Notes:
 def load_notes(data: Sequence[str], split: str, max_notes: int | None, audio: AudioConfig) -> Notes:
     """Reads a split's notes, every k-th for at most `max_notes`; bad ones are left out and named."""
     from nsynth_vae import features
-    from nsynth_vae.data.batching.feature_cache import stream_notes
     from nsynth_vae.data.open_sources import open_sources
     from nsynth_vae.data.splits import select
+    from nsynth_vae.data.streaming import stream_notes
 
     bad = BadNotes("skip")
     source = open_sources(data, audio=audio, bad_notes=bad, log=_say)

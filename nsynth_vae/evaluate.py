@@ -114,9 +114,10 @@ def evaluate(options: Options, *, log: Callable[[str], None] = print) -> dict:
     started = time.monotonic()
     _check(options)
     from nsynth_vae.cli.progress import Progress
+    from nsynth_vae.data.load_notes import open_notes
     from nsynth_vae.data.source import BadNotes
     from nsynth_vae.evaluation import examples, html_report, latent_probes, markdown_report, measure, summary, systems
-    from nsynth_vae.evaluation.notes import open_notes, read_folder
+    from nsynth_vae.evaluation.notes import read_folder
     from nsynth_vae.files import rounded
 
     config = AudioConfig()

@@ -164,7 +164,7 @@ def explore(
         InputError: if there is no good note.
         BadNoteError: for a bad note, if these end it.
     """
-    from nsynth_vae.data.batching.feature_cache import stream_notes
+    from nsynth_vae.data.streaming import stream_notes
 
     rows = np.arange(len(source.table)) if rows is None else rows
     good, z, described, clips = [], [], [], []

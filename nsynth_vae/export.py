@@ -19,15 +19,14 @@ from typing import TYPE_CHECKING
 
 from nsynth_vae import __version__, cli, pretrained
 from nsynth_vae import files as publishing
-from nsynth_vae.config import AudioConfig, Config, DataConfig
+from nsynth_vae.config import Config, DataConfig
+from nsynth_vae.data.load_notes import read_notes
 from nsynth_vae.data.source import SPLITS, BadNotes
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import write_text
 from nsynth_vae.model.vae import load_model
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from nsynth_vae.model.vae import VAE
 
 FORMAT_VERSION = 1
@@ -111,35 +110,6 @@ def _export_from(parsed: argparse.Namespace) -> None:
     print(f"\n{export_report.to_markdown(report)}")
     print(f"encoder  {paths['encoder']}\ndecoder  {paths['decoder']}\ntflite   {paths['tflite_facts'].parent}")
     print(f"report   {', '.join(map(str, files))}")
-
-
-def read_notes(
-    data: DataConfig,
-    audio: AudioConfig,
-    *,
-    split: str,
-    bad_notes: BadNotes,
-    data_dir: str | os.PathLike | None = None,
-) -> dict[str, np.ndarray]:
-    """Returns a split's notes: `audio` float32 `[notes, num_samples]`, `pitch` and `velocity` int32 `[notes]`.
-
-    Raises:
-        InputError: if there are none, or one is bad.
-    """
-    import numpy as np
-
-    from nsynth_vae.data.batching.audio_batches import open_audio
-    from nsynth_vae.data.open_sources import open_sources
-    from nsynth_vae.data.splits import select
-
-    source = open_sources(data.data, audio=audio, bad_notes=bad_notes, data_dir=data_dir)
-    rows = select(source.table, data)[split]
-    if not len(rows):
-        raise InputError(f"{', '.join(data.data)}: no note in its {split} split, expected at least one")
-    labels = ("pitch", "velocity")
-    opened = open_audio(source, rows, audio, bad_notes, memory=True, labels=labels)
-    batches = [{name: batch[name].numpy() for name in ("audio", *labels)} for batch in opened.batches(32)]
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 
 def export_model(

@@ -14,6 +14,7 @@ from small_models import CONFIG, SMALL, make_vae
 
 from nsynth_vae import export, pretrained
 from nsynth_vae.config import Config, DataConfig
+from nsynth_vae.data.load_notes import read_notes
 from nsynth_vae.data.source import BadNotes
 
 MISSING = "not a folder, expected a model folder, such as `python -m nsynth_vae.train` makes, with config.json"
@@ -131,7 +132,7 @@ def test_notes_are_read_as_arrays(tmp_path: pathlib.Path) -> None:
     notes = write_notes(tmp_path / "notes", CONFIG)
     (notes / "nsynth-test/audio/organ_electronic_005-065-100.wav").write_bytes(b"no WAV")
     data, bad_notes = DataConfig(data=(str(notes),)), BadNotes("skip")
-    found = export.read_notes(data, CONFIG.audio, split="test", bad_notes=bad_notes)
+    found = read_notes(data, CONFIG.audio, split="test", bad_notes=bad_notes)
     assert len(bad_notes.skipped) == 1
     assert found["audio"].shape == (5, 64000) and found["audio"].dtype == np.float32
     assert 0.3 < np.abs(found["audio"]).max() <= 0.5

@@ -12,9 +12,9 @@ import numpy as np
 
 from nsynth_vae.analysis.descriptors import DESCRIPTORS, describe
 from nsynth_vae.cli.progress import Progress
-from nsynth_vae.data.batching.feature_cache import stream_notes
 from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.data.source import BadNotes, NoteTable, Source
+from nsynth_vae.data.streaming import stream_notes
 from nsynth_vae.errors import InputError
 from nsynth_vae.notes import FAMILIES, SOURCES, UNKNOWN
 from nsynth_vae.timbre_model import BATCH, Deployed

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from nsynth_vae.config import AudioConfig
+from nsynth_vae.data.load_notes import Notes
 from nsynth_vae.data.source import NoteTable
 from nsynth_vae.evaluation import probes
 from nsynth_vae.evaluation.models import BATCH, TimbreModel, in_batches, log_mels
-from nsynth_vae.evaluation.notes import Notes
 from nsynth_vae.model.vae import ACTIVE_VARIANCE
 from nsynth_vae.notes import FAMILIES
 

@@ -14,8 +14,9 @@ import numpy as np
 
 from nsynth_vae.analysis import metrics
 from nsynth_vae.cli.progress import Progress
+from nsynth_vae.data.load_notes import Notes
 from nsynth_vae.evaluation.models import BATCH
-from nsynth_vae.evaluation.notes import Notes, family_names
+from nsynth_vae.evaluation.notes import family_names
 from nsynth_vae.evaluation.systems import System
 
 if TYPE_CHECKING:

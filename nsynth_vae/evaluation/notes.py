@@ -2,91 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
-from nsynth_vae.config import AudioConfig, DataConfig
-from nsynth_vae.data.batching.audio_batches import MemoryAudio
-from nsynth_vae.data.batching.feature_cache import stream_notes
-from nsynth_vae.data.open_sources import open_sources
+from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.readers.samples import read_sounds
-from nsynth_vae.data.source import BadNotes, NoteTable, Source
-from nsynth_vae.data.splits import select
+from nsynth_vae.data.source import NoteTable
 from nsynth_vae.errors import InputError
 from nsynth_vae.notes import FAMILIES, UNKNOWN
-
-
-@dataclasses.dataclass(frozen=True)
-class Notes:
-    """The notes of an evaluation, opened once."""
-
-    source: Source
-    judged: MemoryAudio
-    """The audio and the labels (`table`) of the notes that are judged."""
-    train_rows: np.ndarray
-    """int64 `[n]`, the training notes' rows in `source.table`; none if the source has none."""
-    bad_notes: BadNotes
-
-    def train(self, batch_size: int) -> Iterator[tuple[NoteTable, np.ndarray]]:
-        """Yields (labels, audio float32 `[n, num_samples]`) of the training notes, a batch at a time."""
-        rows, sounds = [], []
-        for row, audio in stream_notes(self.source, self.train_rows, lambda note: note["audio"], self.bad_notes):
-            rows.append(row)
-            sounds.append(audio)
-            if len(rows) == batch_size:
-                yield self.source.table.take(np.array(rows)), np.stack(sounds)
-                rows, sounds = [], []
-        if rows:
-            yield self.source.table.take(np.array(rows)), np.stack(sounds)
-
-
-def open_notes(
-    config: DataConfig,
-    split: str,
-    *,
-    audio: AudioConfig,
-    bad_notes: BadNotes,
-    data_dir: str | None = None,
-    names: set[str] | None = None,
-    progress: Callable[[float], None] = lambda fraction: None,
-    log: Callable[[str], None] = print,
-) -> Notes:
-    """Opens the notes, and reads those that are to be judged.
-
-    Args:
-        config: where they come from, and the filters.
-        split: `train`, `valid` or `test`: what is judged.
-        audio: the sample rate and length that are asked for.
-        bad_notes: gets the notes that cannot be used.
-        data_dir: TensorFlow Datasets' folder.
-        names: only notes of these `note_str`s; None for all.
-        progress: is told how much has been read, 0 to 1.
-        log: gets what a user should know.
-
-    Raises:
-        InputError: if there is no such note; for a name of no note, and a name of two.
-    """
-    source = open_sources(config.data, audio=audio, bad_notes=bad_notes, data_dir=data_dir, log=log)
-    rows = select(source.table, config, log=log)
-    judged = rows[split]
-    if not len(judged):
-        raise InputError(f"{source.name}: no note of these is in the split {split}, expected at least one")
-    if names is not None:
-        judged = _named(source.table, judged, names, f"{', '.join(config.data)}, split {split}")
-    done = 0
-
-    def advance(notes: int) -> None:
-        nonlocal done
-        done += notes
-        progress(done / len(judged))
-
-    opened = MemoryAudio(source, judged, audio, bad_notes, advance)
-    # Probes must not be asked of what they have learnt.
-    train = np.array([], np.int64) if split == "train" else rows["train"]
-    return Notes(source, opened, train, bad_notes)
 
 
 def read_folder(folder: pathlib.Path, audio: AudioConfig, *, log: Callable[[str], None] = print) -> dict:
@@ -122,19 +47,3 @@ def family_names(table: NoteTable) -> np.ndarray:
     """Returns the notes' family names, `other` where it is not known: str `[notes]`."""
     assert UNKNOWN == -1
     return np.array([*FAMILIES, "other"])[table.instrument_family]
-
-
-def _named(table: NoteTable, rows: np.ndarray, names: set[str], where: str) -> np.ndarray:
-    """Returns the rows of the notes of these names."""
-    found = [name for name in table.note_str[rows] if name in names]
-    missing = sorted(names - set(found))
-    if missing:
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        raise InputError(
-            f"{', '.join(f'{name}.wav' for name in missing[:5])}{more}: no note of that name in {where}, "
-            "expected files named like its notes"
-        )
-    if len(found) > len(names):
-        twice = next(name for name in found if found.count(name) > 1)
-        raise InputError(f"{twice}: two notes of that name in {where}, expected one")
-    return np.array([row for row in rows if table.note_str[row] in names], np.int64)

@@ -9,9 +9,10 @@ import numpy as np
 
 from nsynth_vae import latent
 from nsynth_vae.config import AudioConfig
+from nsynth_vae.data.load_notes import Notes
 from nsynth_vae.data.source import NoteTable
 from nsynth_vae.evaluation.models import TimbreModel, log_mels
-from nsynth_vae.evaluation.notes import Notes, family_names
+from nsynth_vae.evaluation.notes import family_names
 
 REAL, GRIFFIN_LIM, SYNTHESIZER = "real", "griffin_lim", "synthesizer"
 RECONSTRUCTION, OTHER_PITCH, INTERPOLATION, FOLDER = "reconstruction", "other_pitch", "interpolation", "audio_dir"

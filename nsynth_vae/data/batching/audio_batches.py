@@ -15,8 +15,8 @@ import numpy as np
 
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.batching.base import SplitNotes, StreamedNotes, by_rows, by_steps
-from nsynth_vae.data.batching.feature_cache import stream_notes
 from nsynth_vae.data.source import BadNotes, Source, shuffled
+from nsynth_vae.data.streaming import stream_notes
 from nsynth_vae.errors import InputError
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ import functools
 import json
 import os
 import pathlib
-import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ import numpy as np
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.data.source import BadNotes, Source
+from nsynth_vae.data.streaming import stream_notes
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -53,59 +53,6 @@ def stream_features(
         return tf.switch_case(note["semitones"], ways)
 
     return stream_notes(source, rows, compute, bad_notes, order)
-
-
-def stream_notes(
-    source: Source,
-    rows: np.ndarray,
-    compute: Callable[[dict], tf.Tensor],
-    bad_notes: BadNotes,
-    order: tuple[int, int] | None = None,
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Reads notes, and computes something of each, in a parallel `tf.data` pipeline.
-
-    Args:
-        source: where the notes come from.
-        rows: int64 `[n]`, rows of `source.table`.
-        compute: is given what the source says of a note, `audio` float32 `[num_samples]` among it, in the graph.
-        bad_notes: is told of every bad note, which is then left out.
-        order: None for the order of `rows`, else (seed, epoch).
-
-    Yields:
-        (row, what `compute` gave).
-
-    Raises:
-        BadNoteError: for a bad note, under the policy `error`.
-    """
-    import tensorflow as tf
-
-    def to_result(element: dict) -> tuple:
-        return element["row"], compute(element), element["problem"]
-
-    # Notes side by side use the cores better than the parts of one note: one thread an operator, more notes than cores.
-    workers = 2 * (os.cpu_count() or 1)
-    options = tf.data.Options()
-    options.threading.max_intra_op_parallelism = 1
-    dataset = source.audio(rows, order).map(to_result, num_parallel_calls=workers, deterministic=True)
-    expected = source.order_of(rows, order)
-    iterator = iter(dataset.prefetch(workers).with_options(options))
-    position = -1
-    while True:
-        position += 1
-        try:
-            row, result, problem = next(iterator)
-        except StopIteration:
-            return
-        except tf.errors.OpError as error:
-            if expected is None:
-                raise
-            problem = re.sub(r"\s+", " ", re.sub(r"\{\{.*?\}\}|\[Op:.*", "", error.message)).strip()
-            bad_notes.report(source.location(int(expected[position])), f"cannot be decoded ({problem})")
-            continue
-        if problem.numpy():
-            bad_notes.report(source.location(int(row)), problem.numpy().decode())
-        else:
-            yield int(row), result.numpy()
 
 
 class FeatureStore(abc.ABC):
