@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae import cli
-from nsynth_vae.analysis.descriptors import DESCRIPTORS
+from nsynth_vae.analysis.descriptors import DESCRIPTORS, describe_all
 from nsynth_vae.api import open_points
 from nsynth_vae.cli.options import add_folder_option, add_lookup_options
 from nsynth_vae.cli.types import check_midi
@@ -154,7 +154,7 @@ def arithmetic(points: Points, expression: str, *, pitch: int | None = None, vel
         z,
         audio,
         renderings.log_mels(audio, model.config),
-        renderings.describe_all(audio, [pitch] * len(z), model.config),
+        describe_all(audio, [pitch] * len(z), model.config),
         {name: descriptor for name, descriptor in raised.items() if descriptor is not None},
     )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae import cli
-from nsynth_vae.analysis.descriptors import DESCRIPTORS
+from nsynth_vae.analysis.descriptors import DESCRIPTORS, describe_all
 from nsynth_vae.cli.options import add_folder_option
 from nsynth_vae.cli.types import check_seed
 from nsynth_vae.config import AudioConfig, DataConfig
@@ -21,7 +21,7 @@ from nsynth_vae.errors import InputError
 from nsynth_vae.files import check_output, write_text, writing
 from nsynth_vae.latent import projection
 from nsynth_vae.notes import FAMILIES, SOURCES
-from nsynth_vae.rendering import map_page, sounds
+from nsynth_vae.rendering import map_page
 
 if TYPE_CHECKING:
     from nsynth_vae.data.source import Source
@@ -178,7 +178,7 @@ def explore(
     for row, audio in stream_notes(source, rows, lambda note: note["audio"], bad_notes or BadNotes()):
         good.append(row)
         batch.append(audio)
-        described += sounds.describe_all(audio[None], source.table.pitch[[row]], model.config)
+        described += describe_all(audio[None], source.table.pitch[[row]], model.config)
         clips.append(map_page.clip(audio, model.config.sample_rate))
         if len(batch) == _BATCH:
             encode()

@@ -55,7 +55,7 @@ class Instrument:
         Raises:
             InputError: if it cannot be written; nothing is left then.
         """
-        from nsynth_vae.analysis.pitch import note_name
+        from nsynth_vae.notes import note_name
         from nsynth_vae.rendering import plots
 
         name = re.sub(r"[^\w.]+", "_", pathlib.Path(output).resolve().name).strip("._") or "instrument"

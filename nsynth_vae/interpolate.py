@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae import cli, latent
-from nsynth_vae.analysis.descriptors import DESCRIPTORS
+from nsynth_vae.analysis.descriptors import DESCRIPTORS, describe_all
 from nsynth_vae.api import open_points
 from nsynth_vae.cli.options import TIMBRE, add_folder_option, add_lookup_options
 from nsynth_vae.cli.types import check_midi
@@ -281,7 +281,7 @@ def _check(timbres: int, steps: int, pitch: int | None, velocity: int, method: s
 
 def _sounds(audio: np.ndarray, pitch: int, config: AudioConfig) -> Sounds:
     log_mel = renderings.log_mels(audio, config)
-    return Sounds(audio, log_mel, renderings.describe_all(audio, [pitch] * len(audio), config))
+    return Sounds(audio, log_mel, describe_all(audio, [pitch] * len(audio), config))
 
 
 if __name__ == "__main__":

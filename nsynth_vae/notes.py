@@ -116,3 +116,9 @@ def format_note_str(instrument_str: str, pitch: int, velocity: int) -> str:
 def pitch_to_hertz(pitch):
     """Returns the frequency in Hz of a MIDI pitch (number or array) in equal temperament, A4 = 69 = 440 Hz."""
     return 440.0 * 2.0 ** ((pitch - 69.0) / 12.0)
+
+
+def note_name(pitch: int) -> str:
+    """Returns a MIDI pitch's name: 60 is C4, 70 A#4."""
+    names = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+    return f"{names[pitch % 12]}{pitch // 12 - 1}"

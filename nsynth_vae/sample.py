@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae import cli
-from nsynth_vae.analysis.pitch import note_name
 from nsynth_vae.api import open_points
 from nsynth_vae.cli.options import TIMBRE, add_folder_option, add_lookup_options
 from nsynth_vae.cli.types import check_midi, check_seed
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import check_output, writing
+from nsynth_vae.notes import note_name
 from nsynth_vae.rendering import sounds
 
 if TYPE_CHECKING:

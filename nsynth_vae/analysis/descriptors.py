@@ -18,11 +18,17 @@ import dataclasses
 import functools
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nsynth_vae.analysis import partials
+from nsynth_vae.analysis.spectra import hann, magnitude
+from nsynth_vae.config import AudioConfig
 from nsynth_vae.notes import pitch_to_hertz
+
+if TYPE_CHECKING:
+    pass
 
 
 @dataclasses.dataclass(frozen=True)
@@ -237,7 +243,7 @@ def roughness(audio: np.ndarray, sample_rate: int = 16000) -> float:
     if _is_silent(audio):
         return math.nan
     length, step = (round(samples * sample_rate / 16000) for samples in (_ROUGH_FRAME, _ROUGH_STEP))
-    frames = partials.magnitude(partials.steady_part(audio, sample_rate), length, step)
+    frames = magnitude(partials.steady_part(audio, sample_rate), length, step)
     loudness = np.square(frames).sum(axis=1)
     frames = frames[loudness >= 1e-4 * loudness.max()]
     return float(partials.dissonance(*partials.strongest_peaks(frames, sample_rate / length, _ROUGH_PEAKS)).mean())
@@ -271,7 +277,7 @@ def _above_f0(hertz: float, pitch: int) -> float:
 
 def _power(audio: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
     length = round(0.128 * sample_rate)
-    power = np.square(partials.magnitude(np.pad(audio, length), length, length // 4)).sum(axis=0)
+    power = np.square(magnitude(np.pad(audio, length), length, length // 4)).sum(axis=0)
     return np.arange(power.size) * (sample_rate / length), power
 
 
@@ -283,7 +289,7 @@ def _envelope(audio: np.ndarray, pitch: int, sample_rate: int) -> tuple[np.ndarr
     block = round(_STEP_SECONDS * sample_rate)
     power = np.square(audio[: audio.size // block * block]).reshape(-1, block).mean(axis=1)
     half = max(5, round(1.0 / pitch_to_hertz(int(pitch)) / _STEP_SECONDS))
-    window = partials.hann(2 * half)[1:]
+    window = hann(2 * half)[1:]
     return np.concatenate([[0.0], np.convolve(power, window / window.sum())]), half
 
 
@@ -291,3 +297,10 @@ def _crossing(level: np.ndarray, index: int, value: float) -> float:
     """Returns where, between `index` - 1 and `index`, a level that rises passes a value."""
     before, after = level[index - 1 : index + 1]
     return index - 1 + (value - before) / (after - before)
+
+
+def describe_all(audio: np.ndarray, pitch: Sequence[int], config: AudioConfig) -> list[dict[str, float]]:
+    """Returns `descriptors.describe` of each sound, float32 `[sounds, samples]`, at its MIDI pitch."""
+    from nsynth_vae.analysis.descriptors import describe
+
+    return [describe(sound, int(each), config.sample_rate) for sound, each in zip(audio, pitch, strict=True)]

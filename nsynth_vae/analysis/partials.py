@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import math
 
 import numpy as np
 
+from nsynth_vae.analysis.spectra import hann, parabolic_peak
 from nsynth_vae.notes import pitch_to_hertz
 
 STEADY_SECONDS = (0.25, 2.048)
@@ -28,18 +28,6 @@ PEAK_LIMIT_DB = 60.0
 # Sethares 1993: the exponents of his fit to Plomp and Levelt 1965, and where it is largest.
 _RISE, _FALL = 3.51, 5.75
 _ROUGHEST = math.log(_FALL / _RISE) / (_FALL - _RISE)
-
-
-@functools.lru_cache(maxsize=16)
-def hann(length: int) -> np.ndarray:
-    """Returns the periodic Hann window."""
-    return 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(length) / length)
-
-
-def magnitude(audio: np.ndarray, frame_length: int, frame_step: int) -> np.ndarray:
-    """Returns |STFT| `[frames, frame_length // 2 + 1]`: Hann, no padding."""
-    frames = np.lib.stride_tricks.sliding_window_view(audio, frame_length)[::frame_step]
-    return np.abs(np.fft.rfft(frames * hann(frame_length)))
 
 
 def steady_part(audio: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -91,7 +79,7 @@ def fit_partials(hertz: np.ndarray, power: np.ndarray, pitch: int) -> tuple[floa
         around = power[int((expected - 0.5 * f0) / step) : int((expected + 0.5 * f0) / step) + 1]
         if first < peak < last and power[peak] > 30.0 * np.median(around):
             numbers.append(number)
-            found.append(step * (peak + _vertex(*np.log(power[peak - 1 : peak + 2] + 1e-30))))
+            found.append(step * (peak + parabolic_peak(*np.log(power[peak - 1 : peak + 2] + 1e-30))))
             f0, stretch = _fit(np.array(numbers, np.float64), np.array(found))
     return f0, stretch
 
@@ -120,7 +108,7 @@ def strongest_peaks(spectra: np.ndarray, step: float, count: int) -> tuple[np.nd
     index = np.argpartition(height, -count, axis=1)[:, -count:]
     amplitude = np.take_along_axis(height, index, axis=1)
     left, center, right = (np.log(np.take_along_axis(spectra, index + offset, axis=1) + 1e-30) for offset in (0, 1, 2))
-    shift = np.where(amplitude > 0.0, _vertex(left, center, right), 0.0)
+    shift = np.where(amplitude > 0.0, parabolic_peak(left, center, right), 0.0)
     return (index + 1 + shift) * step, amplitude * np.exp(0.25 * (right - left) * shift)
 
 
@@ -144,12 +132,6 @@ def dissonance(hertz: np.ndarray, amplitude: np.ndarray) -> np.ndarray:
     pairs = (amplitude[:, first] * amplitude[:, second] * bracket).sum(axis=1)
     power = np.maximum(np.square(amplitude).sum(axis=1), 1e-30)
     return 2.0 * pairs / power / (math.exp(-_RISE * _ROUGHEST) - math.exp(-_FALL * _ROUGHEST))
-
-
-def _vertex(left: np.ndarray, center: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Returns where the parabola through three values has its vertex, from the middle one, in bins."""
-    curve = left - 2.0 * center + right
-    return 0.5 * (left - right) / np.where(curve == 0.0, 1.0, curve)
 
 
 def _fit(numbers: np.ndarray, found: np.ndarray) -> tuple[float, float]:

@@ -76,12 +76,6 @@ def in_tune(audio: np.ndarray, pitch: int, sample_rate: int = 16000) -> bool:
     return found is not None and abs(_to_pitch(found) - pitch) <= 0.5
 
 
-def note_name(pitch: int) -> str:
-    """Returns a MIDI pitch's name: 60 is C4, 70 A#4."""
-    names = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-    return f"{names[pitch % 12]}{pitch // 12 - 1}"
-
-
 def _to_pitch(hertz: float) -> float:
     return 69.0 + 12.0 * math.log2(hertz / 440.0)
 

@@ -28,13 +28,6 @@ def find(timbres: Sequence[str | Point], points: Points) -> list[Point]:
     return [timbre(one, points) if isinstance(one, str) else one for one in timbres]
 
 
-def describe_all(audio: np.ndarray, pitch: Sequence[int], config: AudioConfig) -> list[dict[str, float]]:
-    """Returns `descriptors.describe` of each sound, float32 `[sounds, samples]`, at its MIDI pitch."""
-    from nsynth_vae.analysis.descriptors import describe
-
-    return [describe(sound, int(each), config.sample_rate) for sound, each in zip(audio, pitch, strict=True)]
-
-
 def log_mels(audio: np.ndarray, config: AudioConfig) -> np.ndarray:
     """Returns the log-mels, float32 `[sounds, frames, mel_bins]`, of sounds, float32 `[sounds, num_samples]`."""
     from nsynth_vae import features

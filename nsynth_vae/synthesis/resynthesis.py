@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from nsynth_vae.analysis.pitch import in_tune, note_name
+from nsynth_vae.analysis.pitch import in_tune
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.readers.samples import Sound, read_sounds
 from nsynth_vae.errors import InputError
+from nsynth_vae.notes import note_name
 
 METHODS = ("synthesizer", "griffin-lim")
 GRIFFIN_LIM_ITERATIONS = 60

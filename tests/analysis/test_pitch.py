@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from nsynth_vae.analysis.pitch import estimate_pitch, in_tune, median_f0, note_name
+from nsynth_vae.analysis.pitch import estimate_pitch, in_tune, median_f0
+from nsynth_vae.notes import note_name
 
 TIME = np.arange(64000) / 16000
 

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 import synthetic
 
+from nsynth_vae.analysis.descriptors import describe_all
 from nsynth_vae.cli.options import add_lookup_options
 from nsynth_vae.cli.types import check_midi, check_seed
 from nsynth_vae.config import AudioConfig
@@ -177,7 +178,7 @@ def test_log_mels_and_descriptors_are_those_of_each_sound():
     log_mels = sounds.log_mels(audio, CONFIG)
     np.testing.assert_allclose(log_mels[[0, 39]], features.log_mel(audio[[0, 39]], CONFIG), atol=1e-5)
     assert len(log_mels) == 40
-    assert sounds.describe_all(audio[:2], [48, 60], CONFIG) == [describe(audio[0], 48), describe(audio[1], 60)]
+    assert describe_all(audio[:2], [48, 60], CONFIG) == [describe(audio[0], 48), describe(audio[1], 60)]
 
 
 def pixels(path: pathlib.Path) -> np.ndarray:

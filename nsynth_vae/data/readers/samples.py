@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae.analysis.pitch import estimate_pitch, note_name
+from nsynth_vae.analysis.pitch import estimate_pitch
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.decoding.audio_headers import FORMATS
 from nsynth_vae.data.readers.audio_files import FolderSource
@@ -24,7 +24,7 @@ from nsynth_vae.data.readers.file_names import parse_file_name
 from nsynth_vae.data.source import BadNotes, NoteTable, check_audio
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import AUDIO_EXTENSIONS
-from nsynth_vae.notes import UNKNOWN, Note, format_note_str, parse_instrument_str
+from nsynth_vae.notes import UNKNOWN, Note, format_note_str, note_name, parse_instrument_str
 
 if TYPE_CHECKING:
     import tensorflow as tf
