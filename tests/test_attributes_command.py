@@ -15,6 +15,7 @@ from nsynth_vae import attributes, timbre_model
 from nsynth_vae.data.open_sources import open_source
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.directions.dataset import HELD_OUT_NOTES, LEAST_HELD_OUT, hold_out
+from nsynth_vae.directions.learn import Options, attributes
 from nsynth_vae.errors import InputError
 from nsynth_vae.notes import pitch_to_hertz
 
@@ -115,7 +116,7 @@ def test_errors_are_one_line_and_write_nothing(learnt, tmp_path, capsys):
         assert error.startswith("error: ") and message in error
     assert (model / "attributes.json").read_bytes() == written
     with pytest.raises(InputError, match="found no config.json"):
-        attributes.attributes(attributes.Options(model=tmp_path / "none", exports=exports))
+        attributes(Options(model=tmp_path / "none", exports=exports))
 
 
 def test_help_answers_in_two_seconds():

@@ -14,9 +14,9 @@ from nsynth_vae import latent
 from nsynth_vae.analysis.descriptors import DESCRIPTORS
 from nsynth_vae.analysis.pitch import estimate_pitch
 from nsynth_vae.directions.candidates import Attribute, Candidate, unit
+from nsynth_vae.directions.criteria import merit, missed
 from nsynth_vae.directions.dataset import Notes
 from nsynth_vae.directions.perturbations import Sounds, play
-from nsynth_vae.directions.selection import merit, missed
 from nsynth_vae.timbre_model import Deployed
 
 TRIALS = 5

@@ -16,7 +16,6 @@ from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.data.source import BadNotes, NoteTable, Source
 from nsynth_vae.data.streaming import stream_notes
 from nsynth_vae.errors import InputError
-from nsynth_vae.notes import FAMILIES, SOURCES, UNKNOWN
 from nsynth_vae.timbre_model import BATCH, Deployed
 
 REACH = 3
@@ -124,35 +123,6 @@ def spread(table: NoteTable, count: int) -> np.ndarray:
     return order[np.lexsort((place[order], rank))][:count]
 
 
-def centroids(z: np.ndarray, table: NoteTable) -> dict[str, dict]:
-    """Returns the mean z_mean of every instrument, known family and known source.
-
-    Args:
-        z: float `[notes, latent_dim]`.
-        table: the notes.
-
-    Returns:
-        {`instruments`, `families`, `sources`: {name: {`centroid`: list of float, `notes`: int}}}, names sorted.
-    """
-    labels = {
-        "instruments": table.instrument_str,
-        "families": family_names(table),
-        "sources": _names(table.instrument_source, SOURCES),
-    }
-    return {
-        kind: {
-            name: {"centroid": rounded(z[names == name].mean(axis=0)), "notes": int((names == name).sum())}
-            for name in sorted(set(names) - {None})
-        }
-        for kind, names in labels.items()
-    }
-
-
-def rounded(vector: np.ndarray) -> list[float]:
-    """Returns a vector as `attributes.json` holds it: to 5 decimals."""
-    return [round(float(value), 5) for value in vector]
-
-
 def local_deviation(values: np.ndarray, table: NoteTable) -> float:
     """Returns a descriptor's standard deviation within families, at a pitch.
 
@@ -187,17 +157,6 @@ def quarters(values: np.ndarray, table: NoteTable) -> tuple[np.ndarray, np.ndarr
             place = (first + last - 1) / 2 / (peers.size - 1)
             top[same], bottom[same] = place >= 0.75, place <= 0.25
     return top, bottom
-
-
-def family_names(table: NoteTable) -> np.ndarray:
-    """Returns the notes' families by name, None where they are not known: object `[notes]`."""
-    return _names(table.instrument_family, FAMILIES)
-
-
-def _names(index: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Returns object `[notes]`: the names of indices, None where they are unknown."""
-    assert UNKNOWN == -1
-    return np.array([*names, None], dtype=object)[index]
 
 
 def by_family(table: NoteTable) -> list[np.ndarray]:

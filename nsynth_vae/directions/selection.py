@@ -9,20 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae.directions.candidates import Attribute, Candidate, half_way, of_descriptor, of_label
-from nsynth_vae.directions.dataset import Notes, local_deviation, rounded
+from nsynth_vae.directions.criteria import merit, missed, weak
+from nsynth_vae.directions.dataset import Notes, local_deviation
+from nsynth_vae.latent.centroids import rounded
 
 if TYPE_CHECKING:
     from nsynth_vae.directions.calibration import Judge
     from nsynth_vae.directions.perturbations import Steps
 
-TARGETS = {"rises": 0.9, "pitch_kept": 0.98, "family_kept": 0.85, "deviations": 0.5}
-"""What an effect is to be at least: the shares of the notes on which the attribute rises, and on which pitch and family
-are heard as before; and how far it rises, in its standard deviations. The family's is above the 0.8 that are aimed at:
-of what is chosen by some notes, some is lost on others."""
-
-STRONG = 0.75
-"""How far a flag's direction is to rise, in the attribute's standard deviations, not to be compared with the
-descriptor's: strength 1 is to be one of them."""
 
 LEAST_RISES = 0.8
 """Share below which a direction is not worth having."""
@@ -121,20 +115,3 @@ def turned_away(learnt: Learnt, steps: Steps, calibrate: Callable[[Candidate], L
 def better(one: Learnt, other: Learnt) -> Learnt:
     """Returns the one with more `merit`; the first of equals."""
     return other if merit(other.effect) > merit(one.effect) else one
-
-
-def missed(effect: dict) -> dict[str, float]:
-    """Returns what of an effect is below `TARGETS`; what is None is not known, and no miss."""
-    return {name: effect[name] for name in TARGETS if effect[name] is not None and effect[name] < TARGETS[name]}
-
-
-def weak(effect: dict) -> dict[str, float]:
-    """Returns what of an effect is `missed`, and how far it rises where that is less than `STRONG`."""
-    return missed(effect) | ({"deviations": effect["deviations"]} if effect["deviations"] < STRONG else {})
-
-
-def merit(effect: dict) -> tuple[bool, float, float, float]:
-    """Returns what is to be large: it is heard at all, misses `TARGETS` by little, is strong, rises on many."""
-    short = missed(effect)
-    by = sum(TARGETS[name] - value for name, value in short.items())
-    return "deviations" not in short, -by, min(effect["deviations"], STRONG), effect["rises"]

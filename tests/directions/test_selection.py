@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 import timbres
 
-from nsynth_vae import attributes, timbre_model
+from nsynth_vae import timbre_model
 from nsynth_vae.analysis.descriptors import DESCRIPTORS, describe
 from nsynth_vae.analysis.pitch import estimate_pitch
 from nsynth_vae.data.source import NoteTable
 from nsynth_vae.directions import calibration, dataset, perturbations, selection
 from nsynth_vae.directions import candidates as attribute_candidates
 from nsynth_vae.directions.candidates import ATTRIBUTES, Attribute
+from nsynth_vae.directions.criteria import TARGETS, merit, missed
 from nsynth_vae.directions.dataset import Notes
+from nsynth_vae.directions.learn import merged
 from nsynth_vae.directions.perturbations import Steps
 from nsynth_vae.notes import FAMILIES, QUALITIES, Note, format_note_str
 
@@ -316,7 +318,7 @@ def test_a_learnt_direction_does_what_its_effect_says(model, train, steps, judge
     assert effect["family_kept"] == pytest.approx(np.mean((audio[:, 8000] > 0) == family), abs=1e-3)
     reached = effect["median_change"] / effect["within_family_standard_deviation"]
     assert effect["deviations"] == pytest.approx(reached, rel=2e-3)
-    assert reached >= selection.TARGETS["deviations"] - 1e-3
+    assert reached >= TARGETS["deviations"] - 1e-3
     assert effect["rises"] >= 0.9
 
 
@@ -411,9 +413,9 @@ def test_the_candidate_that_raises_on_the_most_notes_is_chosen():
 
 def test_what_is_missed_counts():
     good = {"rises": 0.95, "pitch_kept": 1.0, "family_kept": None, "deviations": 0.98}
-    assert selection.missed(good) == {}
+    assert missed(good) == {}
     bad = {"rises": 0.8, "family_kept": 0.7, "deviations": 0.4}
-    assert selection.missed(good | bad | {"pitch_kept": 0.98}) == bad
+    assert missed(good | bad | {"pitch_kept": 0.98}) == bad
 
 
 def test_a_turned_direction_says_so():
@@ -478,7 +480,7 @@ def test_an_effect_that_is_not_heard_has_no_merit():
     ordered = [does_nothing, misses_two, moves_the_family, moves_the_family | {"family_kept": 0.75}]
     ordered += [good | {"deviations": 0.6, "rises": 1.0}, good | {"deviations": 0.8}]
     ordered.append(good | {"rises": 0.96})
-    merits = [selection.merit(effect) for effect in ordered]
+    merits = [merit(effect) for effect in ordered]
     assert merits == sorted(merits) and len(set(merits)) == len(merits)
 
 
@@ -498,10 +500,10 @@ def test_what_the_notes_do_not_tell_is_kept():
 
     former = holding(2, instruments={"b": 1, "a": 1}, directions={"bright": 1, "dark": 1}, mixture={"weights": [2.0]})
     learnt = holding(2, instruments={"a": 2, "c": 2}, directions={"bright": 2}, not_learnt={"dark": "x", "rough": "y"})
-    found = attributes.merged(former, learnt)
+    found = merged(former, learnt)
     assert list(found["instruments"].items()) == [("a", 2), ("b", 1), ("c", 2)]
     assert found["directions"] == {"bright": 2, "dark": 1} and found["not_learnt"] == {"rough": "y"}
     assert found["mixture"] == {"weights": [1.0]}
     # Of a model of another size nothing is.
-    assert attributes.merged(holding(3, instruments={"b": 1}), learnt)["instruments"] == {"a": 2, "c": 2}
-    assert attributes.merged({}, learnt) == learnt
+    assert merged(holding(3, instruments={"b": 1}), learnt)["instruments"] == {"a": 2, "c": 2}
+    assert merged({}, learnt) == learnt
