@@ -131,7 +131,7 @@ def open_model(
     exports = pathlib.Path(exports)
     version = _version_of(exports, fingerprint)
     if version is None:
-        from nsynth_vae.export import export_model
+        from nsynth_vae.exporters.model_export import export_model
         from nsynth_vae.model.vae import load_model
 
         report(f"Exporting {path.resolve().name} to {exports}, once")

@@ -143,7 +143,7 @@ class _Run(TrainingRun):
 
     def write_results(self) -> None:
         """Writes reconstructions, a morph, the latent space's centroids, and the exports."""
-        from nsynth_vae.export import export_model
+        from nsynth_vae.exporters.model_export import export_model
         from nsynth_vae.training import examples as showcase
 
         vae, folder = self.trainer.model, self.folder

@@ -194,7 +194,7 @@ def test_spectral_centroid_of_a_sine_is_its_frequency(hertz):
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     """A folder with the README's layout: models, exports and the starter set, of a tiny, untrained model."""
-    from nsynth_vae.export import export_model
+    from nsynth_vae.exporters.model_export import export_model
     from nsynth_vae.model.vae import VAE
 
     folder = tmp_path_factory.mktemp("clone")

@@ -16,6 +16,7 @@ import synthetic
 
 from nsynth_vae import evaluate, pretrained
 from nsynth_vae.config import AudioConfig, ClassificationConfig, ClassifierConfig, Config
+from nsynth_vae.evaluation.run import Options, _load_classifier
 from nsynth_vae.files import rounded
 
 SYSTEMS = ["real", "griffin_lim", "synthesizer", "reconstruction", "other_pitch", "interpolation"]
@@ -228,14 +229,14 @@ def test_without_a_classifier_its_figures_are_left_out(data, tmp_path, monkeypat
     from nsynth_vae.evaluation import classifier
 
     monkeypatch.setattr(classifier, "SHIPPED", tmp_path / "none")
-    options = evaluate.Options(audio_dir=tmp_path)
-    assert evaluate._load_classifier(options) is None
+    options = Options(audio_dir=tmp_path)
+    assert _load_classifier(options) is None
 
 
 @pytest.mark.slow
 def test_exports_are_measured_as_their_model_is(report, arguments, model, tmp_path):
-    from nsynth_vae.export import model_facts
     from nsynth_vae.exporters import saved_model
+    from nsynth_vae.exporters.model_export import model_facts
     from nsynth_vae.exporters.signatures import decoder_endpoints, encoder_endpoints
     from nsynth_vae.model.vae import load_model
     from nsynth_vae.synthesis.vocoder import sound_for

@@ -20,9 +20,9 @@ from google.protobuf import text_format
 from small_models import make_inputs, make_vae
 from tensorflow_serving.config import model_server_config_pb2
 
-from nsynth_vae import export
 from nsynth_vae.config import Config, ModelConfig
 from nsynth_vae.exporters import saved_model, signatures
+from nsynth_vae.exporters.model_export import model_facts
 from nsynth_vae.synthesis.vocoder import load
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -45,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """Returns a folder with exports of a tiny model and two notes, as the page's reader has it."""
     folder = tmp_path_factory.mktemp("clone")
     encoder, decoder = signatures.float32_layers(make_vae(CONFIG), CONFIG)
-    facts = export.model_facts(CONFIG)
+    facts = model_facts(CONFIG)
     endpoints = {
         "encoder": signatures.encoder_endpoints(encoder, CONFIG),
         "decoder": signatures.decoder_endpoints(decoder, CONFIG, load()),

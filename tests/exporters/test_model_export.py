@@ -19,6 +19,7 @@ from nsynth_vae import export, features, files
 from nsynth_vae.config import AudioConfig, Config, ModelConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.exporters import saved_model, signatures, tflite
+from nsynth_vae.exporters.model_export import export_model
 from nsynth_vae.exporters.suppress_stderr import quiet
 from nsynth_vae.model.vae import VAE, load_model
 from nsynth_vae.synthesis import griffin_lim
@@ -81,7 +82,7 @@ def exported(
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
         try:
-            paths = export.export_model(vae, CONFIG, folder)
+            paths = export_model(vae, CONFIG, folder)
         finally:
             os.dup2(kept[0], 1)
             os.dup2(kept[1], 2)
@@ -205,7 +206,7 @@ def test_parity_of_the_audio_in_this_process(exported) -> None:
 def test_other_features_than_the_synthesizers(tmp_path: pathlib.Path) -> None:
     """Griffin-Lim in the SavedModel, and a word about it."""
     vae, lines = make_vae(SMALL), []
-    paths = export.export_model(vae, SMALL, tmp_path, report=lines.append)
+    paths = export_model(vae, SMALL, tmp_path, report=lines.append)
     assert lines[0].startswith("these features are not the synthesizer's: audio is by Griffin-Lim")
     assert "synthesizer_float16" not in paths
     decode = tf.saved_model.load(str(paths["decoder"])).signatures["serving_default"]
@@ -244,12 +245,12 @@ def test_the_next_version_is_above_both(tmp_path: pathlib.Path, stubs) -> None:
     """Encoder and decoder get the same version, and the former ones are left alone."""
     lines = []
     vae = make_vae(SMALL)
-    first = export.export_model(vae, SMALL, tmp_path, version=4, report=lines.append)
+    first = export_model(vae, SMALL, tmp_path, version=4, report=lines.append)
     assert lines[1:] == ["encoder: SavedModel", "decoder: SavedModel"]
     (first["encoder"] / "saved_model.pb").write_text("the first")
     (tmp_path / "decoder" / "6").mkdir()
     (tmp_path / "encoder" / "notes").mkdir()
-    second = export.export_model(vae, SMALL, tmp_path)
+    second = export_model(vae, SMALL, tmp_path)
     assert second["encoder"] == tmp_path / "encoder" / "7" and second["decoder"] == tmp_path / "decoder" / "7"
     assert (first["encoder"] / "saved_model.pb").read_text() == "the first"
     assert {stem: second[stem].read_text() for stem in tflite.FILES} == {stem: stem for stem in tflite.FILES}
@@ -260,7 +261,7 @@ def test_versions_only_grow(tmp_path: pathlib.Path) -> None:
     (tmp_path / "decoder" / "7").mkdir(parents=True)
     for version in (7, 6, 0):
         with pytest.raises(InputError, match=f"version: found {version}, expected 8 or more: .* has 7"):
-            export.export_model(None, SMALL, tmp_path, version=version)
+            export_model(None, SMALL, tmp_path, version=version)
     assert numbered(tmp_path) == ["decoder/7"]
 
 
@@ -270,7 +271,7 @@ def test_a_version_that_appears_meanwhile_is_kept(tmp_path: pathlib.Path, stubs,
     (tmp_path / "encoder" / "1").mkdir(parents=True)
     (tmp_path / "encoder" / "1" / "mine").write_text("mine")
     with pytest.raises(InputError, match=f"{tmp_path}/encoder/1: .*, expected to write it new"):
-        export.export_model(make_vae(SMALL), SMALL, tmp_path)
+        export_model(make_vae(SMALL), SMALL, tmp_path)
     assert (tmp_path / "encoder" / "1" / "mine").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["encoder"]
 
@@ -279,7 +280,7 @@ def test_a_failure_in_the_middle_takes_back_the_version(tmp_path: pathlib.Path, 
     """An encoder without its decoder is no use."""
     (tmp_path / "tflite").write_text("a file where the folder should be")
     with pytest.raises(InputError, match="tflite/encoder_float32.tflite: .*, expected to write it new"):
-        export.export_model(make_vae(SMALL), SMALL, tmp_path)
+        export_model(make_vae(SMALL), SMALL, tmp_path)
     assert numbered(tmp_path) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["decoder", "encoder", "tflite"]
 
@@ -297,7 +298,7 @@ def test_many_exports_at_once(tmp_path: pathlib.Path, stubs) -> None:
                 seen.setdefault(folder, (folder / "saved_model.pb").exists())
 
     def write() -> list[pathlib.Path]:
-        return [export.export_model(vae, SMALL, tmp_path)["decoder"] for _ in range(2)]
+        return [export_model(vae, SMALL, tmp_path)["decoder"] for _ in range(2)]
 
     with concurrent.futures.ThreadPoolExecutor() as pool:
         reader = pool.submit(read)
@@ -320,7 +321,7 @@ def test_a_failure_leaves_nothing_and_tells_why(tmp_path: pathlib.Path, stubs, m
 
     monkeypatch.setattr(tflite, "write_models", fail)
     with pytest.raises(RuntimeError, match="no conversion"):
-        export.export_model(make_vae(SMALL), SMALL, tmp_path / "exports")
+        export_model(make_vae(SMALL), SMALL, tmp_path / "exports")
     assert list((tmp_path / "exports").iterdir()) == []
     assert "the converter's own words" in capfd.readouterr().err
 
@@ -340,7 +341,7 @@ def test_exports_folder_that_cannot_be_made(tmp_path: pathlib.Path) -> None:
     """Bad input, not a traceback."""
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="file/exports: .*expected a folder that can be written"):
-        export.export_model(None, SMALL, tmp_path / "file" / "exports")
+        export_model(None, SMALL, tmp_path / "file" / "exports")
 
 
 def test_a_mixed_precision_model_is_exported_in_float32() -> None:

@@ -12,10 +12,10 @@ import pytest
 from small_models import CONFIG, SMALL, make_inputs, make_vae
 from small_models import sound as synthesized
 
-from nsynth_vae import export
 from nsynth_vae.analysis import metrics
 from nsynth_vae.exporters import report as export_report
 from nsynth_vae.exporters import tflite
+from nsynth_vae.exporters.model_export import model_facts
 from nsynth_vae.pretrained import SYNTHESIZER, SYNTHESIZER_TFLITE
 from nsynth_vae.synthesis.vocoder import load
 
@@ -33,7 +33,7 @@ def make_notes(count: int = 2) -> dict[str, np.ndarray]:
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple:
     """Returns a model, its files and the report on them."""
     vae = make_vae(CONFIG)
-    synthesizer, facts = load(), export.model_facts(CONFIG)
+    synthesizer, facts = load(), model_facts(CONFIG)
     folder = tmp_path_factory.mktemp("tflite")
     paths = tflite.write_models(folder, vae.encoder, vae.decoder, CONFIG, synthesizer, facts, lambda line: None)
     paths["synthesizer_float16"] = SYNTHESIZER / SYNTHESIZER_TFLITE

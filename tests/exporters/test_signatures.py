@@ -13,8 +13,9 @@ import tensorflow as tf
 from small_models import AUDIO, CONFIG, make_inputs, make_vae
 from tensorflow_serving.apis import prediction_log_pb2
 
-from nsynth_vae import export, features
+from nsynth_vae import features
 from nsynth_vae.exporters import saved_model, signatures
+from nsynth_vae.exporters.model_export import model_facts
 from nsynth_vae.synthesis.vocoder import load
 
 C_API = pathlib.Path(__file__).parents[1] / "c_api.py"
@@ -32,7 +33,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pathlib.Path]:
         "decoder": signatures.decoder_endpoints(decoder, CONFIG, synthesizer),
     }
     for name, offered in endpoints.items():
-        saved_model.write(folder / name, name, offered, export.model_facts(CONFIG))
+        saved_model.write(folder / name, name, offered, model_facts(CONFIG))
     return {name: folder / name for name in endpoints}
 
 

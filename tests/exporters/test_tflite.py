@@ -11,10 +11,11 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from small_models import AUDIO, CONFIG, SMALL, make_inputs, make_vae, sound
 
-from nsynth_vae import export, features
+from nsynth_vae import features
 from nsynth_vae.config import AudioConfig, Config, ModelConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.exporters import tflite, tflite_quantization, tflite_signatures
+from nsynth_vae.exporters.model_export import model_facts
 from nsynth_vae.pretrained import SYNTHESIZER, SYNTHESIZER_TFLITE
 from nsynth_vae.synthesis.vocoder import load
 
@@ -100,7 +101,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple:
     """Returns a model, its files' paths and what the writing reported."""
     vae, lines = make_vae(WIDE), []
     folder = tmp_path_factory.mktemp("exports") / "tflite"
-    facts, synthesizer = export.model_facts(WIDE), load()
+    facts, synthesizer = model_facts(WIDE), load()
     paths = tflite.write_models(folder, vae.encoder, vae.decoder, WIDE, synthesizer, facts, lines.append)
     return vae, paths, lines
 
@@ -225,7 +226,7 @@ def test_facts_inside(written) -> None:
         model, kind = stem.split("_")
         facts = tflite.read_facts(path)
         assert facts["model"] == model and facts["weights"] == kind
-        assert {name: facts[name] for name in export.model_facts(WIDE)} == export.model_facts(WIDE)
+        assert {name: facts[name] for name in model_facts(WIDE)} == model_facts(WIDE)
     assert facts["inputs"]["pitch"]["dtype"] == "int32" and facts["inputs"]["z"]["shape"] == [1, 6]
     assert facts["outputs"]["audio"] == {
         "dtype": "float32",
