@@ -42,7 +42,7 @@ from nsynth_vae.data.source import SPLITS, BadNotes
 from nsynth_vae.errors import InputError
 from nsynth_vae.latent.operations import interpolate
 from nsynth_vae.notes import FAMILIES
-from nsynth_vae.train_synthesizer import every_kth
+from nsynth_vae.training.synthesizer_run import every_kth
 
 REAL, OURS = "real note", "synthesizer"
 PLAIN, FAST = "pseudo-inverse, Griffin-Lim 32", "non-negative, fast Griffin-Lim 60"

@@ -18,6 +18,7 @@ import synthetic
 from nsynth_vae import train
 from nsynth_vae.config import Budget, Config, DataConfig
 from nsynth_vae.training.resume import _asks_for_more, check, default_name
+from nsynth_vae.training.vae_run import _Run
 
 FAST = ["--latent-dim", "4", "--channels", "16", "--batch-size", "8"]
 
@@ -222,8 +223,8 @@ def test_a_bad_note_is_named_or_skipped_and_one_split_is_split_anew(tmp_path, ca
     assert str(bad) in error and "is silent" in error and "\n" not in error
     assert not (tmp_path / "models").exists()
     # Sounds and exports are for other tests.
-    monkeypatch.setattr(train._Run, "write_results", lambda run: None)
-    monkeypatch.setattr(train._Run, "summary", lambda run, metrics: "")
+    monkeypatch.setattr(_Run, "write_results", lambda run: None)
+    monkeypatch.setattr(_Run, "summary", lambda run, metrics: "")
     assert train.main([*arguments, "--on-bad-note", "skip"]) == 0
     said = capsys.readouterr().out
     assert "Skipped 1 bad note:" in said and "split anew, by instrument" in said

@@ -17,6 +17,7 @@ from nsynth_vae import train_classifier
 from nsynth_vae.config import ClassificationConfig, SynthesisConfig
 from nsynth_vae.evaluation import classifier
 from nsynth_vae.pretrained import CLASSIFIER
+from nsynth_vae.training.classifier_run import Options, _Run
 
 FAST = ["--channels", "4", "--feature-dim", "8", "--batch-size", "8"]
 
@@ -122,6 +123,6 @@ def test_bad_options_are_one_line_and_leave_nothing(options, message, tmp_path, 
 
 
 def test_the_default_name_is_not_that_of_the_shipped_classifier():
-    run = train_classifier._Run(ClassificationConfig(), train_classifier.Options())
+    run = _Run(ClassificationConfig(), Options())
     assert run.folder == pathlib.Path("models/classifier-starter")
     assert run.folder.name != CLASSIFIER.name

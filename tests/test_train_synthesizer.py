@@ -24,6 +24,7 @@ from nsynth_vae.config import Config, DataConfig, SynthesisConfig
 from nsynth_vae.pretrained import SYNTHESIZER
 from nsynth_vae.synthesis import losses
 from nsynth_vae.synthesis.vocoder import load
+from nsynth_vae.training.synthesizer_run import Options, _Run, every_kth
 
 FAST = ["--channels", "16", "--blocks", "1", "--num-harmonics", "20", "--batch-size", "8"]
 
@@ -160,7 +161,7 @@ def assert_same_weights(folder: pathlib.Path, other: pathlib.Path) -> None:
 
 def test_notes_that_are_streamed_give_the_same_as_notes_in_memory(finished, tmp_path, monkeypatch, capsys):
     model, arguments = finished
-    monkeypatch.setattr(train_synthesizer._Run, "finish", lambda *arguments: None)
+    monkeypatch.setattr(_Run, "finish", lambda *arguments: None)
     assert train_synthesizer.main([*arguments, "--models", str(tmp_path), "--memory-cache-mb", "0"]) == 0
     said = capsys.readouterr().out
     assert "Training ended: 6 steps done" in said and "MB is read anew every epoch" in said
@@ -183,7 +184,7 @@ KILL = """
 
 @pytest.mark.slow
 def test_killed_at_6_and_started_again_is_the_same_as_10_in_one_go(notes, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(train_synthesizer._Run, "finish", lambda *arguments: None)
+    monkeypatch.setattr(_Run, "finish", lambda *arguments: None)
     arguments = ["--data", str(notes), "--steps", "10", "--models", str(tmp_path), *FAST, "--name"]
     killed = subprocess.run([sys.executable, "-c", textwrap.dedent(KILL), *arguments, "killed"], capture_output=True)
     assert killed.returncode == -signal.SIGKILL
@@ -240,15 +241,15 @@ def test_a_bad_note_is_named_and_leaves_nothing(tmp_path, memory, capsys):
 
 def test_validation_hears_every_kth_note_and_at_most_128():
     rows = np.arange(1000, 2000)
-    heard = train_synthesizer.every_kth(rows, 128)
+    heard = every_kth(rows, 128)
     assert len(heard) == 125 and heard[0] == 1000 and set(np.diff(heard)) == {8}
     for count in (1, 2, 127, 128):
-        np.testing.assert_array_equal(train_synthesizer.every_kth(rows[:count], 128), rows[:count])
-    assert len(train_synthesizer.every_kth(rows[:129], 128)) == 65
+        np.testing.assert_array_equal(every_kth(rows[:count], 128), rows[:count])
+    assert len(every_kth(rows[:129], 128)) == 65
 
 
 def test_the_default_name_is_not_that_of_the_shipped_synthesizer():
-    run = train_synthesizer._Run(SynthesisConfig(), train_synthesizer.Options())
+    run = _Run(SynthesisConfig(), Options())
     assert run.folder == pathlib.Path("models/synthesizer-starter")
     assert run.folder.name != SYNTHESIZER.name
 
