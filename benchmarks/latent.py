@@ -53,6 +53,7 @@ from nsynth_vae.evaluation.measure import make_pool
 from nsynth_vae.evaluation.systems import STEPS, ask_for_other_pitches, ask_for_ways
 from nsynth_vae.latent.lookup import Points
 from nsynth_vae.rendering import brightness_equalizer
+from nsynth_vae.rendering.random_samples import sample
 from nsynth_vae.timbre_model import Deployed, open_model
 
 SAMPLE_PITCHES = (36, 84)
@@ -234,7 +235,7 @@ class _Bench:
         """Returns a row for the new sounds, and one for the real notes."""
         generator = np.random.default_rng([self.seed, 4])
         low, high = SAMPLE_PITCHES
-        samples = sample.sample(Points(self.model), count, pitch=SAMPLE_PITCHES, seed=self.seed)
+        samples = sample(Points(self.model), count, pitch=SAMPLE_PITCHES, seed=self.seed)
         real = np.flatnonzero((self.table.pitch >= low) & (self.table.pitch <= high))
         rows = []
         for name, audio, asked in (

@@ -256,8 +256,8 @@ def draw_morph(
 
     from nsynth_vae import features, latent
     from nsynth_vae.files import write_wav
+    from nsynth_vae.rendering.sounds import join_notes
     from nsynth_vae.synthesis.vocoder import sound_for
-    from nsynth_vae.training import examples
 
     plt = _pyplot()
     config, rows = vae.config.audio, [notes.row(FLUTE), notes.row(GUITAR)]
@@ -290,7 +290,7 @@ def draw_morph(
     _save(figure, ends_and_middle)
     written = {sounds / "morph.wav": audio, **{sounds / f"{name}.wav": audio[[i]] for name, i in three.items()}}
     for sound, steps in written.items():
-        write_wav(sound, examples.join_notes(steps, config, seconds=1.5), config.sample_rate)
+        write_wav(sound, join_notes(steps, config, seconds=1.5), config.sample_rate)
     return [ends_and_middle, *written]
 
 

@@ -51,9 +51,9 @@ def make_figures(output: pathlib.Path, sounds: pathlib.Path) -> list[pathlib.Pat
     from nsynth_vae import features
     from nsynth_vae.config import AudioConfig
     from nsynth_vae.files import write_wav
+    from nsynth_vae.rendering.sounds import join_notes
     from nsynth_vae.synthesis import griffin_lim
     from nsynth_vae.synthesis.vocoder import load
-    from nsynth_vae.training import examples
 
     config = AudioConfig()
     names, audio, pitch = read_notes(config)
@@ -73,7 +73,7 @@ def make_figures(output: pathlib.Path, sounds: pathlib.Path) -> list[pathlib.Pat
     draw_spectrograms(names, parts, written[1], config.sample_rate, loudest_of=audio)
     for way, notes in ways.items():
         path = sounds / f"synthesis-{way.lower()}.wav"
-        write_wav(path, examples.join_notes(notes, config, seconds=SHOWN_SECONDS), config.sample_rate)
+        write_wav(path, join_notes(notes, config, seconds=SHOWN_SECONDS), config.sample_rate)
         written.append(path)
     return written
 

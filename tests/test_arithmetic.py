@@ -16,6 +16,7 @@ from timbres import export_model, vector
 from nsynth_vae import arithmetic, timbre_model
 from nsynth_vae.analysis.descriptors import DESCRIPTORS, describe
 from nsynth_vae.latent.lookup import Points
+from nsynth_vae.rendering.timbre_sum import _file_names, arithmetic
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def test_violin_brighter(exported, points, tmp_path, capsys):
 
 
 def test_several_points_are_heard_before_the_directions(points, tmp_path):
-    result = arithmetic.arithmetic(points, "0.5*(piano + my cello) + bright")
+    result = arithmetic(points, "0.5*(piano + my cello) + bright")
     assert result.names == ("piano", "My_Cello", "before", "result")
     blend = 0.5 * (vector("keyboard") + vector("My Cello"))
     np.testing.assert_allclose(
@@ -100,7 +101,7 @@ def test_several_points_are_heard_before_the_directions(points, tmp_path):
 
 
 def test_a_source_moves_and_has_no_descriptor(points):
-    result = arithmetic.arithmetic(points, "piano - acoustic + synth", pitch=48)
+    result = arithmetic(points, "piano - acoustic + synth", pitch=48)
     np.testing.assert_allclose(
         result.z, [vector("keyboard"), vector("keyboard") - vector("acoustic") + vector("synthetic")], atol=1e-6
     )
@@ -141,13 +142,13 @@ def test_files_and_notes(exported, tmp_path, capsys, monkeypatch):
 def test_the_pitch_is_that_of_the_notes_in_common(points, tmp_path):
     soundfile.write(tmp_path / "G3.wav", tone(55), 16000)
     for text, pitch in ((f"'{tmp_path}/G3.wav' + bright", 55), (f"0.5*'{tmp_path}/G3.wav' + 0.5*flute", 55)):
-        assert arithmetic.arithmetic(points, text).pitch == pitch
-    assert arithmetic.arithmetic(points, f"'{tmp_path}/G3.wav'", pitch=60).pitch == 60
+        assert arithmetic(points, text).pitch == pitch
+    assert arithmetic(points, f"'{tmp_path}/G3.wav'", pitch=60).pitch == 60
 
 
 @pytest.mark.parametrize(("pitch", "velocity"), [(0, 0), (127, 127), (0, 127), (127, 1)])
 def test_pitch_and_velocity_at_the_edges(pitch, velocity, points, tmp_path):
-    result = arithmetic.arithmetic(points, "flute - dark", pitch=pitch, velocity=velocity)
+    result = arithmetic(points, "flute - dark", pitch=pitch, velocity=velocity)
     assert result.audio.shape == (2, 64000) and np.all(np.isfinite(result.audio))
     result.write(tmp_path)
     record = json.loads((tmp_path / "result.json").read_text(), parse_constant=pytest.fail)
@@ -157,7 +158,7 @@ def test_pitch_and_velocity_at_the_edges(pitch, velocity, points, tmp_path):
 def test_a_second_run_replaces_the_first_ones_files(points, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     for expression, names in (("flute + bright", ["flute.wav"]), ("guitar", ["guitar.wav"])):
-        arithmetic.arithmetic(points, expression).write(tmp_path)
+        arithmetic(points, expression).write(tmp_path)
         found = sorted(path.name for path in tmp_path.iterdir())
         assert found == sorted([*names, "notes.txt", "result.json", "result.png", "result.wav"])
 
@@ -203,7 +204,7 @@ def test_an_output_that_cannot_be_is_found_out_first(exported, tmp_path, capsys)
 def test_a_function_checks_pitch_and_velocity(points):
     for keywords, message in (({"pitch": 128}, "--pitch: found 128"), ({"velocity": -1}, "--velocity: found -1")):
         with pytest.raises(ValueError, match=f"^{message}, expected a MIDI number, 0 to 127$"):
-            arithmetic.arithmetic(points, "flute", **keywords)
+            arithmetic(points, "flute", **keywords)
 
 
 def test_an_expression_that_begins_with_minus(exported, tmp_path):
@@ -215,7 +216,7 @@ def test_an_expression_that_begins_with_minus(exported, tmp_path):
 
 def test_names_of_files():
     names = ["a/flute.wav", "b/Flute.FLAC", "flute", "before", "My Cello", "..", "x" * 300, "ü#1", "my.pad", "a:b*c"]
-    assert arithmetic._file_names(names) == [
+    assert _file_names(names) == [
         "flute",
         "Flute-2",
         "flute-3",

@@ -25,6 +25,7 @@ from nsynth_vae.data.source import BadNotes
 from nsynth_vae.latent import projection
 from nsynth_vae.notes import FAMILIES
 from nsynth_vae.rendering import map_page
+from nsynth_vae.rendering.timbre_map import COLOURS, SHOWN, UNKNOWN_COLOUR, explore, open_rows
 
 # Projections.
 
@@ -83,7 +84,7 @@ def test_colours_end_before_outliers():
 
 
 def test_every_family_has_a_colour_of_its_own():
-    assert len(set(explore.COLOURS)) == len(FAMILIES) and explore.UNKNOWN_COLOUR not in explore.COLOURS
+    assert len(set(COLOURS)) == len(FAMILIES) and UNKNOWN_COLOUR not in COLOURS
 
 
 # The page.
@@ -246,7 +247,7 @@ def test_the_page_is_of_these_notes_and_plays_them(output, data):
     assert found["notes"] == [note["note_str"] for note in record["notes"]]
     assert page.title == "Map of timbre: small" and "20 notes of 7 instruments" in page.text
     titles = [column["title"] for column in found["columns"]]
-    assert titles == ["family", "source", "pitch", *explore.SHOWN.values()]
+    assert titles == ["family", "source", "pitch", *SHOWN.values()]
     families = [name for name, _ in found["columns"][0]["categories"]]
     assert families == ["brass", "flute", "guitar", "organ", "reed", "vocal"]
     for note, family, pitch in zip(
@@ -282,7 +283,7 @@ def test_the_same_command_draws_the_same_map(output, data, model, tmp_path):
 
 def opened_rows(data, split: str = "all", **config) -> tuple[list[str], list[str]]:
     said: list[str] = []
-    source, rows = explore.open_rows(
+    source, rows = open_rows(
         DataConfig(data=(str(data),), **config), split, AudioConfig(), bad_notes=BadNotes(), log=said.append
     )
     return [str(name) for name in source.table.note_str[rows]], said
@@ -311,11 +312,11 @@ def test_notes_of_no_family_are_drawn_and_bad_ones_left_out(model, tmp_path):
     (folder / "saw-062-100.wav").write_bytes(b"RIFF")
     bad_notes = BadNotes("skip")
     source = open_source(folder, audio=AudioConfig(), bad_notes=bad_notes, log=lambda line: None)
-    found = explore.explore(timbre_model.open_model(model[1], model[3]), source, bad_notes=bad_notes)
+    found = explore(timbre_model.open_model(model[1], model[3]), source, bad_notes=bad_notes)
     assert list(bad_notes.skipped) == [str(folder / "saw-062-100.wav")]
     assert sorted(found.table.instrument_str) == ["kazoo", "kazoo", "saw"]
     family = found.columns()[0]
-    assert family.categories == (("unknown", explore.UNKNOWN_COLOUR),) and not family.values.any()
+    assert family.categories == (("unknown", UNKNOWN_COLOUR),) and not family.values.any()
     found.write(tmp_path / "out")
     assert "3 notes of 2 instruments" in (tmp_path / "out" / "map.html").read_text()
 

@@ -14,8 +14,8 @@ from scipy.signal import butter, sosfilt
 
 from nsynth_vae import instrument, timbre_model
 from nsynth_vae.errors import InputError
-from nsynth_vae.instrument import Instrument
 from nsynth_vae.instruments import crossfade, multisample, sfz
+from nsynth_vae.instruments.sampled_instrument import Instrument
 from nsynth_vae.latent.lookup import Points
 
 CONFIG = timbres.AUDIO

@@ -16,6 +16,7 @@ from nsynth_vae.analysis.descriptors import describe
 from nsynth_vae.errors import InputError
 from nsynth_vae.latent.lookup import Point, Points
 from nsynth_vae.rendering import brightness_equalizer
+from nsynth_vae.rendering.morph import Sounds, interpolate
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def read(path: pathlib.Path) -> np.ndarray:
 
 
 def test_the_way_is_straight_and_its_ends_are_the_timbres(points):
-    morph = interpolate.interpolate(points, ["flute", "guitar"], steps=5, pitch=62, velocity=90)
+    morph = interpolate(points, ["flute", "guitar"], steps=5, pitch=62, velocity=90)
     ends = np.stack([timbres.vector("flute"), timbres.vector("guitar")])
     np.testing.assert_array_equal(morph.z[[0, -1]], ends)
     np.testing.assert_allclose(morph.z, np.linspace(*ends, 5), atol=1e-6)
@@ -54,7 +55,7 @@ def test_the_way_is_straight_and_its_ends_are_the_timbres(points):
 
 
 def test_slerp_goes_along_the_arc(points):
-    morph = interpolate.interpolate(points, ["flute", "guitar"], steps=3, method="slerp")
+    morph = interpolate(points, ["flute", "guitar"], steps=3, method="slerp")
     # A quarter turn between two unit vectors.
     np.testing.assert_allclose(morph.z[1, :2], np.sqrt([0.5, 0.5]), atol=1e-6)
     np.testing.assert_array_equal(morph.z[[0, 2]], [timbres.vector("flute"), timbres.vector("guitar")])
@@ -62,7 +63,7 @@ def test_slerp_goes_along_the_arc(points):
 
 def test_a_grid_has_the_timbres_at_its_corners(points, tmp_path):
     names = ["flute", "guitar", "keyboard", "string + bright"]
-    morph = interpolate.interpolate(points, names, steps=3, compare=True)
+    morph = interpolate(points, names, steps=3, compare=True)
     corners = np.stack([*map(timbres.vector, names[:3]), timbres.vector("string") + timbres.vector("bright")])
     np.testing.assert_allclose(morph.z[[0, 2, 6, 8]], corners, atol=1e-6)
     np.testing.assert_allclose(morph.z[4], corners.mean(axis=0), atol=1e-6)
@@ -86,7 +87,7 @@ def test_files_hold_the_way_and_what_is_heard(points, model, tmp_path, capsys):
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "flute: family flute, mean of 40 notes"
     assert said[-1] == f"4 notes at pitch 50, velocity 100 -> {tmp_path / 'out'}"
-    morph = interpolate.interpolate(points, ["flute", "guitar"], steps=4, pitch=50, compare=True)
+    morph = interpolate(points, ["flute", "guitar"], steps=4, pitch=50, compare=True)
     for key in ("pitch", "velocity", "method", "steps", "model"):
         assert record[key] == getattr(morph, key)
     for kind, sounds in (("morph", morph.sounds), ("cross_fade", morph.cross_fade)):
@@ -110,7 +111,7 @@ def test_files_hold_the_way_and_what_is_heard(points, model, tmp_path, capsys):
 def test_the_figure_has_a_row_for_the_cross_fade(points, tmp_path):
     shapes = []
     for compare in (False, True):
-        morph = interpolate.interpolate(points, ["flute", "guitar"], steps=3, compare=compare)
+        morph = interpolate(points, ["flute", "guitar"], steps=3, compare=compare)
         morph.write(tmp_path / str(compare))
         picture = matplotlib.image.imread(tmp_path / str(compare) / "morph.png")[..., :3]
         shapes.append(picture.shape)
@@ -119,7 +120,7 @@ def test_the_figure_has_a_row_for_the_cross_fade(points, tmp_path):
 
 
 def test_a_cross_fade_is_a_mix_of_the_decoded_ends(points):
-    morph = interpolate.interpolate(points, ["flute", "guitar"], steps=3, method="slerp", compare=True)
+    morph = interpolate(points, ["flute", "guitar"], steps=3, method="slerp", compare=True)
     first, last = morph.sounds.audio[[0, -1]]
     for number, mixed in enumerate((first, (first + last) / 2, last)):
         np.testing.assert_allclose(morph.cross_fade.audio[number], mixed, atol=1e-6)
@@ -127,8 +128,8 @@ def test_a_cross_fade_is_a_mix_of_the_decoded_ends(points):
 
 
 def test_a_way_is_equalised_between_its_ends(points, model, tmp_path):
-    plain = interpolate.interpolate(points, ["flute", "guitar"], steps=3, even=False)
-    morph = interpolate.interpolate(points, ["flute", "guitar"], steps=3, compare=True)
+    plain = interpolate(points, ["flute", "guitar"], steps=3, even=False)
+    morph = interpolate(points, ["flute", "guitar"], steps=3, compare=True)
     np.testing.assert_array_equal(morph.z, plain.z)
     np.testing.assert_allclose(plain.sounds.audio, points.model.decode(plain.z, 60, 100).audio, atol=1e-4)
     found, equalizers = brightness_equalizer.even(plain.sounds.audio, plain.weights, 16000)
@@ -141,7 +142,7 @@ def test_a_way_is_equalised_between_its_ends(points, model, tmp_path):
     curves = [step["equalizer"] for step in record["morph"]]
     assert curves[0] == curves[2] == {"tilt": 0, "curvature": 0}
     assert curves[1]["tilt"] == pytest.approx(equalizers[1].tilt, rel=0.05, abs=0.01)
-    grid = interpolate.interpolate(points, ["flute", "guitar", "keyboard", "string"], steps=3)
+    grid = interpolate(points, ["flute", "guitar", "keyboard", "string"], steps=3)
     assert grid.equalizers[0] == brightness_equalizer.Equalizer() != grid.equalizers[4]
     record = run(["flute", "guitar", "--steps", 3, "--no-even", *model], tmp_path / "out")
     assert record["even"] is False and "equalizer" not in record["morph"][0]
@@ -150,7 +151,7 @@ def test_a_way_is_equalised_between_its_ends(points, model, tmp_path):
 
 @pytest.mark.parametrize("method", ["lerp", "slerp"])
 def test_a_timbre_and_itself_is_one_note(points, tmp_path, method):
-    morph = interpolate.interpolate(points, ["flute", "flute"], steps=3, method=method, compare=True)
+    morph = interpolate(points, ["flute", "flute"], steps=3, method=method, compare=True)
     np.testing.assert_array_equal(morph.z, [timbres.vector("flute")] * 3)
     np.testing.assert_allclose(morph.sounds.audio, morph.sounds.audio[[0, 0, 0]], atol=1e-4)
     np.testing.assert_allclose(morph.cross_fade.audio, morph.sounds.audio[[0, 0, 0]], atol=1e-4)
@@ -162,7 +163,7 @@ def test_what_is_given_decides_the_pitch_unless_it_is_asked_for(points):
     low, again, high, unknown = (Point(str(pitch), timbres.vector("flute"), pitch) for pitch in (55, 55, 64, None))
 
     def pitch(*timbres: Point, **asked: int) -> int:
-        return interpolate.interpolate(points, timbres, steps=2, **asked).pitch
+        return interpolate(points, timbres, steps=2, **asked).pitch
 
     assert pitch(low, again) == 55
     assert pitch(unknown, low) == 55
@@ -194,14 +195,14 @@ def test_notes_of_a_source_are_found_by_name(model, tmp_path):
 @pytest.mark.parametrize("pitch", [0, 127])
 @pytest.mark.parametrize("velocity", [0, 127])
 def test_the_edges_of_midi_sound(points, pitch, velocity):
-    morph = interpolate.interpolate(points, ["flute", "guitar"], steps=2, pitch=pitch, velocity=velocity)
+    morph = interpolate(points, ["flute", "guitar"], steps=2, pitch=pitch, velocity=velocity)
     assert np.isfinite(morph.sounds.audio).all() and (morph.pitch, morph.velocity) == (pitch, velocity)
 
 
 def test_a_way_through_silence_is_written_with_gaps(points, tmp_path):
     """What descriptors cannot say of silence is null, and a gap in the figure."""
-    morph = interpolate.interpolate(points, ["flute", "guitar"], steps=2)
-    silent = interpolate.Sounds(
+    morph = interpolate(points, ["flute", "guitar"], steps=2)
+    silent = Sounds(
         np.zeros_like(morph.sounds.audio),
         morph.sounds.log_mel,
         [describe(np.zeros(64000, np.float32), 60)] * 2,
@@ -272,7 +273,7 @@ def test_a_given_file_is_not_written_over(model, tmp_path, capsys):
 )
 def test_a_notebook_gets_the_same_errors(asked, message):
     with pytest.raises(InputError, match=message):
-        interpolate.interpolate(timbres.named_points(), ["flute", "guitar"], **asked)
+        interpolate(timbres.named_points(), ["flute", "guitar"], **asked)
 
 
 def test_help_answers_in_two_seconds():

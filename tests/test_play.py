@@ -13,6 +13,7 @@ import timbres
 from nsynth_vae import play, timbre_model
 from nsynth_vae.errors import InputError
 from nsynth_vae.instruments.midi import Melody, NoteEvent
+from nsynth_vae.instruments.performance import MORPH_STEPS, PEAK, play
 from nsynth_vae.instruments.voice import voice
 from nsynth_vae.latent.lookup import Points
 
@@ -54,11 +55,11 @@ def scale(path: pathlib.Path) -> pathlib.Path:
 
 
 def test_a_note_is_the_decoded_one_at_its_time_and_velocity(points):
-    done = play.play(points, melody((0.25, 0.75, 60, 97)), "flute")
+    done = play(points, melody((0.25, 0.75, 60, 97)), "flute")
     z = points.point("flute").z
     decoded = points.model.decode(z[None], 60, 96).audio[0]
     expected = voice(decoded, 60, 0.5) * 97 / 127
-    expected *= min(1.0, (play.PEAK - 0.5 / 32767) / np.abs(expected).max())
+    expected *= min(1.0, (PEAK - 0.5 / 32767) / np.abs(expected).max())
     assert not done.audio[: RATE // 4].any() and len(done.audio) == RATE // 4 + len(expected)
     np.testing.assert_allclose(done.audio[RATE // 4 :], expected, atol=1e-6)
     assert (done.notes, done.decoded, done.skipped) == (1, 1, ())
@@ -66,8 +67,8 @@ def test_a_note_is_the_decoded_one_at_its_time_and_velocity(points):
 
 def test_notes_sound_together_and_the_same_ones_are_decoded_once(points):
     notes = [(0.0, 1.0, 60, 40), (0.5, 1.5, 67, 40), (2.0, 3.0, 60, 41), (2.0, 6.5, 64, 40)]
-    alone = [play.play(points, melody(note), "flute") for note in notes]
-    done = play.play(points, melody(*notes), "flute")
+    alone = [play(points, melody(note), "flute") for note in notes]
+    done = play(points, melody(*notes), "flute")
     assert (done.notes, done.decoded) == (4, 3)
     assert max(one.lowered_db for one in (done, *alone)) == 0.0
     mixed = np.zeros(len(done.audio))
@@ -78,7 +79,7 @@ def test_notes_sound_together_and_the_same_ones_are_decoded_once(points):
 
 def test_a_morph_begins_and_ends_with_its_timbres_exactly(points):
     notes = [(0.0, 0.2, 60, 48), (3.0, 3.2, 60, 48), (6.0, 6.2, 60, 48)]
-    done = play.play(points, melody(*notes), "flute", morph_to="guitar")
+    done = play(points, melody(*notes), "flute", morph_to="guitar")
     ends = [points.point(name).z for name in ("flute", "guitar")]
     middle = 0.5 * (ends[0] + ends[1])
     decoded = points.model.decode(np.stack([ends[0], middle, ends[1]]), 60, 48).audio
@@ -87,37 +88,37 @@ def test_a_morph_begins_and_ends_with_its_timbres_exactly(points):
         expected = voice(note, 60, 0.2) * 48 / 127
         first = round(start * RATE)
         np.testing.assert_allclose(done.audio[first : first + len(expected)], expected, atol=1e-5)
-    one = play.play(points, melody((1.0, 1.2, 60, 48)), "flute", morph_to="guitar")
+    one = play(points, melody((1.0, 1.2, 60, 48)), "flute", morph_to="guitar")
     np.testing.assert_allclose(one.audio[RATE:], voice(decoded[0], 60, 0.2) * 48 / 127, atol=1e-5)
 
 
 def test_a_morph_has_so_many_steps_at_most(points):
     notes = [(0.01 * i, 0.01 * i + 0.1, 60, 64) for i in range(200)]
-    assert play.play(points, melody(*notes), "flute", morph_to="guitar").decoded == play.MORPH_STEPS + 1
+    assert play(points, melody(*notes), "flute", morph_to="guitar").decoded == MORPH_STEPS + 1
 
 
 def test_dynamics_come_on_top_of_the_models(points):
     # 62, 64 and 66 are decoded alike.
-    soft, loud = (play.play(points, melody((0.0, 0.3, 60, v)), "flute") for v in (62, 66))
+    soft, loud = (play(points, melody((0.0, 0.3, 60, v)), "flute") for v in (62, 66))
     np.testing.assert_allclose(soft.audio * 66 / 62, loud.audio, atol=1e-6)
-    soft, loud = (play.play(points, melody((0.0, 0.3, 60, v)), "flute", dynamics=2.0) for v in (62, 66))
+    soft, loud = (play(points, melody((0.0, 0.3, 60, v)), "flute", dynamics=2.0) for v in (62, 66))
     np.testing.assert_allclose(soft.audio * (66 / 62) ** 2, loud.audio, atol=1e-6)
-    soft, loud = (play.play(points, melody((0.0, 0.3, 60, v)), "flute", dynamics=0.0) for v in (62, 66))
+    soft, loud = (play(points, melody((0.0, 0.3, 60, v)), "flute", dynamics=0.0) for v in (62, 66))
     np.testing.assert_array_equal(soft.audio, loud.audio)
 
 
 def test_a_loud_mix_is_lowered_to_1_db_below_full_scale(points, tmp_path):
     notes = [(0.0, 1.0, 60, 127)] * 60
-    done = play.play(points, melody(*notes), "flute")
-    one = play.play(points, melody(notes[0]), "flute")
+    done = play(points, melody(*notes), "flute")
+    one = play(points, melody(notes[0]), "flute")
     assert done.lowered_db == pytest.approx(
-        20 * np.log10(60 * np.abs(one.audio).max() / play.PEAK) + one.lowered_db, abs=0.01
+        20 * np.log10(60 * np.abs(one.audio).max() / PEAK) + one.lowered_db, abs=0.01
     )
     done.write(tmp_path / "new" / "loud.wav")
     audio, rate = soundfile.read(tmp_path / "new" / "loud.wav")
     about = soundfile.info(tmp_path / "new" / "loud.wav")
     assert (rate, about.channels, about.subtype) == (16000, 1, "PCM_16")
-    assert 0.99 * play.PEAK < np.abs(audio).max() <= play.PEAK
+    assert 0.99 * PEAK < np.abs(audio).max() <= PEAK
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["loud.wav"]
 
 
@@ -160,7 +161,7 @@ def test_what_is_wrong_is_named_and_nothing_is_left(model, tmp_path, capsys):
 
 
 def test_a_place_that_cannot_be_written_is_named(points, tmp_path):
-    done = play.play(points, melody((0.0, 0.1, 60, 64)), "flute")
+    done = play(points, melody((0.0, 0.1, 60, 64)), "flute")
     (tmp_path / "o.wav").mkdir()
     with pytest.raises(InputError, match="o.wav: cannot be written"):
         done.write(tmp_path / "o.wav")

@@ -12,6 +12,7 @@ import timbres
 from nsynth_vae import sample, timbre_model
 from nsynth_vae.errors import InputError
 from nsynth_vae.latent.lookup import Points
+from nsynth_vae.rendering.random_samples import QUIETEST, draw, normal, of_mixture, sample, space_deviation
 
 DIM = timbres.DIM
 
@@ -41,8 +42,8 @@ def far(z: np.ndarray) -> np.ndarray:
 
 
 def test_the_prior_is_a_standard_normal():
-    draw_z = sample.normal(np.zeros(DIM), np.ones(DIM))
-    z, pitch = sample.draw(4000, 0, draw_z, (36, 84))
+    draw_z = normal(np.zeros(DIM), np.ones(DIM))
+    z, pitch = draw(4000, 0, draw_z, (36, 84))
     np.testing.assert_allclose(z.mean(axis=0), 0.0, atol=0.06)
     np.testing.assert_allclose(np.cov(z.T), np.eye(DIM), atol=0.09)
     # Samples are independent of one another, and each has all of the range.
@@ -53,59 +54,59 @@ def test_the_prior_is_a_standard_normal():
 
 
 def test_a_sample_depends_on_the_seed_and_its_number_only():
-    draw_z = sample.normal(np.zeros(DIM), np.ones(DIM))
-    z, pitch = sample.draw(9, 5, draw_z, (36, 84))
-    few, few_pitch = sample.draw(4, 5, draw_z, (36, 84))
+    draw_z = normal(np.zeros(DIM), np.ones(DIM))
+    z, pitch = draw(9, 5, draw_z, (36, 84))
+    few, few_pitch = draw(4, 5, draw_z, (36, 84))
     np.testing.assert_array_equal(few, z[:4])
     np.testing.assert_array_equal(few_pitch, pitch[:4])
-    elsewhere, _ = sample.draw(9, 5, draw_z, (60, 60))
+    elsewhere, _ = draw(9, 5, draw_z, (60, 60))
     np.testing.assert_array_equal(elsewhere, z)
-    other, _ = sample.draw(9, 6, draw_z, (36, 84))
+    other, _ = draw(9, 6, draw_z, (36, 84))
     assert not np.isin(other, z).any()
 
 
 def test_a_sample_that_is_hardly_heard_is_drawn_again(points, monkeypatch):
-    first = sample.sample(points, 12, method="prior")
+    first = sample(points, 12, method="prior")
     peaks = np.abs(first.audio).max(axis=1)
-    assert peaks.min() >= sample.QUIETEST
+    assert peaks.min() >= QUIETEST
     monkeypatch.setattr(sample, "QUIETEST", float(np.median(peaks)))
-    again = sample.sample(points, 12, method="prior")
-    quiet = peaks < sample.QUIETEST
+    again = sample(points, 12, method="prior")
+    quiet = peaks < QUIETEST
     assert quiet.sum() == 6
     np.testing.assert_array_equal(again.z[~quiet], first.z[~quiet])
     assert (again.z[quiet] != first.z[quiet]).all()
     np.testing.assert_array_equal(again.pitch, first.pitch)
-    assert np.abs(again.audio).max(axis=1).min() >= sample.QUIETEST
+    assert np.abs(again.audio).max(axis=1).min() >= QUIETEST
     np.testing.assert_allclose(again.audio, points.model.decode(again.z, again.pitch, 100).audio, atol=1e-4)
-    np.testing.assert_array_equal(sample.sample(points, 5, method="prior").z, again.z[:5])
+    np.testing.assert_array_equal(sample(points, 5, method="prior").z, again.z[:5])
     # What is never loud enough is given up.
     monkeypatch.setattr(sample, "QUIETEST", 2.0)
-    assert len(sample.sample(points, 2).audio) == 2
+    assert len(sample(points, 2).audio) == 2
 
 
 def test_the_mixture_is_what_is_drawn_by_default(points):
-    draw_z = sample.of_mixture(points.model, None)
-    z, _ = sample.draw(2000, 0, draw_z, (60, 60))
+    draw_z = of_mixture(points.model, None)
+    z, _ = draw(2000, 0, draw_z, (60, 60))
     assert far(z).mean() == pytest.approx(0.25, abs=0.03)
     for of, mean, deviation in zip((far(z), ~far(z)), MIXTURE["means"], (0.5, 0.1), strict=True):
         np.testing.assert_allclose(z[of].mean(axis=0), mean, atol=0.1)
         np.testing.assert_allclose(z[of].std(axis=0), deviation, rtol=0.12)
-    found = sample.sample(points, 5)
+    found = sample(points, 5)
     np.testing.assert_array_equal(found.z, z[:5])
     assert found.how == {"method": "mixture", "seed": 0, "family": None}
     np.testing.assert_array_equal(found.audio, points.model.decode(z[:5], 60, 100).audio)
 
 
 def test_a_familys_samples_are_of_its_components(points):
-    assert far(sample.sample(points, 12, family="flute").z).all()
-    assert not far(sample.sample(points, 12, family="guitar").z).any()
+    assert far(sample(points, 12, family="flute").z).all()
+    assert not far(sample(points, 12, family="guitar").z).any()
 
 
 def test_near_is_a_cloud_around_a_timbre(points):
     center = timbres.vector("flute") + timbres.vector("bright")
-    deviation = sample.space_deviation(points.model)
+    deviation = space_deviation(points.model)
     for spread in (None, 0.02):
-        found = sample.sample(points, 64, near="flute + bright", spread=spread)
+        found = sample(points, 64, near="flute + bright", spread=spread)
         scaled = (found.z - center) / deviation / (spread or 0.5)
         assert found.how == {"method": "near", "seed": 0, "near": "flute + bright", "spread": spread or 0.5}
         np.testing.assert_allclose(scaled.mean(), 0.0, atol=0.2)
@@ -114,11 +115,11 @@ def test_near_is_a_cloud_around_a_timbre(points):
 
 def test_the_spread_of_the_space_is_the_mixtures_own(points):
     """By the law of total variance, and by drawing."""
-    z, _ = sample.draw(4000, 1, sample.of_mixture(points.model, None), (60, 60))
-    deviation = sample.space_deviation(points.model)
+    z, _ = draw(4000, 1, of_mixture(points.model, None), (60, 60))
+    deviation = space_deviation(points.model)
     np.testing.assert_allclose(deviation, z.std(axis=0), rtol=0.06)
     assert deviation[0] == pytest.approx(np.sqrt(0.25 * 0.25 + 0.75 * 0.01 + 0.25 * 9 + 0.75))
-    np.testing.assert_array_equal(sample.space_deviation(timbres.named_points().model), np.ones(DIM))
+    np.testing.assert_array_equal(space_deviation(timbres.named_points().model), np.ones(DIM))
 
 
 def test_files_hold_what_was_drawn(points, model, tmp_path, capsys):
@@ -133,7 +134,7 @@ def test_files_hold_what_was_drawn(points, model, tmp_path, capsys):
     assert [one["file"] for one in record["samples"]] == wavs
     z, pitch = (np.array([one[name] for one in record["samples"]]) for name in ("z", "pitch"))
     assert all(48 <= one <= 60 for one in pitch) and len(set(pitch)) > 1
-    found = sample.sample(points, 5, method="prior", pitch=(48, 60), velocity=80, seed=3)
+    found = sample(points, 5, method="prior", pitch=(48, 60), velocity=80, seed=3)
     np.testing.assert_allclose(z, found.z, rtol=1e-5)
     np.testing.assert_array_equal(pitch, found.pitch)
     audio = points.model.decode(z, pitch, 80).audio
@@ -152,7 +153,7 @@ def test_files_hold_what_was_drawn(points, model, tmp_path, capsys):
 @pytest.mark.parametrize("pitch", [0, 127])
 @pytest.mark.parametrize("velocity", [0, 127])
 def test_the_edges_of_midi_sound(points, pitch, velocity):
-    assert np.isfinite(sample.sample(points, 1, method="prior", pitch=pitch, velocity=velocity).audio).all()
+    assert np.isfinite(sample(points, 1, method="prior", pitch=pitch, velocity=velocity).audio).all()
 
 
 def error_of(arguments: list[str], capsys) -> str:
@@ -200,13 +201,13 @@ def test_a_model_without_a_mixture_says_who_learns_it():
     with pytest.raises(
         InputError, match=r"toy: has no mixture .* `python -m nsynth_vae.attributes --model ...` learns"
     ):
-        sample.sample(timbres.named_points())
+        sample(timbres.named_points())
 
 
 @pytest.mark.parametrize("spread", [0.0, -1.0, float("inf"), float("nan")])
 def test_a_spread_is_a_positive_number(spread):
     with pytest.raises(InputError, match="--spread: found .*, expected a positive number"):
-        sample.sample(timbres.named_points(), near="flute", spread=spread)
+        sample(timbres.named_points(), near="flute", spread=spread)
 
 
 def test_help_answers_in_two_seconds():

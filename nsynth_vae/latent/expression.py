@@ -11,6 +11,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +21,11 @@ from nsynth_vae.errors import InputError
 from nsynth_vae.files import AUDIO_EXTENSIONS
 from nsynth_vae.latent.expression_parser import shown, weights_of, write
 from nsynth_vae.latent.lookup import Point, Points
+
+if TYPE_CHECKING:
+    pass
+if TYPE_CHECKING:
+    from nsynth_vae.latent.lookup import Point, Points
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -105,3 +112,10 @@ def parse(text: str, points: Points) -> Sum:
 
 def _is_meant_as_file(text: str) -> bool:
     return text.lower().endswith(AUDIO_EXTENSIONS) and not re.search(r"[\"'*]|\s[-+]\s", text)
+
+
+def find(timbres: Sequence[str | Point], points: Points) -> list[Point]:
+    """Returns the points that files, names and expressions stand for; a point is itself."""
+    from nsynth_vae.latent.expression import timbre
+
+    return [timbre(one, points) if isinstance(one, str) else one for one in timbres]

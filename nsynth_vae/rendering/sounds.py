@@ -15,17 +15,13 @@ from nsynth_vae.config import AudioConfig
 from nsynth_vae.files import AUDIO_EXTENSIONS
 
 if TYPE_CHECKING:
-    from nsynth_vae.latent.lookup import Point, Points
+    pass
+
+if TYPE_CHECKING:
+    pass
 
 MOST_NOTES = 1024
 """Notes that one command makes at most: half a gigabyte of audio and log-mels."""
-
-
-def find(timbres: Sequence[str | Point], points: Points) -> list[Point]:
-    """Returns the points that files, names and expressions stand for; a point is itself."""
-    from nsynth_vae.latent.expression import timbre
-
-    return [timbre(one, points) if isinstance(one, str) else one for one in timbres]
 
 
 def log_mels(audio: np.ndarray, config: AudioConfig) -> np.ndarray:
@@ -64,6 +60,25 @@ def write_wavs(folder: pathlib.Path, names: Sequence[str], audio: np.ndarray, co
 def write_joined(path: pathlib.Path, audio: np.ndarray, config: AudioConfig) -> None:
     """Writes the beginnings of sounds, float32 `[sounds, samples]`, one after the other, as one WAV."""
     from nsynth_vae.files import write_wav
-    from nsynth_vae.training.examples import join_notes
+
+    pass
 
     write_wav(path, join_notes(audio, config), config.sample_rate)
+
+
+def join_notes(audio: np.ndarray, config: AudioConfig, seconds: float = 1.5, fade: float = 0.05) -> np.ndarray:
+    """Returns the beginnings of several notes, one after the other, each faded out.
+
+    Args:
+        audio: float32 `[notes, samples]`.
+        config: gives the sample rate.
+        seconds: of each note.
+        fade: seconds of the linear fade at its end.
+
+    Returns:
+        float32 `[notes * seconds * sample_rate]`.
+    """
+    length, ramp = int(seconds * config.sample_rate), int(fade * config.sample_rate)
+    cut = audio[:, :length].copy()
+    cut[:, -ramp:] *= np.linspace(1.0, 0.0, ramp, dtype=np.float32)
+    return cut.reshape(-1)

@@ -17,6 +17,7 @@ from nsynth_vae.files import write_wav
 from nsynth_vae.model.vae import VAE
 from nsynth_vae.notes import FAMILIES, UNKNOWN
 from nsynth_vae.rendering import plots
+from nsynth_vae.rendering.sounds import join_notes
 from nsynth_vae.synthesis.griffin_lim import log_mel_to_audio
 from nsynth_vae.synthesis.vocoder import sound_for
 
@@ -164,24 +165,6 @@ def write_morph(vae: VAE, examples: Examples, folder: pathlib.Path) -> None:
     plots.plot_spectrograms([(f"at pitch {pitch}", log_mel)], titles, config, folder / "figures" / "interpolation.png")
     audio = sound_for(config)(tf.constant(log_mel), pitches).numpy()
     write_wav(folder / "sounds" / "morph.wav", join_notes(audio, config), config.sample_rate)
-
-
-def join_notes(audio: np.ndarray, config: AudioConfig, seconds: float = 1.5, fade: float = 0.05) -> np.ndarray:
-    """Returns the beginnings of several notes, one after the other, each faded out.
-
-    Args:
-        audio: float32 `[notes, samples]`.
-        config: gives the sample rate.
-        seconds: of each note.
-        fade: seconds of the linear fade at its end.
-
-    Returns:
-        float32 `[notes * seconds * sample_rate]`.
-    """
-    length, ramp = int(seconds * config.sample_rate), int(fade * config.sample_rate)
-    cut = audio[:, :length].copy()
-    cut[:, -ramp:] *= np.linspace(1.0, 0.0, ramp, dtype=np.float32)
-    return cut.reshape(-1)
 
 
 def latent_centroids(vae: VAE, notes: SplitFeatures, batch_size: int, *, instruments: set[str]) -> dict:
