@@ -44,7 +44,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import numpy as np
 from latent_measures import beaten_rivals, known_mean, mix_residual, monotone, same_pitch, sharing, won
 
-from nsynth_vae import latent, sample
+from nsynth_vae import latent
 from nsynth_vae.analysis import descriptors, pitch
 from nsynth_vae.config import AudioConfig, DataConfig
 from nsynth_vae.data.load_notes import open_notes

@@ -5,19 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from nsynth_vae import cli
 from nsynth_vae.api import open_points
 from nsynth_vae.cli.options import add_folder_option, add_lookup_options
 from nsynth_vae.files import check_output
 from nsynth_vae.rendering.timbre_sum import DEFAULT_PITCH, PICTURE, RECORD, arithmetic
-
-if TYPE_CHECKING:
-    pass
-
-
-RECORD, PICTURE = "result.json", "result.png"
 
 
 def make_parser() -> cli.Parser:

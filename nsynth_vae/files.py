@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import json
 import math
 import os
@@ -18,18 +19,6 @@ import numpy as np
 
 from nsynth_vae.errors import InputError
 
-pass
-import io
-import math
-import os
-from typing import TYPE_CHECKING
-
-import numpy as np
-
-from nsynth_vae.errors import InputError
-
-if TYPE_CHECKING:
-    pass
 if TYPE_CHECKING:
     pass
 

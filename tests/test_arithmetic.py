@@ -13,7 +13,8 @@ from conftest import write_folder
 from synthetic import tone
 from timbres import export_model, vector
 
-from nsynth_vae import arithmetic, timbre_model
+from nsynth_vae import arithmetic as command
+from nsynth_vae import timbre_model
 from nsynth_vae.analysis.descriptors import DESCRIPTORS, describe
 from nsynth_vae.latent.lookup import Points
 from nsynth_vae.rendering.timbre_sum import _file_names, arithmetic
@@ -31,7 +32,7 @@ def points(exported) -> Points:
 
 def run(exported, output: pathlib.Path, *arguments: str) -> int:
     model, exports = map(str, exported)
-    return arithmetic.main([*arguments, "--model", model, "--exports", exports, "--output", str(output)])
+    return command.main([*arguments, "--model", model, "--exports", exports, "--output", str(output)])
 
 
 def read(folder: pathlib.Path, name: str) -> np.ndarray:

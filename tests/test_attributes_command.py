@@ -11,7 +11,8 @@ import soundfile
 import timbres
 from conftest import write_folder
 
-from nsynth_vae import attributes, timbre_model
+from nsynth_vae import attributes as command
+from nsynth_vae import timbre_model
 from nsynth_vae.data.open_sources import open_source
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.directions.dataset import HELD_OUT_NOTES, LEAST_HELD_OUT, hold_out
@@ -47,7 +48,7 @@ def learnt(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, path
     data = write_folder(folder / "nsynth-train", notes)
     patch = pytest.MonkeyPatch()
     patch.setattr(attributes, "STEPS", 24)
-    assert attributes.main(["--data", str(data), "--model", str(model), "--exports", str(exports)]) == 0
+    assert command.main(["--data", str(data), "--model", str(model), "--exports", str(exports)]) == 0
     patch.undo()
     return model, exports, data
 
@@ -111,7 +112,7 @@ def test_errors_are_one_line_and_write_nothing(learnt, tmp_path, capsys):
         (["--data", str(data), "--seed", "-1"], "--seed: found -1, expected an integer from 0 to 2147483647"),
         (["--data", str(data), "--classifier", str(tmp_path)], "config.json"),
     ):
-        assert attributes.main([*arguments, *options]) == 2
+        assert command.main([*arguments, *options]) == 2
         error = capsys.readouterr().err.strip().splitlines()[-1]
         assert error.startswith("error: ") and message in error
     assert (model / "attributes.json").read_bytes() == written

@@ -17,7 +17,8 @@ import soundfile
 import synthetic
 import timbres
 
-from nsynth_vae import explore, timbre_model
+from nsynth_vae import explore as command
+from nsynth_vae import timbre_model
 from nsynth_vae.analysis.descriptors import describe
 from nsynth_vae.config import AudioConfig, DataConfig
 from nsynth_vae.data.open_sources import open_source
@@ -216,7 +217,7 @@ def model(tmp_path_factory):
 def output(data, model, tmp_path_factory):
     """The map of all notes: twelve train, four valid, four test."""
     folder = tmp_path_factory.mktemp("map") / "out"
-    assert explore.main(["--data", str(data), *model, "-o", str(folder)]) == 0
+    assert command.main(["--data", str(data), *model, "-o", str(folder)]) == 0
     return folder
 
 
@@ -276,7 +277,7 @@ def test_the_pictures_show_the_colours(output):
 
 
 def test_the_same_command_draws_the_same_map(output, data, model, tmp_path):
-    assert explore.main(["--data", str(data), *model, "-o", str(tmp_path / "again")]) == 0
+    assert command.main(["--data", str(data), *model, "-o", str(tmp_path / "again")]) == 0
     for name in ("map.html", "map.json"):
         assert (tmp_path / "again" / name).read_bytes() == (output / name).read_bytes()
 
@@ -323,7 +324,7 @@ def test_notes_of_no_family_are_drawn_and_bad_ones_left_out(model, tmp_path):
 
 def error_of(arguments: list[str], capsys) -> str:
     try:
-        code = explore.main(arguments)
+        code = command.main(arguments)
     except SystemExit as ended:
         code = ended.code
     error = capsys.readouterr().err.strip()

@@ -14,7 +14,7 @@ from scipy.signal import butter, sosfilt
 
 from nsynth_vae import instrument, timbre_model
 from nsynth_vae.errors import InputError
-from nsynth_vae.instruments import crossfade, multisample, sfz
+from nsynth_vae.instruments import crossfade, multisample, sampled_instrument, sfz
 from nsynth_vae.instruments.sampled_instrument import Instrument
 from nsynth_vae.latent.lookup import Points
 
@@ -274,7 +274,9 @@ def test_the_command_samples_every_third_key(model, tmp_path, capsys):
         audio, rate = soundfile.read(output / one["file"])
         assert rate == RATE and 1e-3 < np.abs(audio).max() <= 10 ** (-1 / 20)
     points = Points(timbre_model.open_model(model[1], model[3]))
-    expected = instrument.make_instrument(points, "0.5*flute + 0.5*guitar", pitches=(60, 66), velocities=[40, 100, 40])
+    expected = sampled_instrument.make_instrument(
+        points, "0.5*flute + 0.5*guitar", pitches=(60, 66), velocities=[40, 100, 40]
+    )
     np.testing.assert_allclose(record["z"], expected.z, atol=1e-5)
     decoded = points.model.decode(expected.z[None], 66, 100)
     np.testing.assert_allclose(expected.log_mels[2], decoded.log_mel[0], atol=1e-4)
@@ -300,7 +302,7 @@ def test_what_is_wrong_is_named_and_nothing_is_left(model, tmp_path, capsys):
         assert "expected a MIDI number, 0 to 127" in capsys.readouterr().err
     points = timbres.named_points()
     with pytest.raises(InputError, match="--velocities: found none"):
-        instrument.make_instrument(points, "flute", velocities=())
+        sampled_instrument.make_instrument(points, "flute", velocities=())
     with pytest.raises(InputError, match="--pitches: found 128, expected a MIDI number"):
-        instrument.make_instrument(points, "flute", pitches=(0, 128))
+        sampled_instrument.make_instrument(points, "flute", pitches=(0, 128))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -11,7 +11,8 @@ import soundfile
 import synthetic
 import timbres
 
-from nsynth_vae import interpolate, timbre_model
+from nsynth_vae import interpolate as command
+from nsynth_vae import timbre_model
 from nsynth_vae.analysis.descriptors import describe
 from nsynth_vae.errors import InputError
 from nsynth_vae.latent.lookup import Point, Points
@@ -32,7 +33,7 @@ def points(model):
 
 
 def run(arguments: list, output: pathlib.Path) -> dict:
-    assert interpolate.main([*map(str, arguments), "-o", str(output)]) == 0
+    assert command.main([*map(str, arguments), "-o", str(output)]) == 0
     return json.loads((output / "morph.json").read_text())
 
 
@@ -216,7 +217,7 @@ def test_a_way_through_silence_is_written_with_gaps(points, tmp_path):
 
 def error_of(arguments: list[str], capsys) -> str:
     try:
-        code = interpolate.main(arguments)
+        code = command.main(arguments)
     except SystemExit as ended:
         code = ended.code
     error = capsys.readouterr().err.strip()

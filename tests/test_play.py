@@ -10,7 +10,8 @@ import pytest
 import soundfile
 import timbres
 
-from nsynth_vae import play, timbre_model
+from nsynth_vae import play as command
+from nsynth_vae import timbre_model
 from nsynth_vae.errors import InputError
 from nsynth_vae.instruments.midi import Melody, NoteEvent
 from nsynth_vae.instruments.performance import MORPH_STEPS, PEAK, play
@@ -125,13 +126,13 @@ def test_a_loud_mix_is_lowered_to_1_db_below_full_scale(points, tmp_path):
 def test_the_command_plays_a_file_and_names_what_it_skips(model, tmp_path, capsys):
     path = scale(tmp_path / "scale.mid")
     arguments = [str(path), "--timbre", "0.5*flute + 0.5*guitar", *model, "-o", str(tmp_path / "a.wav")]
-    assert play.main(arguments) == 0
+    assert command.main(arguments) == 0
     printed = capsys.readouterr().out
     assert "skipped: 2 drum notes (channel 10), pitch bend on channel 2\n" in printed
     assert "scale.mid: 3 notes, 3 decoded" in printed and "a.wav" in printed
     audio, _ = soundfile.read(tmp_path / "a.wav")
     assert 1.5 * RATE < len(audio) < 3.0 * RATE and np.abs(audio).max() > 1e-3
-    assert play.main([*arguments[:-1], str(tmp_path / "b.wav"), "--morph-to", "guitar"]) == 0
+    assert command.main([*arguments[:-1], str(tmp_path / "b.wav"), "--morph-to", "guitar"]) == 0
     other, _ = soundfile.read(tmp_path / "b.wav")
     shorter = min(len(audio), len(other))
     assert np.abs(other[:shorter] - audio[:shorter]).max() > 1e-3
@@ -154,7 +155,7 @@ def test_what_is_wrong_is_named_and_nothing_is_left(model, tmp_path, capsys):
         (good, "file/o.wav", [], "file is no folder"),
     ):
         arguments = [str(path), "--timbre", "flute", *more, *model, "-o", str(tmp_path / output)]
-        assert play.main(arguments) == 2
+        assert command.main(arguments) == 2
         error = capsys.readouterr().err
         assert message in error and error.count("\n") == 1
     assert sorted(tmp_path.iterdir()) == before

@@ -15,13 +15,14 @@ import pytest
 import soundfile
 from conftest import read_audio, sine
 
-from nsynth_vae import resynthesize, synthesis
+from nsynth_vae import files as files_module
+from nsynth_vae import resynthesize as command
+from nsynth_vae import synthesis
 from nsynth_vae.analysis.pitch import in_tune
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.readers.samples import SamplesSource, read_sounds
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.errors import InputError
-from nsynth_vae.rendering import plots
 from nsynth_vae.synthesis.resynthesis import resynthesize
 
 NOISE = 0.1 * np.random.default_rng(0).standard_normal(32000)
@@ -148,7 +149,7 @@ def test_what_is_said(notes, griffin_lim):
 def test_the_same_note_gives_the_same_bytes(notes, griffin_lim, tmp_path, capsys):
     """Alone or with others, by the command or by the function."""
     output = tmp_path / "again"
-    assert resynthesize.main([str(notes[1]), "-o", str(output), "--method", "griffin-lim"]) == 0
+    assert command.main([str(notes[1]), "-o", str(output), "--method", "griffin-lim"]) == 0
     assert contents(output) == {output / "my.pad.wav": griffin_lim[0][1].read_bytes()}
     assert capsys.readouterr().out.count("\n") == 2
 
@@ -187,11 +188,11 @@ def test_the_synthesizer_plays_another_pitch(notes, tmp_path):
 
 def test_the_synthesizer_is_told_the_pitch(fake, notes, tmp_path, capsys):
     arguments = [*map(str, notes), "--output", str(tmp_path)]
-    assert resynthesize.main(arguments) == 0
+    assert command.main(arguments) == 0
     assert fake.asked == [(57, 57), (64, 64)] and fake.loaded == [(None,)]
     audio = assert_note(tmp_path / "Bell A3.wav")
     np.testing.assert_allclose(audio, 0.5 * sine(440), atol=1e-4)
-    assert resynthesize.main([*arguments, "--pitch", "0", "--model", "some/folder"]) == 0
+    assert command.main([*arguments, "--pitch", "0", "--model", "some/folder"]) == 0
     assert fake.asked[2:] == [(57, 0), (64, 0)] and fake.loaded[1:] == [(pathlib.Path("some/folder"),)]
     assert capsys.readouterr().out.count(", played at 0 (C-1)") == 2
 
@@ -287,7 +288,7 @@ def bad_paths(folder: pathlib.Path) -> dict[str, tuple[list[pathlib.Path], pathl
 def test_bad_paths(case, fake, tmp_path, capsys):
     files, output, expected = bad_paths(tmp_path)[case]
     before = sorted(tmp_path.rglob("*"))
-    assert resynthesize.main([*map(str, files), "-o", str(output)]) == 2
+    assert command.main([*map(str, files), "-o", str(output)]) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.startswith(f"error: {expected}") and err.count("\n") == 1
     assert sorted(tmp_path.rglob("*")) == before and not fake.asked
@@ -308,7 +309,7 @@ def test_nothing_is_written_when_one_file_is_bad(name, expected, fake, tmp_path,
         bad.write_text("some text")
     if name.startswith("damaged"):
         bad.write_bytes(bad.read_bytes()[:-30])
-    assert resynthesize.main([str(good), str(bad), "-o", str(tmp_path / "out")]) == 2
+    assert command.main([str(good), str(bad), "-o", str(tmp_path / "out")]) == 2
     out, err = capsys.readouterr()
     assert err.startswith(f"error: {bad}: {expected}") and err.count("\n") == 1 and out == ""
     assert not (tmp_path / "out").exists() and not fake.asked
@@ -329,7 +330,7 @@ def test_bad_options(options, expected, tmp_path, capsys):
     note = write_note(tmp_path / "good C4.wav")
     arguments = [str(note), "--output", str(tmp_path / "out"), *options]
     try:
-        code = resynthesize.main(arguments)
+        code = command.main(arguments)
     except SystemExit as end:
         code = end.code
     err = capsys.readouterr().err
@@ -340,7 +341,7 @@ def test_bad_options(options, expected, tmp_path, capsys):
 def test_files_and_output_are_required(tmp_path, capsys):
     for arguments, missing in ((["-o", str(tmp_path)], "FILE"), ([str(tmp_path / "a.wav")], "--output/-o")):
         with pytest.raises(SystemExit) as end:
-            resynthesize.main(arguments)
+            command.main(arguments)
         err = capsys.readouterr().err
         assert end.value.code == 2 and err.count("\n") == 1
         assert err.startswith(f"error: the following arguments are required: {missing} ")
@@ -350,15 +351,15 @@ def test_files_and_output_are_required(tmp_path, capsys):
 
 def test_a_full_disk_leaves_nothing_half_written(fake, tmp_path, monkeypatch, capsys):
     good, output = write_note(tmp_path / "good C4.wav"), tmp_path / "out"
-    assert resynthesize.main([str(good), "-o", str(output)]) == 0
+    assert command.main([str(good), "-o", str(output)]) == 0
     before = contents(tmp_path)
 
     def fill(path, audio, sample_rate):
         path.write_bytes(b"RIFF")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
-    monkeypatch.setattr(plots, "write_wav", fill)
-    assert resynthesize.main([str(good), "-o", str(output)]) == 2
+    monkeypatch.setattr(files_module, "write_wav", fill)
+    assert command.main([str(good), "-o", str(output)]) == 2
     assert capsys.readouterr().err == (
         f"error: {output}/good C4.wav: cannot be written (No space left on device), expected a folder to write to\n"
     )
@@ -367,15 +368,15 @@ def test_a_full_disk_leaves_nothing_half_written(fake, tmp_path, monkeypatch, ca
 
 def test_ctrl_c_keeps_what_is_whole(fake, tmp_path, monkeypatch, capsys):
     files = [write_note(tmp_path / f"{name} C4.wav") for name in "ab"]
-    write_wav = plots.write_wav
+    write_wav = files_module.write_wav
 
     def interrupt(path, audio, sample_rate):
         write_wav(path, audio, sample_rate)
         if len(fake.asked) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(plots, "write_wav", interrupt)
-    assert resynthesize.main([*map(str, files), "-o", str(tmp_path / "out")]) == 130
+    monkeypatch.setattr(files_module, "write_wav", interrupt)
+    assert command.main([*map(str, files), "-o", str(tmp_path / "out")]) == 130
     assert [path.name for path in contents(tmp_path / "out")] == ["a C4.wav"]
     assert_note(tmp_path / "out" / "a C4.wav")
 

@@ -9,7 +9,8 @@ import pytest
 import soundfile
 import timbres
 
-from nsynth_vae import sample, timbre_model
+from nsynth_vae import sample as command
+from nsynth_vae import timbre_model
 from nsynth_vae.errors import InputError
 from nsynth_vae.latent.lookup import Points
 from nsynth_vae.rendering.random_samples import QUIETEST, draw, normal, of_mixture, sample, space_deviation
@@ -125,7 +126,7 @@ def test_the_spread_of_the_space_is_the_mixtures_own(points):
 def test_files_hold_what_was_drawn(points, model, tmp_path, capsys):
     output = tmp_path / "new" / "sounds"
     arguments = ["--count", "5", "--method", "prior", "--pitch", "48-60", "--velocity", "80", "--seed", "3"]
-    assert sample.main([*arguments, *model, "-o", str(output)]) == 0
+    assert command.main([*arguments, *model, "-o", str(output)]) == 0
     assert capsys.readouterr().out == f"5 new sounds by prior -> {output}\n"
     record = json.loads((output / "samples.json").read_text())
     wavs = [f"sample-{number:02}.wav" for number in range(5)]
@@ -145,7 +146,7 @@ def test_files_hold_what_was_drawn(points, model, tmp_path, capsys):
     picture = matplotlib.image.imread(output / "contact-sheet.png")
     assert picture[..., :3].std() > 0.1
     # Again, with fewer: the same sounds, and none left of before.
-    assert sample.main([*arguments, *model, "-o", str(output), "--count", "2"]) == 0
+    assert command.main([*arguments, *model, "-o", str(output), "--count", "2"]) == 0
     assert sorted(path.name for path in output.iterdir()) == ["contact-sheet.png", *wavs[:2], "samples.json"]
     assert json.loads((output / "samples.json").read_text())["samples"] == record["samples"][:2]
 
@@ -158,7 +159,7 @@ def test_the_edges_of_midi_sound(points, pitch, velocity):
 
 def error_of(arguments: list[str], capsys) -> str:
     try:
-        code = sample.main(arguments)
+        code = command.main(arguments)
     except SystemExit as ended:
         code = ended.code
     error = capsys.readouterr().err.strip()

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from nsynth_vae.latent.expression import Sum
     from nsynth_vae.latent.lookup import Points
 
+RECORD, PICTURE = "result.json", "result.png"
+
 
 DEFAULT_PITCH = 60
 

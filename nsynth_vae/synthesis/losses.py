@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from nsynth_vae import features
 from nsynth_vae.features.augmentation import blurred
-from nsynth_vae.nn import losses
 
 if TYPE_CHECKING:
     from nsynth_vae.synthesis.synthesizer import Synthesizer
@@ -67,8 +66,8 @@ def distances(synthesizer: Synthesizer, data: dict, step: tf.Tensor | None) -> d
     matched, unmatched = (_cut(part, offset, samples) for part in (matched, unmatched))
     # A Hann window of 2048 sees a steady sine at twice the magnitude that one of frame_length 1024 does.
     loudest = tf.reduce_max(magnitude, axis=[1, 2]) * (2048 / synthesizer.audio.frame_length)
-    mss, lsd = losses.spectral_losses(target, matched, loudest)
-    mss_before, lsd_before = losses.spectral_losses(target, unmatched, loudest, frame_lengths=(2048, 512, 128))
+    mss, lsd = spectral_losses(target, matched, loudest)
+    mss_before, lsd_before = spectral_losses(target, unmatched, loudest, frame_lengths=(2048, 512, 128))
     total = mss + 0.3 * lsd + 0.3 * (mss_before + 0.3 * lsd_before)
     return dict(zip(LOSS_NAMES, (total, mss, lsd, mss_before, lsd_before), strict=True))
 

@@ -13,13 +13,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from nsynth_vae import pretrained
 from nsynth_vae.config import AnyConfig, Budget
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import write_text
 from nsynth_vae.training.model_card import run_metrics
 from nsynth_vae.training.options import Options
-from nsynth_vae.training.resume import check, clear
+from nsynth_vae.training.resume import check, clear, default_name
 
 if TYPE_CHECKING:
     import keras
@@ -54,7 +53,7 @@ class TrainingRun(abc.ABC):
 
     def default_name(self) -> str:
         """Returns the name of the model's folder where none is given."""
-        return pretrained.default_name(self.config)
+        return default_name(self.config)
 
     @abc.abstractmethod
     def opener(self, count: int) -> Callable[..., SplitNotes]:

@@ -8,9 +8,9 @@ import pathlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from nsynth_vae import pretrained
 from nsynth_vae.config import SynthesisConfig
 from nsynth_vae.training import options as training_options
+from nsynth_vae.training.model_card import model_card
 from nsynth_vae.training.run import TrainingRun, python
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class _Run(TrainingRun):
         heard = f"{len(self.notes['valid'].rows)} of the {metrics['notes']['valid']} validation notes"
         measures = ", ".join(f"{name} {value:.3f}" for name, value in valid.items())
         folder, step = f"models/{self.folder.name}", metrics["training"]["step"]
-        return pretrained.model_card(
+        return model_card(
             self.config,
             metrics,
             kind="Synthesizer",

@@ -13,6 +13,7 @@ from nsynth_vae import pretrained
 from nsynth_vae.config import Config
 from nsynth_vae.files import write_text
 from nsynth_vae.training import options as training_options
+from nsynth_vae.training.model_card import model_card
 from nsynth_vae.training.run import TrainingRun, python
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ class _Run(TrainingRun):
         """Returns the model folder's README."""
         valid = metrics["valid"]
         active = f"{valid['active_dimensions']} of {self.config.model.latent_dim}"
-        return pretrained.model_card(
+        return model_card(
             self.config,
             metrics,
             kind="Timbre model",
