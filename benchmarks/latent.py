@@ -51,10 +51,10 @@ from nsynth_vae.data.load_notes import open_notes
 from nsynth_vae.data.source import BadNotes, NoteTable
 from nsynth_vae.evaluation.measure import make_pool
 from nsynth_vae.evaluation.systems import STEPS, ask_for_other_pitches, ask_for_ways
-from nsynth_vae.latent.lookup import Points
+from nsynth_vae.latent.lookup import TimbreLookup
 from nsynth_vae.rendering import brightness_equalizer
 from nsynth_vae.rendering.random_samples import sample
-from nsynth_vae.timbre_model import Deployed, open_model
+from nsynth_vae.timbre_model import TimbreModel, open_model
 
 SAMPLE_PITCHES = (36, 84)
 DRAWS = 20
@@ -110,7 +110,7 @@ class _Bench:
     """The model, the real notes, and processes that measure sounds."""
 
     def __init__(
-        self, model: Deployed, table: NoteTable, audio: np.ndarray, pool: ProcessPoolExecutor, seed: int
+        self, model: TimbreModel, table: NoteTable, audio: np.ndarray, pool: ProcessPoolExecutor, seed: int
     ) -> None:
         self.model, self.table, self.audio, self.pool, self.seed = model, table, audio, pool, seed
         self.z = model.encode(audio)
@@ -133,7 +133,7 @@ class _Bench:
 
         straight = between(played.log_mel)
         weights = np.concatenate([1 - fraction, fraction], axis=1).reshape(ways, STEPS, 2)
-        even = functools.partial(brightness_equalizer.even, sample_rate=self.model.config.sample_rate)
+        even = functools.partial(brightness_equalizer.equalize, sample_rate=self.model.config.sample_rate)
         evened = [audio for audio, _ in self._each(even, played.audio.reshape(ways, STEPS, -1), weights)]
         sounds = {
             "interpolate": (None, np.concatenate(evened)),
@@ -235,7 +235,7 @@ class _Bench:
         """Returns a row for the new sounds, and one for the real notes."""
         generator = np.random.default_rng([self.seed, 4])
         low, high = SAMPLE_PITCHES
-        samples = sample(Points(self.model), count, pitch=SAMPLE_PITCHES, seed=self.seed)
+        samples = sample(TimbreLookup(self.model), count, pitch=SAMPLE_PITCHES, seed=self.seed)
         real = np.flatnonzero((self.table.pitch >= low) & (self.table.pitch <= high))
         rows = []
         for name, audio, asked in (

@@ -6,21 +6,21 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nsynth_vae.latent.lookup import Points
+    from nsynth_vae.latent.lookup import TimbreLookup
 
 
-def open_points(options: argparse.Namespace) -> Points:
+def open_points(options: argparse.Namespace) -> TimbreLookup:
     """Opens the model and the notes that `cli.add_model_options` and `add_lookup_options` name.
 
     Raises:
         InputError: for what cannot be opened.
     """
-    from nsynth_vae.latent.lookup import Points
+    from nsynth_vae.latent.lookup import TimbreLookup
     from nsynth_vae.timbre_model import open_model
 
     model = open_model(options.model, options.exports)
     if not options.data:
-        return Points(model)
+        return TimbreLookup(model)
     from nsynth_vae.data.open_sources import open_sources
     from nsynth_vae.data.source import BadNotes
 
@@ -28,4 +28,4 @@ def open_points(options: argparse.Namespace) -> Points:
     source = open_sources(
         options.data, audio=model.config, bad_notes=BadNotes("skip"), data_dir=options.data_dir, log=lambda line: None
     )
-    return Points(model, source)
+    return TimbreLookup(model, source)

@@ -36,7 +36,7 @@ class _Section:
             if float in allowed and isinstance(value, int) and not isinstance(value, bool):
                 value = float(value)
                 object.__setattr__(self, field.name, value)
-            if isinstance(value, bool) and bool not in allowed or not isinstance(value, allowed):
+            if (isinstance(value, bool) and bool not in allowed) or not isinstance(value, allowed):
                 names = " or ".join("null" if kind is type(None) else kind.__name__ for kind in allowed)
                 raise InputError(f"{field.name}: found {value!r}, expected {names}")
             if isinstance(value, float):

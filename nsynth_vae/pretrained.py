@@ -130,6 +130,6 @@ CLASSIFIER = pathlib.Path(__file__).resolve().parents[2] / "models" / "classifie
 """The classifier that comes with the package."""
 
 
-EXTRA = "assets.extra"
+ASSETS_EXTRA = "assets.extra"
 """TF Serving's name for a SavedModel's folder of what is not part of the graph."""
-FACTS = "model_facts.json"
+METADATA = "model_facts.json"

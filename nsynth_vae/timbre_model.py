@@ -27,7 +27,7 @@ PARTS = ("encoder", "decoder")
 
 
 @dataclasses.dataclass(frozen=True)
-class Played:
+class DecodedNotes:
     """Notes that the decoder made."""
 
     log_mel: np.ndarray
@@ -37,7 +37,7 @@ class Played:
 
 
 @dataclasses.dataclass(frozen=True)
-class Deployed:
+class TimbreModel:
     """A version of the exports: SavedModels, each loaded when it is first used, and what is known of the space."""
 
     name: str
@@ -57,7 +57,7 @@ class Deployed:
         parts = [signature(audio=tf.constant(part, tf.float32))["z_mean"].numpy() for (part,) in _batches(audio)]
         return np.concatenate([np.zeros([0, self.latent_dim], np.float32), *parts])
 
-    def decode(self, z: np.ndarray, pitch: np.ndarray | int, velocity: np.ndarray | int) -> Played:
+    def decode(self, z: np.ndarray, pitch: np.ndarray | int, velocity: np.ndarray | int) -> DecodedNotes:
         """Returns notes of points, each at its pitch and velocity.
 
         Args:
@@ -66,7 +66,7 @@ class Deployed:
             velocity: MIDI, 0..127: `[notes]`, or one for all.
         """
         log_mel, audio = self._decoded("serving_default", ("log_mel", "audio"), z, pitch, velocity)
-        return Played(log_mel, audio)
+        return DecodedNotes(log_mel, audio)
 
     def decode_log_mel(self, z: np.ndarray, pitch: np.ndarray | int, velocity: np.ndarray | int) -> np.ndarray:
         """Returns only the log-mels, float32 `[notes, frames, mel_bins]`; arguments as `decode`."""
@@ -113,7 +113,7 @@ def open_model(
     exports: str | os.PathLike = "exports",
     *,
     report: Callable[[str], None] = print,
-) -> Deployed:
+) -> TimbreModel:
     """Opens a model's exports; exports the model first if `exports` does not have it.
 
     Args:
@@ -147,7 +147,7 @@ def is_exports(path: pathlib.Path) -> bool:
     return any((path / part).is_dir() for part in PARTS) and not (path / "config.json").exists()
 
 
-def load_exports(path: str | os.PathLike) -> Deployed:
+def load_exports(path: str | os.PathLike) -> TimbreModel:
     """Opens the newest version in an exports folder.
 
     Raises:
@@ -164,29 +164,29 @@ def load_exports(path: str | os.PathLike) -> Deployed:
     return _load_version(path, max(both))
 
 
-def _load_version(exports: pathlib.Path, version: int) -> Deployed:
-    from nsynth_vae.pretrained import EXTRA, FACTS
+def _load_version(exports: pathlib.Path, version: int) -> TimbreModel:
+    from nsynth_vae.pretrained import ASSETS_EXTRA, METADATA
 
     folders = {part: exports / part / str(version) for part in PARTS}
-    facts = _read_facts(folders["encoder"] / EXTRA / FACTS)
+    facts = _read_facts(folders["encoder"] / ASSETS_EXTRA / METADATA)
     try:
         config, latent_dim = AudioConfig.from_dict(facts["audio"]), int(facts["latent_dim"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{folders['encoder'] / EXTRA / FACTS}: not what an export writes, expected the model's facts"
+            f"{folders['encoder'] / ASSETS_EXTRA / METADATA}: not what an export writes, expected the model's facts"
         ) from error
-    attributes = pretrained.read_attributes(folders["encoder"] / EXTRA)
-    return Deployed(facts.get("timbre_model") or exports.resolve().name, config, latent_dim, attributes, folders)
+    attributes = pretrained.read_attributes(folders["encoder"] / ASSETS_EXTRA)
+    return TimbreModel(facts.get("timbre_model") or exports.resolve().name, config, latent_dim, attributes, folders)
 
 
 def _version_of(exports: pathlib.Path, fingerprint: str) -> int | None:
     """Returns the newest version of both SavedModels that was made of the model with this fingerprint."""
-    from nsynth_vae.pretrained import EXTRA, FACTS
+    from nsynth_vae.pretrained import ASSETS_EXTRA, METADATA
 
     both = set.intersection(*(set(_versions(exports / part)) for part in PARTS))
     for version in sorted(both, reverse=True):
         with contextlib.suppress(InputError):
-            facts = [_read_facts(exports / part / str(version) / EXTRA / FACTS) for part in PARTS]
+            facts = [_read_facts(exports / part / str(version) / ASSETS_EXTRA / METADATA) for part in PARTS]
             if all(each.get("fingerprint") == fingerprint for each in facts):
                 return version
     return None

@@ -36,7 +36,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 from make_starter_set import PEAK, ROOT, SILENT_PEAK, Played, label_qualities, play, write_split  # noqa: E402
 from starter_plan import Instrument, plan_starter_set  # noqa: E402
 
-from nsynth_vae import config, features
+from nsynth_vae import config, features  # noqa: E402
 from nsynth_vae.analysis import pitch  # noqa: E402
 from nsynth_vae.data.readers.file_names import parse_file_name  # noqa: E402
 from nsynth_vae.data.readers.samples import read_sounds  # noqa: E402

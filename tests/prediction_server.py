@@ -82,14 +82,14 @@ def serving(models: Mapping[str, object]) -> Iterator[tuple[int, int]]:
     """Serves loaded models on this machine; gives the ports of gRPC and REST."""
 
     class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
-        def Predict(self, request, context):  # noqa: N802 - the protocol's name.
+        def Predict(self, request, context):
             try:
                 return predict(models, request)
             except Exception as error:
                 context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):  # noqa: N802 - the standard library's name.
+        def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             status = 200
             try:
@@ -103,7 +103,7 @@ def serving(models: Mapping[str, object]) -> Iterator[tuple[int, int]]:
             self.end_headers()
             self.wfile.write(answer)
 
-        def do_GET(self):  # noqa: N802
+        def do_GET(self):
             self.send_error(501)
 
         def log_message(self, *_):

@@ -16,7 +16,7 @@ from timbres import export_model, vector
 from nsynth_vae import arithmetic as command
 from nsynth_vae import timbre_model
 from nsynth_vae.analysis.descriptors import DESCRIPTORS, describe
-from nsynth_vae.latent.lookup import Points
+from nsynth_vae.latent.lookup import TimbreLookup
 from nsynth_vae.rendering.timbre_sum import _file_names, arithmetic
 
 
@@ -26,8 +26,8 @@ def exported(tmp_path_factory) -> tuple[pathlib.Path, pathlib.Path]:
 
 
 @pytest.fixture(scope="module")
-def points(exported) -> Points:
-    return Points(timbre_model.open_model(*exported))
+def points(exported) -> TimbreLookup:
+    return TimbreLookup(timbre_model.open_model(*exported))
 
 
 def run(exported, output: pathlib.Path, *arguments: str) -> int:
@@ -52,9 +52,11 @@ def test_violin_brighter(exported, points, tmp_path, capsys):
     out, err = capsys.readouterr()
     assert sorted(path.name for path in output.iterdir()) == ["result.json", "result.png", "result.wav", "violin.wav"]
     record = json.loads((output / "result.json").read_text())
-    assert record["model"] == "small" and record["files"] == ["result.png", "result.wav", "violin.wav"]
+    assert record["model"] == "small"
+    assert record["files"] == ["result.png", "result.wav", "violin.wav"]
     assert (record["expression"], record["normalised"]) == ("violin + bright - 0.5*dark",) * 2
-    assert (record["pitch"], record["velocity"]) == (64, 80) and "before" not in record
+    assert (record["pitch"], record["velocity"]) == (64, 80)
+    assert "before" not in record
     assert record["units"]["spectral_centroid"] == DESCRIPTORS["spectral_centroid"].unit
     (violin,) = record["points"]
     assert (violin["name"], violin["weight"], violin["file"]) == ("violin", 1, "violin.wav")
@@ -69,7 +71,8 @@ def test_violin_brighter(exported, points, tmp_path, capsys):
         assert note["descriptors"] == pytest.approx(describe(audio, 64), rel=1e-3)
     assert is_png(output / "result.png")
     before, after = (note["descriptors"]["spectral_centroid"] for note in (violin, record["result"]))
-    assert before != after and err == ""
+    assert before != after
+    assert err == ""
     assert out.splitlines()[-5:] == [
         "violin: family string, mean of 50 notes",
         "bright: direction bright, learnt from the quality bright: 30 notes with it, 40 without",
@@ -90,10 +93,12 @@ def test_several_points_are_heard_before_the_directions(points, tmp_path):
     assert (result.pitch, result.velocity, result.model) == (60, 100, "small")
     np.testing.assert_allclose(result.audio, points.model.decode(result.z, 60, 100).audio, atol=1e-5)
     expected = tuple(each["spectral_centroid"] for each in result.descriptors[-2:])
-    assert result.effect == {"spectral_centroid": expected} and expected[0] != expected[1]
+    assert result.effect == {"spectral_centroid": expected}
+    assert expected[0] != expected[1]
     result.write(tmp_path)
     record = json.loads((tmp_path / "result.json").read_text())
-    assert record["before"]["file"] == "before.wav" and [each["file"] for each in record["points"]] == [
+    assert record["before"]["file"] == "before.wav"
+    assert [each["file"] for each in record["points"]] == [
         "piano.wav",
         "My_Cello.wav",
     ]
@@ -106,7 +111,8 @@ def test_a_source_moves_and_has_no_descriptor(points):
     np.testing.assert_allclose(
         result.z, [vector("keyboard"), vector("keyboard") - vector("acoustic") + vector("synthetic")], atol=1e-6
     )
-    assert result.effect == {} and result.learnt_to_raise == {}
+    assert result.effect == {}
+    assert result.learnt_to_raise == {}
     assert result.summary().splitlines() == [
         "piano: family keyboard, mean of 30 notes",
         "acoustic: direction acoustic, learnt from the source",
@@ -131,7 +137,8 @@ def test_files_and_notes(exported, tmp_path, capsys, monkeypatch):
         "reed_acoustic_001-055-100.wav",
     ]
     assert [point["meaning"].split(", pitch")[0] for point in record["points"]] == ["file", "file", "note of notes"]
-    assert record["velocity"] == 127 and record["directions"] == []
+    assert record["velocity"] == 127
+    assert record["directions"] == []
     z = [np.array(point["z"]) for point in record["points"]]
     np.testing.assert_allclose(record["result"]["z"], 0.25 * z[0] + 0.25 * z[1] + 0.5 * z[2], atol=1e-4)
     # The user's own result.wav stays.
@@ -150,7 +157,8 @@ def test_the_pitch_is_that_of_the_notes_in_common(points, tmp_path):
 @pytest.mark.parametrize(("pitch", "velocity"), [(0, 0), (127, 127), (0, 127), (127, 1)])
 def test_pitch_and_velocity_at_the_edges(pitch, velocity, points, tmp_path):
     result = arithmetic(points, "flute - dark", pitch=pitch, velocity=velocity)
-    assert result.audio.shape == (2, 64000) and np.all(np.isfinite(result.audio))
+    assert result.audio.shape == (2, 64000)
+    assert np.all(np.isfinite(result.audio))
     result.write(tmp_path)
     record = json.loads((tmp_path / "result.json").read_text(), parse_constant=pytest.fail)
     assert (record["pitch"], record["velocity"]) == (pitch, velocity)
@@ -190,7 +198,9 @@ def test_bad_input_ends_in_one_line_and_writes_nothing(arguments, message, expor
     except SystemExit as end:
         code = end.code
     err = capsys.readouterr().err
-    assert code == 2 and err.startswith(message) and err.count("\n") == 1
+    assert code == 2
+    assert err.startswith(message)
+    assert err.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 
@@ -239,6 +249,7 @@ def test_help_answers_in_two_seconds_without_tensorflow():
         ran = subprocess.run(command, capture_output=True, text=True, check=True)
         times.append(time.perf_counter() - started)
     assert min(times) < 2.0
-    assert "--output DIR" in ran.stdout and ran.stderr == ""
+    assert "--output DIR" in ran.stdout
+    assert ran.stderr == ""
     check = "import sys, nsynth_vae.arithmetic as a; a.make_parser(); print({'tensorflow', 'sklearn'} & {*sys.modules})"
     assert subprocess.run([sys.executable, "-c", check], capture_output=True, text=True).stdout == "set()\n"

@@ -93,9 +93,12 @@ def test_held_out_notes_are_of_other_instruments_and_few(learnt):
     table = open_source(str(data), audio=timbres.AUDIO, bad_notes=BadNotes()).table
     many = table.take(np.resize(np.arange(len(table)), 300))
     rows, others = hold_out(many, np.arange(100), np.arange(100, 300))
-    assert rows.tolist() == list(range(100)) and len(others) == HELD_OUT_NOTES and others.min() >= 100
+    assert rows.tolist() == list(range(100))
+    assert len(others) == HELD_OUT_NOTES
+    assert others.min() >= 100
     rows, others = hold_out(many, np.arange(100), np.arange(100, 100 + LEAST_HELD_OUT))
-    assert rows.tolist() == list(range(100)) and sorted(others) == list(range(100, 100 + LEAST_HELD_OUT))
+    assert rows.tolist() == list(range(100))
+    assert sorted(others) == list(range(100, 100 + LEAST_HELD_OUT))
 
 
 def test_errors_are_one_line_and_write_nothing(learnt, tmp_path, capsys):
@@ -114,7 +117,8 @@ def test_errors_are_one_line_and_write_nothing(learnt, tmp_path, capsys):
     ):
         assert command.main([*arguments, *options]) == 2
         error = capsys.readouterr().err.strip().splitlines()[-1]
-        assert error.startswith("error: ") and message in error
+        assert error.startswith("error: ")
+        assert message in error
     assert (model / "attributes.json").read_bytes() == written
     with pytest.raises(InputError, match="found no config.json"):
         attributes(Options(model=tmp_path / "none", exports=exports))

@@ -84,7 +84,8 @@ def test_the_benchmark_runs_and_judges(benchmark):
     result = benchmark.run("starter", 6, 1, report=lines.append)
     assert set(result.rates) == {"pipeline", "librosa", "bare FFT, tf.signal", "bare FFT, scipy"}
     assert all(len(rates) == 1 and rates[0] > 0 for rates in result.rates.values())
-    assert lines[0] == "Writing 6 notes of starter as WAV files" and len(lines) == 2 + 2 * 4
+    assert lines[0] == "Writing 6 notes of starter as WAV files"
+    assert len(lines) == 2 + 2 * 4
 
 
 def test_targets_and_table(benchmark):
@@ -95,7 +96,8 @@ def test_targets_and_table(benchmark):
         "bare FFT, scipy": [2000.0, 2800.0, 1200.0],
     }
     result = benchmark.Result(rates, {way: [0.25] * 3 for way in rates}, {way: [1.5] * 3 for way in rates})
-    assert result.rate("pipeline") == 600.0 and result.bare_fft == "bare FFT, scipy"
+    assert result.rate("pipeline") == 600.0
+    assert result.bare_fft == "bare FFT, scipy"
     # The medians of the ratios of each repetition.
     assert (result.ratio("librosa"), result.ratio("bare FFT")) == (10.0, 0.25)
     assert not result.passed()
@@ -139,8 +141,24 @@ def test_the_synthesis_tables(tmp_path):
     folder = save_untrained(tmp_path / "synthesizer", small, Synthesizer(small))
     model = save_untrained(tmp_path / "model", vae, VAE(vae))
     found = subprocess.run(
-        [sys.executable, FOLDER / "synthesis.py", "--data", tmp_path / "data", "--max-notes", "4", "--jobs", "1"]
-        + ["--synthesizer", folder, "--model", model, "--pairs", "1", "--json", tmp_path / "all.jsonl"],
+        [
+            sys.executable,
+            FOLDER / "synthesis.py",
+            "--data",
+            tmp_path / "data",
+            "--max-notes",
+            "4",
+            "--jobs",
+            "1",
+            "--synthesizer",
+            folder,
+            "--model",
+            model,
+            "--pairs",
+            "1",
+            "--json",
+            tmp_path / "all.jsonl",
+        ],
         capture_output=True,
         text=True,
         env=os.environ | {"PYTHONPATH": ""},
@@ -151,14 +169,16 @@ def test_the_synthesis_tables(tmp_path):
     true = cells_of(found.stdout, 1)
     systems = ["real note", "pseudo-inverse, Griffin-Lim 32", "non-negative, fast Griffin-Lim 60", "synthesizer"]
     assert list(true)[2:] == systems
-    assert true["real note"][:3] == ["0.00 / 0.00"] * 3 and true["real note"][5:] == ["100.0 %", "", "0, 0"]
+    assert true["real note"][:3] == ["0.00 / 0.00"] * 3
+    assert true["real note"][5:] == ["100.0 %", "", "0, 0"]
     assert all(0 < float(true[name][1].split(" / ")[0]) < 6 and float(true[name][6]) > 0 for name in systems[1:])
     assert true["synthesizer"][5:] == ["100.0 %", true["synthesizer"][6], "0, 0"]
     assert {name: row[0] for name, row in cells_of(found.stdout, 2).items()} == {
         "family": "notes", "---": "---", "guitar": "2", "reed": "1", "all": "3"
     }  # fmt: skip
     onset = cells_of(found.stdout, 3)
-    assert onset["mallet"] == ["0", "none", "none", "none"] and onset["guitar"] == onset["bass + guitar + mallet"]
+    assert onset["mallet"] == ["0", "none", "none", "none"]
+    assert onset["guitar"] == onset["bass + guitar + mallet"]
     edges = cells_of(found.stdout, 6)
     assert edges["silence"] == ["0", "0", "0", "0", "yes"]
     assert all(float(row[0]) <= 0.99 and row[3:] == ["0", "yes"] for row in list(edges.values())[2:])
@@ -167,7 +187,8 @@ def test_the_synthesis_tables(tmp_path):
     counts = {
         part: sum(record["part"] == part for record in records) for part in ("time", "true", "own pitch", "between")
     }
-    assert counts == {"time": 9, "true": 12, "own pitch": 6, "between": 18} and len(records) == 45
+    assert counts == {"time": 9, "true": 12, "own pitch": 6, "between": 18}
+    assert len(records) == 45
     means = np.mean(
         [record["mss"] for record in records if record["system"] == "synthesizer" and record["part"] == "true"]
     )
@@ -181,7 +202,8 @@ def test_the_synthesis_tables(tmp_path):
 def test_pairs_are_of_two_families_and_always_the_same(synthesis):
     family = np.array(["reed"] * 50 + ["bass"] * 2 + ["organ"])
     pairs = synthesis.choose_pairs(family, 60, seed=3)
-    assert len(pairs) == 60 and all(family[first] != family[second] for first, second in pairs)
+    assert len(pairs) == 60
+    assert all(family[first] != family[second] for first, second in pairs)
     assert pairs == synthesis.choose_pairs(family, 60, seed=3) != synthesis.choose_pairs(family, 60, seed=4)
     # Families, not notes, are alike likely: the organ's one note is in two of three pairs.
     assert 30 <= sum("organ" in family[list(pair)] for pair in pairs) <= 50
@@ -204,9 +226,12 @@ def test_onset_shares_and_broken_sounds(synthesis):
     audio = np.zeros(64000, np.float32)
     audio[7] = math.nan
     found = synthesis.judge(audio, audio, 60)
-    assert found["lsd_db"] == math.inf and found["in_tune"] == 0.0 and math.isnan(found["peak"])
+    assert found["lsd_db"] == math.inf
+    assert found["in_tune"] == 0.0
+    assert math.isnan(found["peak"])
     cells = synthesis.true_table([found | {"system": synthesis.OURS}], []).splitlines()[-1].split(" | ")
-    assert cells[1] == "inf / inf" and cells[-1] == "0, 1 |"
+    assert cells[1] == "inf / inf"
+    assert cells[-1] == "0, 1 |"
 
 
 @pytest.mark.slow
@@ -230,16 +255,22 @@ def test_the_table_of_litert_files(synthesis, tmp_path):
     )
     header, _, row = (line.split(" | ") for line in table.splitlines())
     assert header[3] == "largest difference, 3 notes"
-    assert row[0] == "| small.tflite" and row[1] == f"{path.stat().st_size / 1e6:.2f}" and float(row[2]) >= 0
+    assert row[0] == "| small.tflite"
+    assert row[1] == f"{path.stat().st_size / 1e6:.2f}"
+    assert float(row[2]) >= 0
     assert row[3:5] == ["7.5e-01", "4.2e-01"]
-    assert "CAST 1" in row[5] and "TILE 1" in row[5] and "DELEGATE" not in row[5]
+    assert "CAST 1" in row[5]
+    assert "TILE 1" in row[5]
+    assert "DELEGATE" not in row[5]
 
 
 def test_a_way_that_turns_back_is_not_monotone():
     latent = load_benchmark("latent")
-    assert latent.monotone(np.array([1.0, 2.0, 3.0])) and latent.monotone(np.array([3.0, 1.0, 1.0]))
+    assert latent.monotone(np.array([1.0, 2.0, 3.0]))
+    assert latent.monotone(np.array([3.0, 1.0, 1.0]))
     assert latent.monotone(np.array([0.0, 50.0, 48.5, 100.0]))
-    assert not latent.monotone(np.array([0.0, 50.0, 47.0, 100.0])) and not latent.monotone(np.array([0.0, 130, 100]))
+    assert not latent.monotone(np.array([0.0, 50.0, 47.0, 100.0]))
+    assert not latent.monotone(np.array([0.0, 130, 100]))
 
 
 def test_a_mix_of_two_sounds_is_two_sounds_at_once():
@@ -277,11 +308,13 @@ def test_a_design_is_trained_and_measured(tmp_path, capsys):
     row = json.loads((tmp_path / "rows.jsonl").read_text())
     assert (row["design"], row["steps"]) == ("small", 1)
     for split in ("valid", "test"):
-        assert 0 <= row[f"{split}: nearest"] <= row[f"{split}: nearer"] <= 1 and row[f"{split}: log_mel_l1"] > 0.1
+        assert 0 <= row[f"{split}: nearest"] <= row[f"{split}: nearer"] <= 1
+        assert row[f"{split}: log_mel_l1"] > 0.1
         assert row[f"{split}: active"].endswith(" of 4")
     printed = capsys.readouterr().out
     assert printed.startswith(f"{os.cpu_count()} cores, 0 CPU minutes a design\n| design | steps |")
-    assert "| small | 1 |" in printed and "test, one-hot true family: pitch, linear " in printed
+    assert "| small | 1 |" in printed
+    assert "test, one-hot true family: pitch, linear " in printed
 
 
 @pytest.mark.slow
@@ -319,12 +352,14 @@ def test_rivals_are_the_notes_of_its_pitch_of_other_instruments():
     # to a flute's that is not asked for, which does not count, and to the organ's. At 62 there is only the flute.
     found = latent.beaten_rivals(decoded, np.array([0, 0, 0, 0, 4]), *real)
     np.testing.assert_array_equal(found, [1.0, 0.5, 1.0, 0.5, np.nan])
-    assert latent.known_mean(found) == 0.75 and latent.won(found) == 0.5
+    assert latent.known_mean(found) == 0.75
+    assert latent.won(found) == 0.5
     np.testing.assert_array_equal(latent.beaten_rivals(decoded[3:4], np.array([1]), *real), [1.0])
     # One that has the same recording is no nearer.
     real[2][2] = real[2][0]
     np.testing.assert_array_equal(latent.beaten_rivals(decoded[:1], np.array([0]), *real), [1.0])
-    assert latent.known_mean(found[4:]) is None and latent.won(found[4:]) is None
+    assert latent.known_mean(found[4:]) is None
+    assert latent.won(found[4:]) is None
 
 
 def test_instruments_that_share_a_recording_are_one():
@@ -335,4 +370,6 @@ def test_instruments_that_share_a_recording_are_one():
     audio[3] = audio[1]  # b is a
     audio[6] = audio[2]  # and d is b
     found = latent.sharing(names, audio)
-    assert len(set(found[[0, 1, 2, 3, 5, 6]])) == 1 and found[4] == "c" and found[0] != "c"
+    assert len(set(found[[0, 1, 2, 3, 5, 6]])) == 1
+    assert found[4] == "c"
+    assert found[0] != "c"

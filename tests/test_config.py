@@ -28,7 +28,8 @@ def test_defaults_are_nsynth():
         251,
         513,
     )
-    assert DataConfig().data == ("starter",) and DataConfig().split_by == "source"
+    assert DataConfig().data == ("starter",)
+    assert DataConfig().split_by == "source"
 
 
 def test_round_trip(tmp_path):
@@ -125,7 +126,8 @@ def test_missing_file(tmp_path):
 
 def test_stable_hash_is_the_same_in_every_process():
     value = stable_hash("split", "guitar", 3, None)
-    assert 0 <= value < 2**63 and value != stable_hash("split", "guitar", "3", None)
+    assert 0 <= value < 2**63
+    assert value != stable_hash("split", "guitar", "3", None)
     code = "from nsynth_vae.config import stable_hash; print(stable_hash('split', 'guitar', 3, None))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert int(found) == value == 8310531910116027983
@@ -134,4 +136,5 @@ def test_stable_hash_is_the_same_in_every_process():
 def test_write_text_replaces(tmp_path):
     for text in ("one", "two"):
         write_text(tmp_path / "a.txt", text)
-    assert (tmp_path / "a.txt").read_text() == "two" and len(list(tmp_path.iterdir())) == 1
+    assert (tmp_path / "a.txt").read_text() == "two"
+    assert len(list(tmp_path.iterdir())) == 1

@@ -88,7 +88,7 @@ def test_links_and_images_are_there(page):
             continue
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
-        if not target.exists() or anchor and anchor not in anchors(target):
+        if not target.exists() or (anchor and anchor not in anchors(target)):
             broken.append(link)
     assert not broken
 
@@ -119,7 +119,8 @@ def test_pages_are_finished(page):
 
 def test_the_two_commands():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert f"    {FIRST_COMMAND}\n" in readme and f"    {SECOND_COMMAND}\n" in readme
+    assert f"    {FIRST_COMMAND}\n" in readme
+    assert f"    {SECOND_COMMAND}\n" in readme
     for path in ("requirements.txt", "nsynth_vae/train.py", "tests"):
         assert (ROOT / path).exists()
     assert re.search(r"^pytest==", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
@@ -130,7 +131,8 @@ def test_options_of_the_readme_exist_with_their_defaults():
     parser = importlib.import_module("nsynth_vae.train").make_parser()
     known = {option for action in parser._actions for option in action.option_strings}
     named = {option for span in re.findall(r"`([^`\n]+)`", readme) for option in re.findall(r"(?<!\S)--[\w-]+", span)}
-    assert len(named) > 20 and named - known == set()
+    assert len(named) > 20
+    assert named - known == set()
     default = Config()
     stated = dict(re.findall(r"^\| `(--[\w-]+)` \| ([\d.]+) \|", readme, re.MULTILINE))
     assert {option: float(value) for option, value in stated.items()} == {
@@ -176,7 +178,8 @@ def test_numbers_of_the_concepts():
     bright, dark, fast = (QUALITIES.index(quality) for quality in ("bright", "dark", "fast_decay"))
     counts = [(sum(n[q] == 1 and n[fast] == 1 for n in notes), sum(n[q] == 1 for n in notes)) for q in (dark, bright)]
     assert counts == [(60, 195), (45, 216)]
-    assert "60 of the 195 dark ones" in text and "45 of the 216 bright ones" in text
+    assert "60 of the 195 dark ones" in text
+    assert "45 of the 216 bright ones" in text
 
 
 @pytest.mark.parametrize("hertz", [250.0, 1000.0, 4000.0])
@@ -220,7 +223,8 @@ def test_examples_run(page, tiny, monkeypatch):
         exec(compile(code, name(page), "exec"), {})
     if page == ROOT / "README.md":
         audio, sample_rate = soundfile.read("violin-at-C3.wav")
-        assert audio.shape == (64000,) and sample_rate == 16000
+        assert audio.shape == (64000,)
+        assert sample_rate == 16000
 
 
 @pytest.mark.slow
@@ -232,14 +236,17 @@ def test_figures_are_drawn(tiny, tmp_path, capsys):
     assert sorted(path.name for path in output.iterdir()) == names
     for path in output.iterdir():
         with PIL.Image.open(path) as picture:
-            assert 900 <= picture.width <= 1300 and 250 <= picture.height <= 700
+            assert 900 <= picture.width <= 1300
+            assert 250 <= picture.height <= 700
             assert len(picture.convert("RGB").getcolors(maxcolors=1 << 16)) > 20
         assert path.stat().st_size < 300_000
     steps = {"morph": make_figures().MORPH_STEPS, "flute": 1, "half-way": 1, "guitar": 1}
     assert sorted(path.stem for path in sounds.iterdir()) == sorted(steps)
     for name_, count in steps.items():
         audio, sample_rate = soundfile.read(sounds / f"{name_}.wav")
-        assert sample_rate == 16000 and len(audio) == count * 1.5 * 16000 and np.std(audio) > 0
+        assert sample_rate == 16000
+        assert len(audio) == count * 1.5 * 16000
+        assert np.std(audio) > 0
     assert len(capsys.readouterr().out.splitlines()) == 10
 
 
@@ -276,10 +283,13 @@ def test_figures_of_the_latent_tools_are_made(tmp_path, monkeypatch):
     for path in paths:
         if path.suffix == ".png":
             with PIL.Image.open(path) as picture:
-                assert picture.width > 400 and len(picture.getcolors()) > 20
+                assert picture.width > 400
+                assert len(picture.getcolors()) > 20
         else:
             audio, sample_rate = soundfile.read(path)
-            assert sample_rate == 16000 and len(audio) >= 64000 and 0.02 < np.abs(audio).max() < 1
+            assert sample_rate == 16000
+            assert len(audio) >= 64000
+            assert 0.02 < np.abs(audio).max() < 1
 
 
 def test_figures_of_no_model_are_an_error(tmp_path, capsys):

@@ -116,18 +116,25 @@ def test_own_classifier_figures_are_there(report):
 
 def test_the_timbre_space_is_probed(report):
     latent = load(report)["latent"]
-    assert latent["latent_dim"] == 6 and 0 <= latent["active_dimensions"] <= 6 and latent["train_notes"] == 36
+    assert latent["latent_dim"] == 6
+    assert 0 <= latent["active_dimensions"] <= 6
+    assert latent["train_notes"] == 36
     # Train has 48, 52, ..., 68, test 52 and 62: one pitch is no choice.
-    assert "pitch" not in latent and "found 1 in both splits" in latent["pitch_missing"]
+    assert "pitch" not in latent
+    assert "found 1 in both splits" in latent["pitch_missing"]
     # No instrument of these families is in train.
     assert latent["family"]["z_mean"]["nearest"] == latent["family"]["log_mel"]["nearest"] == 0.0
 
 
 def test_the_circumstances_are_told(report, data, model):
     result = load(report)
-    assert result["about"]["notes"] == 4 and result["about"]["instruments"] == 2
-    assert result["about"]["data"] == [str(data)] and result["about"]["model"] == str(model)
-    assert result["about"]["seed"] == 0 and result["about"]["split"] == "test" and result["cpu_cores"] > 0
+    assert result["about"]["notes"] == 4
+    assert result["about"]["instruments"] == 2
+    assert result["about"]["data"] == [str(data)]
+    assert result["about"]["model"] == str(model)
+    assert result["about"]["seed"] == 0
+    assert result["about"]["split"] == "test"
+    assert result["cpu_cores"] > 0
     assert {"nsynth_vae", "tensorflow", "scikit-learn", "swift-f0", "python"} <= set(result["versions"])
 
 
@@ -160,10 +167,13 @@ class Page(html.parser.HTMLParser):
 def test_the_page_needs_nothing_else_and_has_pictures_and_players(report):
     text = (report / "report.html").read_text()
     page = Page(text)
-    assert not page.open and not page.links and "http" not in text.replace("http-equiv", "")
+    assert not page.open
+    assert not page.links
+    assert "http" not in text.replace("http-equiv", "")
     kinds = [tag for tag, _ in page.sources]
     # Best, median and worst: a note each, by four systems; nine steps of a morph. The decoder's log-mel has no sound.
-    assert kinds.count("audio") == 3 * 4 + 9 and kinds.count("img") == 3 * 5 + 9
+    assert kinds.count("audio") == 3 * 4 + 9
+    assert kinds.count("img") == 3 * 5 + 9
     for tag, source in page.sources:
         kind, _, content = source.partition(";base64,")
         content = base64.b64decode(content)
@@ -174,7 +184,8 @@ def test_the_page_needs_nothing_else_and_has_pictures_and_players(report):
         else:
             assert kind == "data:audio/flac"
             audio, sample_rate = soundfile.read(io.BytesIO(content))
-            assert audio.shape == (64000,) and sample_rate == 16000
+            assert audio.shape == (64000,)
+            assert sample_rate == 16000
     assert page.rows > 30
 
 
@@ -183,7 +194,8 @@ def test_the_markdown_has_the_figures(report):
     row = next(line for line in text.splitlines() if line.startswith("| true mel, synthesizer | 4 |"))
     figures = result["systems"]["synthesizer"]["measures"]["log_mel_l1"]
     assert f"| {figures['mean']:.3f} / {figures['median']:.3f} |" in row
-    assert text.startswith("# Evaluation of untrained\n") and "## By family" in text
+    assert text.startswith("# Evaluation of untrained\n")
+    assert "## By family" in text
 
 
 def folder_of(data, target, names: dict[str, str]):
@@ -209,7 +221,9 @@ def test_the_notes_themselves_are_perfect_and_no_model_is_needed(data, tmp_path)
     assert list(result["systems"]) == ["real", "griffin_lim", "synthesizer", "audio_dir"]
     assert result["systems"]["audio_dir"]["sounds"] == result["about"]["notes"] == 3
     assert result["systems"]["audio_dir"]["measures"] == result["systems"]["real"]["measures"]
-    assert result["latent"] is None and result["about"]["model"] is None and result["about"]["name"] == "system"
+    assert result["latent"] is None
+    assert result["about"]["model"] is None
+    assert result["about"]["name"] == "system"
     assert "the folder&#x27;s notes" in (tmp_path / "report" / "report.html").read_text()
 
 
@@ -220,7 +234,8 @@ def test_shuffled_audio_gives_chance(data, tmp_path):
     arguments = ["--data", str(data), "--audio-dir", str(sounds), "--output", str(tmp_path / "report"), "--jobs", "1"]
     assert evaluate.main(arguments) == 0
     result = load(tmp_path / "report")
-    assert mean(result, "audio_dir", "in_tune") == 0.0 and mean(result, "audio_dir", "real_in_tune") == 1.0
+    assert mean(result, "audio_dir", "in_tune") == 0.0
+    assert mean(result, "audio_dir", "real_in_tune") == 1.0
     for measure in ("log_mel_l1", "mss", "lsd_db"):
         assert mean(result, "audio_dir", measure) > 3 * mean(result, "synthesizer", measure)
 
@@ -236,13 +251,13 @@ def test_without_a_classifier_its_figures_are_left_out(data, tmp_path, monkeypat
 @pytest.mark.slow
 def test_exports_are_measured_as_their_model_is(report, arguments, model, tmp_path):
     from nsynth_vae.exporters import saved_model
-    from nsynth_vae.exporters.model_export import model_facts
+    from nsynth_vae.exporters.model_export import model_metadata
     from nsynth_vae.exporters.signatures import decoder_endpoints, encoder_endpoints
     from nsynth_vae.model.vae import load_model
     from nsynth_vae.synthesis.vocoder import sound_for
 
     vae, config = load_model(model)
-    facts = model_facts(config)
+    facts = model_metadata(config)
     exports = tmp_path / "untrained"
     for part in ("encoder", "decoder"):
         # The newest version counts, by its number and not by its letters.
@@ -265,7 +280,9 @@ def error_of(arguments: list[str], capsys) -> str:
     except SystemExit as ended:
         code = ended.code
     error = capsys.readouterr().err.strip()
-    assert code == 2 and error.startswith("error: ") and "\n" not in error
+    assert code == 2
+    assert error.startswith("error: ")
+    assert "\n" not in error
     return error
 
 
@@ -338,4 +355,6 @@ def test_help_answers_in_two_seconds():
         ran = subprocess.run(command, capture_output=True, text=True, check=True)
         times.append(time.perf_counter() - started)
     assert min(times) < 2.0
-    assert "--audio-dir DIR" in ran.stdout and "--memory-cache-mb" not in ran.stdout and ran.stderr == ""
+    assert "--audio-dir DIR" in ran.stdout
+    assert "--memory-cache-mb" not in ran.stdout
+    assert ran.stderr == ""

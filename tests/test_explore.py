@@ -49,7 +49,8 @@ def test_pca_is_that_of_the_library():
 def test_few_points_have_places(shape):
     points = np.random.default_rng(1).normal(size=shape)
     for places in (projection.pca(points)[0], projection.tsne(points, 0)):
-        assert places.shape == (shape[0], 2) and np.isfinite(places).all()
+        assert places.shape == (shape[0], 2)
+        assert np.isfinite(places).all()
     if shape == (2, 6):
         # Two points are as far apart as they were, on one line.
         distance = np.linalg.norm(points[0] - points[1])
@@ -79,13 +80,15 @@ def test_tsne_keeps_neighbours_and_repeats_itself():
 def test_colours_end_before_outliers():
     values = np.r_[np.linspace(0, 1, 99), 1000.0, np.nan]
     low, high = map_page.Column("x", values).limits()
-    assert 0 < low < 0.05 and 0.95 < high < 1.1
+    assert 0 < low < 0.05
+    assert 0.95 < high < 1.1
     assert map_page.Column("x", np.array([2.0, 2.0])).limits() == (2.0, 3.0)
     assert map_page.Column("x", np.array([np.nan])).limits() == (0.0, 1.0)
 
 
 def test_every_family_has_a_colour_of_its_own():
-    assert len(set(COLOURS)) == len(FAMILIES) and UNKNOWN_COLOUR not in COLOURS
+    assert len(set(COLOURS)) == len(FAMILIES)
+    assert UNKNOWN_COLOUR not in COLOURS
 
 
 # The page.
@@ -146,8 +149,10 @@ def make_page(notes: list[str], title: str = "Map of timbre", summary: str = "No
 def test_names_are_only_ever_text():
     text = make_page(NASTY, NASTY[0], "<b>@TITLE@</b>")
     page = Page(text)
-    assert page.tags.count("script") == 2 and not {"img", "b"} & set(page.tags)
-    assert page.title == NASTY[0] and "<b>@TITLE@</b>" in page.text
+    assert page.tags.count("script") == 2
+    assert not {"img", "b"} & set(page.tags)
+    assert page.title == NASTY[0]
+    assert "<b>@TITLE@</b>" in page.text
     assert not any(name.startswith("on") or name in ("src", "href") for name, _ in page.attributes)
     data = json.loads(page.scripts[0])
     assert data["notes"] == NASTY
@@ -161,14 +166,21 @@ def test_the_page_has_all_that_it_needs():
     text = make_page(["a", "b", "c"])
     page = Page(text)
     data = json.loads(page.scripts[0])
-    assert "http:" not in text and "https:" not in text and "@import" not in text and "url(" not in text
+    assert "http:" not in text
+    assert "https:" not in text
+    assert "@import" not in text
+    assert "url(" not in text
     policy = dict(page.attributes)["content"]
-    assert "default-src 'none'" in text and policy
+    assert "default-src 'none'" in text
+    assert policy
     assert [base64.b64decode(clip) for clip in data["clips"]] == [b"a", b"b", b"c"]
     assert data["kind"] == "data:audio/mpeg;base64,"
-    assert data["columns"][1]["values"] == [None, 0.0, 1.0] and data["columns"][1]["unit"] == "Hz"
-    assert len(data["projections"][0]["points"]) == 3 and len(data["projections"][0]["points"][0]) == 2
-    assert ("lang", "en") in page.attributes and ("role", "status") in page.attributes
+    assert data["columns"][1]["values"] == [None, 0.0, 1.0]
+    assert data["columns"][1]["unit"] == "Hz"
+    assert len(data["projections"][0]["points"]) == 3
+    assert len(data["projections"][0]["points"][0]) == 2
+    assert ("lang", "en") in page.attributes
+    assert ("role", "status") in page.attributes
     assert ("tabindex", "0") in page.attributes
 
 
@@ -181,7 +193,8 @@ def test_the_script_is_javascript(tmp_path):
 def test_a_clip_is_the_beginning_of_a_note():
     audio = synthetic.tone(60)
     found, rate = soundfile.read(io.BytesIO(map_page.clip(audio, 16000)))
-    assert rate == 16000 and abs(len(found) - 24000) < 2000
+    assert rate == 16000
+    assert abs(len(found) - 24000) < 2000
     expected = audio[:20000]
     assert np.corrcoef(found[:20000], expected)[0, 1] > 0.98
     assert np.abs(found[23900:24000]).max() < 0.05 * np.abs(found).max()
@@ -228,7 +241,8 @@ def load(folder) -> dict:
 def test_the_map_has_every_note_where_its_z_mean_is(output, data, model):
     record = load(output)
     notes = record["notes"]
-    assert len(notes) == 20 and len({note["note_str"] for note in notes}) == 20
+    assert len(notes) == 20
+    assert len({note["note_str"] for note in notes}) == 20
     opened = timbre_model.open_model(model[1], model[3])
     chosen = next(note for note in notes if note["note_str"] == "brass_acoustic_006-052-100")
     audio, _ = soundfile.read(data / "nsynth-test" / "audio" / "brass_acoustic_006-052-100.wav", dtype="float32")
@@ -246,7 +260,8 @@ def test_the_page_is_of_these_notes_and_plays_them(output, data):
     record, page = load(output), Page((output / "map.html").read_text())
     found = json.loads(page.scripts[0])
     assert found["notes"] == [note["note_str"] for note in record["notes"]]
-    assert page.title == "Map of timbre: small" and "20 notes of 7 instruments" in page.text
+    assert page.title == "Map of timbre: small"
+    assert "20 notes of 7 instruments" in page.text
     titles = [column["title"] for column in found["columns"]]
     assert titles == ["family", "source", "pitch", *SHOWN.values()]
     families = [name for name, _ in found["columns"][0]["categories"]]
@@ -254,7 +269,8 @@ def test_the_page_is_of_these_notes_and_plays_them(output, data):
     for note, family, pitch in zip(
         found["notes"], found["columns"][0]["values"], found["columns"][2]["values"], strict=True
     ):
-        assert note.startswith(families[family]) and note.split("-")[1] == f"{pitch:03.0f}"
+        assert note.startswith(families[family])
+        assert note.split("-")[1] == f"{pitch:03.0f}"
     for split, note in (("train", "organ_electronic_003-052-050"), ("test", "reed_acoustic_007-062-100")):
         audio, _ = soundfile.read(data / f"nsynth-{split}" / "audio" / f"{note}.wav")
         clip = base64.b64decode(found["clips"][found["notes"].index(note)])
@@ -317,7 +333,8 @@ def test_notes_of_no_family_are_drawn_and_bad_ones_left_out(model, tmp_path):
     assert list(bad_notes.skipped) == [str(folder / "saw-062-100.wav")]
     assert sorted(found.table.instrument_str) == ["kazoo", "kazoo", "saw"]
     family = found.columns()[0]
-    assert family.categories == (("unknown", UNKNOWN_COLOUR),) and not family.values.any()
+    assert family.categories == (("unknown", UNKNOWN_COLOUR),)
+    assert not family.values.any()
     found.write(tmp_path / "out")
     assert "3 notes of 2 instruments" in (tmp_path / "out" / "map.html").read_text()
 
@@ -328,7 +345,9 @@ def error_of(arguments: list[str], capsys) -> str:
     except SystemExit as ended:
         code = ended.code
     error = capsys.readouterr().err.strip()
-    assert code == 2 and error.startswith("error: ") and "\n" not in error
+    assert code == 2
+    assert error.startswith("error: ")
+    assert "\n" not in error
     return error
 
 
@@ -361,4 +380,5 @@ def test_help_answers_in_two_seconds():
         ran = subprocess.run(command, capture_output=True, text=True, check=True)
         times.append(time.perf_counter() - started)
     assert min(times) < 2.0
-    assert "--split {all,train,valid,test}" in ran.stdout and ran.stderr == ""
+    assert "--split {all,train,valid,test}" in ran.stdout
+    assert ran.stderr == ""

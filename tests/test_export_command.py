@@ -76,7 +76,8 @@ def test_export_and_report(tmp_path: pathlib.Path, monkeypatch, capsys) -> None:
     assert export.main(["--data", "notes", "--split", "test", "--max-notes", "4", "--version", "3"]) == 0
     printed = capsys.readouterr().out
     exports = tmp_path / "exports"
-    assert (exports / "encoder/3/saved_model.pb").exists() and (exports / "decoder/3/saved_model.pb").exists()
+    assert (exports / "encoder/3/saved_model.pb").exists()
+    assert (exports / "decoder/3/saved_model.pb").exists()
     assert sorted(path.name for path in exports.iterdir()) == [
         "decoder",
         "encoder",
@@ -85,7 +86,8 @@ def test_export_and_report(tmp_path: pathlib.Path, monkeypatch, capsys) -> None:
         "tflite",
     ]
     report = json.loads((exports / "report.json").read_text())
-    assert report["notes"] == 4 and report["files"]["encoder_float32"]["errors"]["z_mean"]["max"] < 1e-3
+    assert report["notes"] == 4
+    assert report["files"]["encoder_float32"]["errors"]["z_mean"]["max"] < 1e-3
     assert (exports / "report.md").read_text() in printed
     lines = printed.splitlines()
     assert lines[1] == "encoder: SavedModel"
@@ -116,14 +118,16 @@ def test_errors_are_one_line(tmp_path: pathlib.Path, monkeypatch, capsys) -> Non
     ):
         assert export.main(arguments) == 2
         error = capsys.readouterr().err
-        assert error.startswith(words) and error.count("\n") == 1
+        assert error.startswith(words)
+        assert error.count("\n") == 1
     for arguments, words in (
         (["--version", "0"], "argument --version: found '0', expected a positive integer"),
         (["--split", "none"], "argument --split: invalid choice: 'none'"),
     ):
         with pytest.raises(SystemExit) as end:
             export.main(arguments)
-        assert end.value.code == 2 and words in capsys.readouterr().err
+        assert end.value.code == 2
+        assert words in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "exports").rglob("*")] == ["encoder", "5"]
 
 
@@ -134,9 +138,11 @@ def test_notes_are_read_as_arrays(tmp_path: pathlib.Path) -> None:
     data, bad_notes = DataConfig(data=(str(notes),)), BadNotes("skip")
     found = read_notes(data, CONFIG.audio, split="test", bad_notes=bad_notes)
     assert len(bad_notes.skipped) == 1
-    assert found["audio"].shape == (5, 64000) and found["audio"].dtype == np.float32
+    assert found["audio"].shape == (5, 64000)
+    assert found["audio"].dtype == np.float32
     assert 0.3 < np.abs(found["audio"]).max() <= 0.5
-    assert found["velocity"].tolist() == [100] * 5 and set(found["pitch"]) == set(range(60, 65))
+    assert found["velocity"].tolist() == [100] * 5
+    assert set(found["pitch"]) == set(range(60, 65))
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from nsynth_vae import instrument, timbre_model
 from nsynth_vae.errors import InputError
 from nsynth_vae.instruments import crossfade, multisample, sampled_instrument, sfz
 from nsynth_vae.instruments.sampled_instrument import Instrument
-from nsynth_vae.latent.lookup import Points
+from nsynth_vae.latent.lookup import TimbreLookup
 
 CONFIG = timbres.AUDIO
 RATE = CONFIG.sample_rate
@@ -49,7 +49,8 @@ def clicks(sound: np.ndarray, first: float, last: float) -> float:
 
 def read_chunks(path: pathlib.Path) -> dict[bytes, bytes]:
     data = path.read_bytes()
-    assert data[:4] + data[8:12] == b"RIFFWAVE" and struct.unpack("<I", data[4:8])[0] == len(data) - 8
+    assert data[:4] + data[8:12] == b"RIFFWAVE"
+    assert struct.unpack("<I", data[4:8])[0] == len(data) - 8
     chunks, place = {}, 12
     while place < len(data):
         name, size = data[place : place + 4], struct.unpack("<I", data[place + 4 : place + 8])[0]
@@ -73,7 +74,8 @@ def test_a_wav_says_its_key_and_its_loop(tmp_path):
     assert rate == RATE
     np.testing.assert_allclose(read, audio, atol=1e-4)
     fields = struct.unpack("<15I", read_chunks(tmp_path / "a.wav")[b"smpl"])
-    assert fields[2:4] == (62500, 61) and fields[7] == 1
+    assert fields[2:4] == (62500, 61)
+    assert fields[7] == 1
     assert fields[9:] == (0, 0, 100, 899, 0, 0)
     (tmp_path / "b.wav").write_bytes(sfz.wav_bytes(np.array([2.0, -2.0]), RATE, pitch=61))
     assert read_chunks(tmp_path / "b.wav")[b"data"] == struct.pack("<2h", 32767, -32767)
@@ -102,10 +104,13 @@ def test_sustained_notes_are_looped_and_others_ring_out():
     looped, decaying, over = multisample.sample_notes(np.stack(notes), [(60, 100), (63, 100), (66, 100)])
     assert [one.kind for one in (looped, decaying, over)] == ["sustained", "decaying", "over"]
     first, last = looped.loop
-    assert len(looped.audio) == last + 1 + multisample.GUARD and last - first >= 0.4 * RATE
+    assert len(looped.audio) == last + 1 + multisample.GUARD
+    assert last - first >= 0.4 * RATE
     np.testing.assert_array_equal(looped.audio[last + 1 :], looped.audio[first : first + multisample.GUARD])
-    assert decaying.loop is None and len(decaying.audio) / RATE == pytest.approx(7.0, abs=0.4)
-    assert over.loop is None and len(over.audio) == CONFIG.num_samples
+    assert decaying.loop is None
+    assert len(decaying.audio) / RATE == pytest.approx(7.0, abs=0.4)
+    assert over.loop is None
+    assert len(over.audio) == CONFIG.num_samples
     assert looped.release_seconds == pytest.approx(0.4, abs=0.05)
 
 
@@ -138,7 +143,8 @@ def test_velocities_have_one_mean_level_and_the_loudest_sample_peaks_at_1_db():
     assert decoded[3] / decoded[2] > 2
     assert max(np.abs(one.audio).max() for one in samples) == pytest.approx(10 ** (-1 / 20))
     silent = multisample.sample_notes(np.zeros([1, CONFIG.num_samples]), [(60, 100)])
-    assert not silent[0].audio.any() and silent[0].cents is None
+    assert not silent[0].audio.any()
+    assert silent[0].cents is None
 
 
 def test_the_files_say_the_same(tmp_path):
@@ -149,21 +155,26 @@ def test_the_files_say_the_same(tmp_path):
     text = path.read_text()
     assert text.startswith("// my_tones: a tone\n")
     record = json.loads((tmp_path / "my tones" / "instrument.json").read_text())
-    assert record["timbre"] == "a\ntone" and len(record["samples"]) == 6
+    assert record["timbre"] == "a\ntone"
+    assert len(record["samples"]) == 6
     lines = [line for line in text.splitlines() if line.startswith("<region>")]
     for line, sample in zip(lines, record["samples"], strict=True):
         opcodes = dict(part.split("=") for part in line.split()[1:])
-        assert opcodes["sample"] == sample["file"] and opcodes["tune"] == "-12" == str(sample["cents"])
+        assert opcodes["sample"] == sample["file"]
+        assert opcodes["tune"] == "-12" == str(sample["cents"])
         assert [opcodes[name] for name in ("lokey", "hikey")] == [str(key) for key in sample["keys"]]
         assert [opcodes[name] for name in ("lovel", "hivel")] == [str(one) for one in sample["velocities"]]
         chunk = read_chunks(path.parent / sample["file"])[b"smpl"]
         if sample["pitch"] == 54:
-            assert opcodes["loop_mode"] == "no_loop" and sample["loop"] is None and len(chunk) == 36
+            assert opcodes["loop_mode"] == "no_loop"
+            assert sample["loop"] is None
+            assert len(chunk) == 36
         else:
             assert [int(opcodes["loop_start"]), int(opcodes["loop_end"])] == sample["loop"]
             assert list(struct.unpack("<2I", chunk[44:52])) == sample["loop"]
     assert record["samples"][2]["file"] == "samples/my_tones-051-064.wav"
-    assert record["samples"][2]["keys"] == [50, 52] and record["samples"][2]["velocities"] == [0, 95]
+    assert record["samples"][2]["keys"] == [50, 52]
+    assert record["samples"][2]["velocities"] == [0, 95]
     assert sorted(one.name for one in path.parent.iterdir()) == [
         "instrument.json",
         "keyboard.png",
@@ -272,8 +283,9 @@ def test_the_command_samples_every_third_key(model, tmp_path, capsys):
     assert places == [(pitch, velocity) for pitch in (60, 63, 66) for velocity in (40, 100)]
     for one in record["samples"]:
         audio, rate = soundfile.read(output / one["file"])
-        assert rate == RATE and 1e-3 < np.abs(audio).max() <= 10 ** (-1 / 20)
-    points = Points(timbre_model.open_model(model[1], model[3]))
+        assert rate == RATE
+        assert 1e-3 < np.abs(audio).max() <= 10 ** (-1 / 20)
+    points = TimbreLookup(timbre_model.open_model(model[1], model[3]))
     expected = sampled_instrument.make_instrument(
         points, "0.5*flute + 0.5*guitar", pitches=(60, 66), velocities=[40, 100, 40]
     )
@@ -295,7 +307,8 @@ def test_what_is_wrong_is_named_and_nothing_is_left(model, tmp_path, capsys):
     ):
         assert instrument.main([*arguments, *model]) == 2
         error = capsys.readouterr().err
-        assert message in error and error.count("\n") == 1
+        assert message in error
+        assert error.count("\n") == 1
     for option, value in (("--pitches", "60-128"), ("--pitches", "C4"), ("--velocities", "")):
         with pytest.raises(SystemExit, match="2"):
             instrument.main(["flute", option, value, "-o", output, *model])

@@ -15,7 +15,7 @@ from nsynth_vae import interpolate as command
 from nsynth_vae import timbre_model
 from nsynth_vae.analysis.descriptors import describe
 from nsynth_vae.errors import InputError
-from nsynth_vae.latent.lookup import Point, Points
+from nsynth_vae.latent.lookup import Timbre, TimbreLookup
 from nsynth_vae.rendering import brightness_equalizer
 from nsynth_vae.rendering.morph import Sounds, interpolate
 
@@ -29,7 +29,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def points(model):
-    return Points(timbre_model.open_model(model[1], model[3]))
+    return TimbreLookup(timbre_model.open_model(model[1], model[3]))
 
 
 def run(arguments: list, output: pathlib.Path) -> dict:
@@ -52,7 +52,8 @@ def test_the_way_is_straight_and_its_ends_are_the_timbres(points):
     played = points.model.decode(ends, 62, 90).audio
     np.testing.assert_allclose(morph.sounds.audio[[0, -1]], played, atol=1e-4)
     assert morph.sounds.descriptors[2] == describe(morph.sounds.audio[2], 62)
-    assert morph.cross_fade is None and morph.pitch == 62
+    assert morph.cross_fade is None
+    assert morph.pitch == 62
 
 
 def test_slerp_goes_along_the_arc(points):
@@ -133,11 +134,12 @@ def test_a_way_is_equalised_between_its_ends(points, model, tmp_path):
     morph = interpolate(points, ["flute", "guitar"], steps=3, compare=True)
     np.testing.assert_array_equal(morph.z, plain.z)
     np.testing.assert_allclose(plain.sounds.audio, points.model.decode(plain.z, 60, 100).audio, atol=1e-4)
-    found, equalizers = brightness_equalizer.even(plain.sounds.audio, plain.weights, 16000)
+    found, equalizers = brightness_equalizer.equalize(plain.sounds.audio, plain.weights, 16000)
     np.testing.assert_allclose(morph.sounds.audio, found, atol=1e-4)
     np.testing.assert_allclose(morph.sounds.audio[[0, 2]], plain.sounds.audio[[0, 2]], atol=1e-4)
     assert not np.allclose(morph.sounds.audio[1], plain.sounds.audio[1], rtol=0, atol=1e-5)
-    assert plain.equalizers is None and equalizers[1] != brightness_equalizer.Equalizer()
+    assert plain.equalizers is None
+    assert equalizers[1] != brightness_equalizer.Equalizer()
     record = run(["flute", "guitar", "--steps", 3, *model], tmp_path / "out")
     assert record["even"] is True
     curves = [step["equalizer"] for step in record["morph"]]
@@ -146,7 +148,8 @@ def test_a_way_is_equalised_between_its_ends(points, model, tmp_path):
     grid = interpolate(points, ["flute", "guitar", "keyboard", "string"], steps=3)
     assert grid.equalizers[0] == brightness_equalizer.Equalizer() != grid.equalizers[4]
     record = run(["flute", "guitar", "--steps", 3, "--no-even", *model], tmp_path / "out")
-    assert record["even"] is False and "equalizer" not in record["morph"][0]
+    assert record["even"] is False
+    assert "equalizer" not in record["morph"][0]
     np.testing.assert_allclose(read(tmp_path / "out" / "step-01.wav"), plain.sounds.audio[1], atol=2**-14)
 
 
@@ -161,9 +164,9 @@ def test_a_timbre_and_itself_is_one_note(points, tmp_path, method):
 
 
 def test_what_is_given_decides_the_pitch_unless_it_is_asked_for(points):
-    low, again, high, unknown = (Point(str(pitch), timbres.vector("flute"), pitch) for pitch in (55, 55, 64, None))
+    low, again, high, unknown = (Timbre(str(pitch), timbres.vector("flute"), pitch) for pitch in (55, 55, 64, None))
 
-    def pitch(*timbres: Point, **asked: int) -> int:
+    def pitch(*timbres: Timbre, **asked: int) -> int:
         return interpolate(points, timbres, steps=2, **asked).pitch
 
     assert pitch(low, again) == 55
@@ -178,7 +181,8 @@ def test_a_file_of_another_rate_is_a_timbre(points, model, tmp_path):
     soundfile.write(path, np.repeat(np.stack([synthetic.tone(43), synthetic.tone(43)], axis=1), 3, axis=0), 48000)
     record = run([path, path, "--steps", 2, *model], tmp_path / "out")
     assert (record["pitch"], record["velocity"]) == (55, 100)
-    assert record["timbres"][0] == record["timbres"][1] and record["timbres"][0]["name"] == str(path)
+    assert record["timbres"][0] == record["timbres"][1]
+    assert record["timbres"][0]["name"] == str(path)
     np.testing.assert_allclose(record["morph"][0]["z"], points.point(str(path)).z, rtol=1e-5)
 
 
@@ -186,8 +190,9 @@ def test_notes_of_a_source_are_found_by_name(model, tmp_path):
     synthetic.write_split(tmp_path / "nsynth" / "nsynth-test", {"reed_acoustic_007": (1.0, 0.5)}, (62, 64))
     names = ["reed_acoustic_007-062-100", "reed_acoustic_007-064-100"]
     record = run([*names, "--steps", 2, "--data", tmp_path / "nsynth", *model], tmp_path / "out")
-    assert [point["name"] for point in record["timbres"]] == names and record["pitch"] == 60
-    one = Points(timbre_model.open_model(model[1], model[3])).point(
+    assert [point["name"] for point in record["timbres"]] == names
+    assert record["pitch"] == 60
+    one = TimbreLookup(timbre_model.open_model(model[1], model[3])).point(
         str(tmp_path / "nsynth" / "nsynth-test" / "audio" / f"{names[0]}.wav")
     )
     np.testing.assert_allclose(record["morph"][0]["z"], one.z, atol=1e-4)
@@ -197,7 +202,8 @@ def test_notes_of_a_source_are_found_by_name(model, tmp_path):
 @pytest.mark.parametrize("velocity", [0, 127])
 def test_the_edges_of_midi_sound(points, pitch, velocity):
     morph = interpolate(points, ["flute", "guitar"], steps=2, pitch=pitch, velocity=velocity)
-    assert np.isfinite(morph.sounds.audio).all() and (morph.pitch, morph.velocity) == (pitch, velocity)
+    assert np.isfinite(morph.sounds.audio).all()
+    assert (morph.pitch, morph.velocity) == (pitch, velocity)
 
 
 def test_a_way_through_silence_is_written_with_gaps(points, tmp_path):
@@ -221,7 +227,9 @@ def error_of(arguments: list[str], capsys) -> str:
     except SystemExit as ended:
         code = ended.code
     error = capsys.readouterr().err.strip()
-    assert code == 2 and error.startswith("error: ") and "\n" not in error
+    assert code == 2
+    assert error.startswith("error: ")
+    assert "\n" not in error
     return error
 
 
@@ -288,4 +296,6 @@ def test_help_answers_in_two_seconds():
         ran = subprocess.run(command, capture_output=True, text=True, check=True)
         times.append(time.perf_counter() - started)
     assert min(times) < 2.0
-    assert "--compare" in ran.stdout and "--data-dir DIR" in ran.stdout and ran.stderr == ""
+    assert "--compare" in ran.stdout
+    assert "--data-dir DIR" in ran.stdout
+    assert ran.stderr == ""

@@ -18,17 +18,21 @@ from nsynth_vae.notes import (
 
 def test_nsynth_lists():
     assert (len(FAMILIES), len(SOURCES), len(QUALITIES)) == (11, 3, 10)
-    assert FAMILIES.index("synth_lead") == 9 and SOURCES.index("synthetic") == 2 and QUALITIES[9] == "tempo-synced"
+    assert FAMILIES.index("synth_lead") == 9
+    assert SOURCES.index("synthetic") == 2
+    assert QUALITIES[9] == "tempo-synced"
 
 
 def test_parse_note_str():
     note = parse_note_str("guitar_acoustic_010-055-025")
     assert (note.instrument_str, note.pitch, note.velocity) == ("guitar_acoustic_010", 55, 25)
     assert (note.instrument_family, note.instrument_source) == (3, 0)
-    assert note.qualities is None and note.sample_group is None
+    assert note.qualities is None
+    assert note.sample_group is None
     other = parse_note_str("my-own pad-000-127")
     assert (other.instrument_str, other.pitch, other.velocity) == ("my-own pad", 0, 127)
-    assert other.instrument_family is None and other.instrument_source is None
+    assert other.instrument_family is None
+    assert other.instrument_source is None
     assert format_note_str(note.instrument_str, note.pitch, note.velocity) == note.note_str
 
 
@@ -76,5 +80,6 @@ def test_note_checks_its_labels(field, value, message):
 
 
 def test_pitch_to_hertz():
-    assert pitch_to_hertz(69) == 440.0 and pitch_to_hertz(57) == 220.0
+    assert pitch_to_hertz(69) == 440.0
+    assert pitch_to_hertz(57) == 220.0
     np.testing.assert_allclose(pitch_to_hertz(np.array([60, 0, 127])), [261.6256, 8.1758, 12543.8540], rtol=1e-6)

@@ -16,7 +16,7 @@ from nsynth_vae.errors import InputError
 from nsynth_vae.instruments.midi import Melody, NoteEvent
 from nsynth_vae.instruments.performance import MORPH_STEPS, PEAK, play
 from nsynth_vae.instruments.voice import voice
-from nsynth_vae.latent.lookup import Points
+from nsynth_vae.latent.lookup import TimbreLookup
 
 RATE = timbres.AUDIO.sample_rate
 
@@ -29,8 +29,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def points(model) -> Points:
-    return Points(timbre_model.open_model(model[1], model[3]))
+def points(model) -> TimbreLookup:
+    return TimbreLookup(timbre_model.open_model(model[1], model[3]))
 
 
 def melody(*notes: tuple[float, float, int, int]) -> Melody:
@@ -61,7 +61,8 @@ def test_a_note_is_the_decoded_one_at_its_time_and_velocity(points):
     decoded = points.model.decode(z[None], 60, 96).audio[0]
     expected = voice(decoded, 60, 0.5) * 97 / 127
     expected *= min(1.0, (PEAK - 0.5 / 32767) / np.abs(expected).max())
-    assert not done.audio[: RATE // 4].any() and len(done.audio) == RATE // 4 + len(expected)
+    assert not done.audio[: RATE // 4].any()
+    assert len(done.audio) == RATE // 4 + len(expected)
     np.testing.assert_allclose(done.audio[RATE // 4 :], expected, atol=1e-6)
     assert (done.notes, done.decoded, done.skipped) == (1, 1, ())
 
@@ -84,7 +85,8 @@ def test_a_morph_begins_and_ends_with_its_timbres_exactly(points):
     ends = [points.point(name).z for name in ("flute", "guitar")]
     middle = 0.5 * (ends[0] + ends[1])
     decoded = points.model.decode(np.stack([ends[0], middle, ends[1]]), 60, 48).audio
-    assert done.decoded == 3 and not np.allclose(decoded[0], decoded[2], atol=1e-3)
+    assert done.decoded == 3
+    assert not np.allclose(decoded[0], decoded[2], atol=1e-3)
     for (start, *_), note in zip(notes, decoded, strict=True):
         expected = voice(note, 60, 0.2) * 48 / 127
         first = round(start * RATE)
@@ -129,9 +131,11 @@ def test_the_command_plays_a_file_and_names_what_it_skips(model, tmp_path, capsy
     assert command.main(arguments) == 0
     printed = capsys.readouterr().out
     assert "skipped: 2 drum notes (channel 10), pitch bend on channel 2\n" in printed
-    assert "scale.mid: 3 notes, 3 decoded" in printed and "a.wav" in printed
+    assert "scale.mid: 3 notes, 3 decoded" in printed
+    assert "a.wav" in printed
     audio, _ = soundfile.read(tmp_path / "a.wav")
-    assert 1.5 * RATE < len(audio) < 3.0 * RATE and np.abs(audio).max() > 1e-3
+    assert 1.5 * RATE < len(audio) < 3.0 * RATE
+    assert np.abs(audio).max() > 1e-3
     assert command.main([*arguments[:-1], str(tmp_path / "b.wav"), "--morph-to", "guitar"]) == 0
     other, _ = soundfile.read(tmp_path / "b.wav")
     shorter = min(len(audio), len(other))
@@ -157,7 +161,8 @@ def test_what_is_wrong_is_named_and_nothing_is_left(model, tmp_path, capsys):
         arguments = [str(path), "--timbre", "flute", *more, *model, "-o", str(tmp_path / output)]
         assert command.main(arguments) == 2
         error = capsys.readouterr().err
-        assert message in error and error.count("\n") == 1
+        assert message in error
+        assert error.count("\n") == 1
     assert sorted(tmp_path.iterdir()) == before
 
 

@@ -20,9 +20,12 @@ FOLDERS = (pretrained.TIMBRE_MODEL, CLASSIFIER, SYNTHESIZER)
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_its_folder_is_whole_and_small(folder: pathlib.Path) -> None:
     metrics = json.loads((folder / "metrics.json").read_text())
-    assert metrics["finished"] and metrics["training"]["step"] > 0
+    assert metrics["finished"]
+    assert metrics["training"]["step"] > 0
     card = (folder / "README.md").read_text()
-    assert "NSynth" in card and "CC BY 4.0" in card and "MIT" in card
+    assert "NSynth" in card
+    assert "CC BY 4.0" in card
+    assert "MIT" in card
     parts = [path for path in folder.rglob("*") if not {"checkpoints", "logs"} & set(path.parts)]
     assert sum(path.stat().st_size for path in parts) < 30e6
     assert folder.name in (folder.parent / "README.md").read_text()
@@ -33,11 +36,12 @@ def test_the_timbre_model_knows_instruments_and_families() -> None:
     assert sorted(attributes["families"]) == sorted(FAMILIES)
     assert len(attributes["instruments"]) == 83
     for known in (*attributes["families"].values(), *attributes["instruments"].values()):
-        assert len(known["centroid"]) == attributes["latent_dim"] and known["notes"] > 0
+        assert len(known["centroid"]) == attributes["latent_dim"]
+        assert known["notes"] > 0
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> timbre_model.Deployed:
+def model(tmp_path_factory: pytest.TempPathFactory) -> timbre_model.TimbreModel:
     """Returns the shipped model, as a fresh clone has it: without training and without notes, exported once."""
     exports, said = tmp_path_factory.mktemp("clone") / "exports", []
     opened = timbre_model.open_model(None, exports, report=said.append)
@@ -45,7 +49,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> timbre_model.Deployed:
     return opened
 
 
-def test_a_fresh_clone_plays_families_in_tune(model: timbre_model.Deployed) -> None:
+def test_a_fresh_clone_plays_families_in_tune(model: timbre_model.TimbreModel) -> None:
     assert model.config == AudioConfig()
     z = np.array([model.attributes["families"][name]["centroid"] for name in FAMILIES for _ in range(2)])
     pitches = np.array([55, 67] * len(FAMILIES))
@@ -55,7 +59,7 @@ def test_a_fresh_clone_plays_families_in_tune(model: timbre_model.Deployed) -> N
     assert np.mean(in_tune) >= 0.95
 
 
-def test_brighter_is_brighter_and_darker_is_darker(model: timbre_model.Deployed) -> None:
+def test_brighter_is_brighter_and_darker_is_darker(model: timbre_model.TimbreModel) -> None:
     """Of nearly all families' mean notes, and more at strength 1 than at half."""
     z = np.array([model.attributes["families"][name]["centroid"] for name in FAMILIES])
 
@@ -67,4 +71,5 @@ def test_brighter_is_brighter_and_darker_is_darker(model: timbre_model.Deployed)
     for name, sign in (("bright", 1), ("dark", -1)):
         direction = np.array(model.attributes["directions"][name]["direction"])
         half, whole = (sign * (centroids(z + strength * direction) - plain) for strength in (0.5, 1.0))
-        assert np.mean(whole > 0) >= 0.9 and np.mean(whole > half) >= 0.8
+        assert np.mean(whole > 0) >= 0.9
+        assert np.mean(whole > half) >= 0.8

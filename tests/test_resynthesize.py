@@ -71,8 +71,10 @@ class Fake(types.ModuleType):
         return self.transpose(log_mel, pitch, pitch)
 
     def transpose(self, log_mel, pitch, to_pitch):
-        assert log_mel.shape == (1, 251, 128) and log_mel.dtype.name == "float32"
-        assert pitch.shape == to_pitch.shape == (1,) and pitch.dtype.name == to_pitch.dtype.name == "int32"
+        assert log_mel.shape == (1, 251, 128)
+        assert log_mel.dtype.name == "float32"
+        assert pitch.shape == to_pitch.shape == (1,)
+        assert pitch.dtype.name == to_pitch.dtype.name == "int32"
 
         def note(own, asked):
             self.asked.append((int(own[0]), int(asked[0])))
@@ -107,7 +109,8 @@ def assert_note(path: pathlib.Path) -> np.ndarray:
         assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 16000)
         assert file.getnframes() == 64000
         audio = np.frombuffer(file.readframes(64000), "<i2") / 2**15
-    assert audio.size == 64000 and 0.01 < np.abs(audio).max() <= 1
+    assert audio.size == 64000
+    assert 0.01 < np.abs(audio).max() <= 1
     return audio
 
 
@@ -123,14 +126,16 @@ def log_mel_error(audio: np.ndarray, file: pathlib.Path) -> float:
 
 
 def test_griffin_lim_gives_the_notes_back(notes, griffin_lim):
-    written, said = griffin_lim
+    written, _said = griffin_lim
     assert [path.name for path in written] == ["Bell A3.wav", "my.pad.wav"]
     assert sorted(written[0].parent.iterdir()) == sorted(written)
     audio = [assert_note(path) for path in written]
     for sound, file, pitch in zip(audio, notes, (57, 64), strict=True):
-        assert in_tune(sound, pitch) and not in_tune(sound, pitch + 1)
+        assert in_tune(sound, pitch)
+        assert not in_tune(sound, pitch + 1)
         assert log_mel_error(sound, file) < 0.2
-    assert log_mel_error(audio[0], notes[1]) > 2 and log_mel_error(audio[1], notes[0]) > 2
+    assert log_mel_error(audio[0], notes[1]) > 2
+    assert log_mel_error(audio[1], notes[0]) > 2
     # The short one ends at 2 s; the late one begins at once.
     assert np.std(audio[0][33000:]) < 0.01 * np.std(audio[0][:32000])
     assert np.abs(audio[1][:800]).max() > 0.3 * np.abs(audio[1]).max()
@@ -140,9 +145,12 @@ def test_what_is_said(notes, griffin_lim):
     written, said = griffin_lim
     # Vorbis begins a little before what it encodes.
     cut = re.fullmatch(r"(.+): 6\.50 s long, (0\.\d\d) to (4\.\d\d) s used", said[0])
-    assert cut[1] == str(notes[1]) and 0.45 <= float(cut[2]) <= 0.5 and cut[3][1:] == cut[2][1:]
+    assert cut[1] == str(notes[1])
+    assert 0.45 <= float(cut[2]) <= 0.5
+    assert cut[3][1:] == cut[2][1:]
     assert said[1] == f"{notes[0]}: pitch 57 (A3, from its name) -> {written[0]}"
-    assert said[2].startswith(f"{notes[1]}: pitch 64 (E4, 3") and len(said) == 3
+    assert said[2].startswith(f"{notes[1]}: pitch 64 (E4, 3")
+    assert len(said) == 3
     assert said[2].endswith(f" Hz, estimated from the sound) -> {written[1]}")
 
 
@@ -171,7 +179,8 @@ def test_the_synthesizer_plays_each_note_at_its_own_pitch(notes, tmp_path):
     written = resynthesize(notes, tmp_path / "a", report=said.append)
     for path, file, pitch in zip(written, notes, (57, 64), strict=True):
         audio = assert_note(path)
-        assert in_tune(audio, pitch) and not in_tune(audio, pitch + 1)
+        assert in_tune(audio, pitch)
+        assert not in_tune(audio, pitch + 1)
         assert log_mel_error(audio, file) < 1.0
     assert len(said) == 3
     again = resynthesize(notes[1:], tmp_path / "b", report=said.append)
@@ -182,18 +191,21 @@ def test_the_synthesizer_plays_another_pitch(notes, tmp_path):
     said = []
     (path,) = resynthesize(notes[:1], tmp_path, pitch=62, report=said.append)
     audio = assert_note(path)
-    assert in_tune(audio, 62) and not in_tune(audio, 57)
+    assert in_tune(audio, 62)
+    assert not in_tune(audio, 57)
     assert said == [f"{notes[0]}: pitch 57 (A3, from its name), played at 62 (D4) -> {path}"]
 
 
 def test_the_synthesizer_is_told_the_pitch(fake, notes, tmp_path, capsys):
     arguments = [*map(str, notes), "--output", str(tmp_path)]
     assert command.main(arguments) == 0
-    assert fake.asked == [(57, 57), (64, 64)] and fake.loaded == [(None,)]
+    assert fake.asked == [(57, 57), (64, 64)]
+    assert fake.loaded == [(None,)]
     audio = assert_note(tmp_path / "Bell A3.wav")
     np.testing.assert_allclose(audio, 0.5 * sine(440), atol=1e-4)
     assert command.main([*arguments, "--pitch", "0", "--model", "some/folder"]) == 0
-    assert fake.asked[2:] == [(57, 0), (64, 0)] and fake.loaded[1:] == [(pathlib.Path("some/folder"),)]
+    assert fake.asked[2:] == [(57, 0), (64, 0)]
+    assert fake.loaded[1:] == [(pathlib.Path("some/folder"),)]
     assert capsys.readouterr().out.count(", played at 0 (C-1)") == 2
 
 
@@ -220,7 +232,8 @@ def test_a_sound_without_a_pitch(fake, monkeypatch, tmp_path, messages):
     from nsynth_vae.synthesis import griffin_lim
 
     def play(log_mel, config, iterations):
-        assert log_mel.shape == (1, 251, 128) and iterations == 60
+        assert log_mel.shape == (1, 251, 128)
+        assert iterations == 60
         import tensorflow as tf
 
         return tf.fill([1, 64000], 0.5)
@@ -229,7 +242,8 @@ def test_a_sound_without_a_pitch(fake, monkeypatch, tmp_path, messages):
     snare, output = write_note(tmp_path / "snare.wav", NOISE), tmp_path / "out"
     with pytest.raises(InputError, match="snare.wav: has no pitch in its name and none in its sound.*or --pitch P$"):
         resynthesize([snare], output, report=messages.append)
-    assert not output.exists() and not messages
+    assert not output.exists()
+    assert not messages
     (path,) = resynthesize([snare], output, pitch=60, report=messages.append)
     assert fake.asked == [(60, 60)]
     resynthesize([snare], output, method="griffin-lim", report=messages.append)
@@ -290,8 +304,11 @@ def test_bad_paths(case, fake, tmp_path, capsys):
     before = sorted(tmp_path.rglob("*"))
     assert command.main([*map(str, files), "-o", str(output)]) == 2
     out, err = capsys.readouterr()
-    assert out == "" and err.startswith(f"error: {expected}") and err.count("\n") == 1
-    assert sorted(tmp_path.rglob("*")) == before and not fake.asked
+    assert out == ""
+    assert err.startswith(f"error: {expected}")
+    assert err.count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before
+    assert not fake.asked
 
 
 @pytest.mark.parametrize(
@@ -311,8 +328,11 @@ def test_nothing_is_written_when_one_file_is_bad(name, expected, fake, tmp_path,
         bad.write_bytes(bad.read_bytes()[:-30])
     assert command.main([str(good), str(bad), "-o", str(tmp_path / "out")]) == 2
     out, err = capsys.readouterr()
-    assert err.startswith(f"error: {bad}: {expected}") and err.count("\n") == 1 and out == ""
-    assert not (tmp_path / "out").exists() and not fake.asked
+    assert err.startswith(f"error: {bad}: {expected}")
+    assert err.count("\n") == 1
+    assert out == ""
+    assert not (tmp_path / "out").exists()
+    assert not fake.asked
 
 
 @pytest.mark.parametrize(
@@ -334,7 +354,9 @@ def test_bad_options(options, expected, tmp_path, capsys):
     except SystemExit as end:
         code = end.code
     err = capsys.readouterr().err
-    assert code == 2 and err.startswith(expected) and err.count("\n") == 1
+    assert code == 2
+    assert err.startswith(expected)
+    assert err.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 
@@ -343,7 +365,8 @@ def test_files_and_output_are_required(tmp_path, capsys):
         with pytest.raises(SystemExit) as end:
             command.main(arguments)
         err = capsys.readouterr().err
-        assert end.value.code == 2 and err.count("\n") == 1
+        assert end.value.code == 2
+        assert err.count("\n") == 1
         assert err.startswith(f"error: the following arguments are required: {missing} ")
     with pytest.raises(InputError, match="^--method: found 'wavenet', expected synthesizer or griffin-lim$"):
         resynthesize([], tmp_path, method="wavenet")
@@ -389,6 +412,7 @@ def test_help_answers_in_two_seconds_without_tensorflow():
         ran = subprocess.run(command, capture_output=True, text=True, check=True)
         times.append(time.perf_counter() - started)
     assert min(times) < 2.0
-    assert "--output DIR" in ran.stdout and ran.stderr == ""
+    assert "--output DIR" in ran.stdout
+    assert ran.stderr == ""
     check = "import sys, nsynth_vae.resynthesize as r; r.make_parser(); print('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], capture_output=True, text=True).stdout == "False\n"

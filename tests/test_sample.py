@@ -12,7 +12,7 @@ import timbres
 from nsynth_vae import sample as command
 from nsynth_vae import timbre_model
 from nsynth_vae.errors import InputError
-from nsynth_vae.latent.lookup import Points
+from nsynth_vae.latent.lookup import TimbreLookup
 from nsynth_vae.rendering.random_samples import QUIETEST, draw, normal, of_mixture, sample, space_deviation
 
 DIM = timbres.DIM
@@ -34,7 +34,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def points(model):
-    return Points(timbre_model.open_model(model[1], model[3]))
+    return TimbreLookup(timbre_model.open_model(model[1], model[3]))
 
 
 def far(z: np.ndarray) -> np.ndarray:
@@ -49,7 +49,9 @@ def test_the_prior_is_a_standard_normal():
     np.testing.assert_allclose(np.cov(z.T), np.eye(DIM), atol=0.09)
     # Samples are independent of one another, and each has all of the range.
     np.testing.assert_allclose(np.corrcoef(z[:-1, 0], z[1:, 0])[0, 1], 0.0, atol=0.06)
-    assert pitch.min() == 36 and pitch.max() == 84 and pitch.dtype == np.int32
+    assert pitch.min() == 36
+    assert pitch.max() == 84
+    assert pitch.dtype == np.int32
     np.testing.assert_allclose(np.bincount(pitch - 36) / 4000, 1 / 49, atol=0.01)
     assert abs(np.corrcoef(z[:, 0], pitch)[0, 1]) < 0.06
 
@@ -134,14 +136,16 @@ def test_files_hold_what_was_drawn(points, model, tmp_path, capsys):
     assert (record["method"], record["seed"], record["velocity"], record["model"]) == ("prior", 3, 80, "small")
     assert [one["file"] for one in record["samples"]] == wavs
     z, pitch = (np.array([one[name] for one in record["samples"]]) for name in ("z", "pitch"))
-    assert all(48 <= one <= 60 for one in pitch) and len(set(pitch)) > 1
+    assert all(48 <= one <= 60 for one in pitch)
+    assert len(set(pitch)) > 1
     found = sample(points, 5, method="prior", pitch=(48, 60), velocity=80, seed=3)
     np.testing.assert_allclose(z, found.z, rtol=1e-5)
     np.testing.assert_array_equal(pitch, found.pitch)
     audio = points.model.decode(z, pitch, 80).audio
     for name, sound in zip(wavs, audio, strict=True):
         read, rate = soundfile.read(output / name)
-        assert rate == 16000 and np.abs(read).max() > 0.001
+        assert rate == 16000
+        assert np.abs(read).max() > 0.001
         np.testing.assert_allclose(read, np.clip(sound, -1, 1), atol=1e-3)
     picture = matplotlib.image.imread(output / "contact-sheet.png")
     assert picture[..., :3].std() > 0.1
@@ -163,7 +167,9 @@ def error_of(arguments: list[str], capsys) -> str:
     except SystemExit as ended:
         code = ended.code
     error = capsys.readouterr().err.strip()
-    assert code == 2 and error.startswith("error: ") and "\n" not in error
+    assert code == 2
+    assert error.startswith("error: ")
+    assert "\n" not in error
     return error
 
 
@@ -222,4 +228,6 @@ def test_help_answers_in_two_seconds():
         ran = subprocess.run(command, capture_output=True, text=True, check=True)
         times.append(time.perf_counter() - started)
     assert min(times) < 2.0
-    assert "--near TIMBRE" in ran.stdout and "--exports DIR" in ran.stdout and ran.stderr == ""
+    assert "--near TIMBRE" in ran.stdout
+    assert "--exports DIR" in ran.stdout
+    assert ran.stderr == ""

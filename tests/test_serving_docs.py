@@ -22,7 +22,7 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from nsynth_vae.config import Config, ModelConfig
 from nsynth_vae.exporters import saved_model, signatures
-from nsynth_vae.exporters.model_export import model_facts
+from nsynth_vae.exporters.model_export import model_metadata
 from nsynth_vae.synthesis.vocoder import load
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -45,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """Returns a folder with exports of a tiny model and two notes, as the page's reader has it."""
     folder = tmp_path_factory.mktemp("clone")
     encoder, decoder = signatures.float32_layers(make_vae(CONFIG), CONFIG)
-    facts = model_facts(CONFIG)
+    facts = model_metadata(CONFIG)
     endpoints = {
         "encoder": signatures.encoder_endpoints(encoder, CONFIG),
         "decoder": signatures.decoder_endpoints(decoder, CONFIG, load()),
@@ -113,7 +113,8 @@ def test_grpc_example(folder, models, ports, monkeypatch, capsys) -> None:
     found, _ = soundfile.read(folder / "morph.wav")
     np.testing.assert_allclose(found, audio.reshape(-1), atol=1e-3)
     printed = capsys.readouterr().out
-    assert "INVALID_ARGUMENT" in printed and "pitch: expected 0 to 127, found 200" in printed
+    assert "INVALID_ARGUMENT" in printed
+    assert "pitch: expected 0 to 127, found 200" in printed
 
 
 @pytest.mark.parametrize("by_rows", [True, False])
@@ -174,7 +175,8 @@ def test_table_of_checks_has_the_limits() -> None:
 
     limits = input_checks.LOUDEST, input_checks.LARGEST_LOG_MEL, LARGEST_Z
     assert f"no value beyond {limits[0]:g}" in PAGE
-    assert f"within {-limits[1]:g} to {limits[1]:g}" in PAGE and f"within {-limits[2]:g} to {limits[2]:g}" in PAGE
+    assert f"within {-limits[1]:g} to {limits[1]:g}" in PAGE
+    assert f"within {-limits[2]:g} to {limits[2]:g}" in PAGE
     assert f"every signature with {' note and with '.join(map(str, saved_model.WARMUP_BATCHES))})" in PAGE
     assert f"made of {signatures.CHUNK} notes at a time" in PAGE
 
@@ -186,8 +188,10 @@ def test_models_config_is_tf_servings() -> None:
     found = [(model.name, model.base_path, model.model_platform) for model in config.model_config_list.config]
     assert found == [(name, f"/models/{name}", "tensorflow") for name in ("encoder", "decoder")]
     compose = (ROOT / "serving/compose.yaml").read_text()
-    assert "- ../exports:/models:ro" in compose and "- .:/serving:ro" in compose
-    assert "--model_config_file=/serving/models.config" in compose and "batching" not in compose
+    assert "- ../exports:/models:ro" in compose
+    assert "- .:/serving:ro" in compose
+    assert "--model_config_file=/serving/models.config" in compose
+    assert "batching" not in compose
     assert "--batching_parameters_file=/serving/batching.config" in (ROOT / "serving/compose.batching.yaml").read_text()
     batching = re.sub(r"#.*", "", (ROOT / "serving/batching.config").read_text())
     fields = re.findall(r"^(\w+) \{ value: \d+ \}$", batching, re.MULTILINE)
@@ -209,10 +213,13 @@ def test_benchmark_prints_a_table(folder) -> None:
     assert [(row[0], row[1]) for row in rows] == [(name, n) for name in ("encoder", "decoder") for n in "14"]
     for row in rows:
         ms, processor, peak, loaded = map(float, row[2:])
-        assert ms > 0 and processor > 0 and peak >= loaded > 100
+        assert ms > 0
+        assert processor > 0
+        assert peak >= loaded > 100
 
 
 def test_benchmark_of_nothing_is_an_error(tmp_path) -> None:
     """Says what it looked for."""
     done = run_benchmark("--exports", tmp_path)
-    assert done.returncode == 1 and done.stderr.startswith(f"error: {tmp_path / 'encoder'}: no version in it")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {tmp_path / 'encoder'}: no version in it")

@@ -85,7 +85,7 @@ def test_one_pitch_can_be_for_all_and_there_can_be_no_notes(opened):
 
 
 def test_what_is_wrong_is_named(opened, tmp_path):
-    model, exports, _ = opened
+    _model, exports, _ = opened
     with pytest.raises(InputError, match=r"nowhere: found no config.json and model.weights.h5 in it, expected a model"):
         timbre_model.open_model(tmp_path / "nowhere", exports)
     broken = tmp_path / "exports"

@@ -70,9 +70,12 @@ def test_the_model_folder_is_whole(finished):
         "interpolation.png",
     }
     config = Config.load(model / "config.json")
-    assert config.model.latent_dim == 4 and config.train.batch_size == 8 and config.data.data[0].endswith("tiny nsynth")
+    assert config.model.latent_dim == 4
+    assert config.train.batch_size == 8
+    assert config.data.data[0].endswith("tiny nsynth")
     metrics = json.loads((model / "metrics.json").read_text())
-    assert metrics["finished"] and metrics["training"]["step"] == 6
+    assert metrics["finished"]
+    assert metrics["training"]["step"] == 6
     assert metrics["notes"] == {"train": 36, "valid": 4, "test": 4}
     assert metrics["shared_instruments"] == {"train/valid": 0, "train/test": 0, "valid/test": 0}
     assert metrics["valid"]["log_mel_l1"] == pytest.approx(
@@ -113,7 +116,8 @@ def test_sounds_are_16_bit_mono_and_of_the_right_length(finished):
     folder, _ = finished
     sounds = sorted((folder / "models" / "tiny-nsynth" / "sounds").iterdir())
     names = [path.name for path in sounds]
-    assert "morph.wav" in names and sum(name.endswith("-original.wav") for name in names) == 4
+    assert "morph.wav" in names
+    assert sum(name.endswith("-original.wav") for name in names) == 4
     for path in sounds:
         info = soundfile.info(path)
         assert (info.samplerate, info.channels, info.subtype) == (16000, 1, "PCM_16")
@@ -148,7 +152,8 @@ def test_a_finished_run_is_left_alone(finished, capsys):
     assert train.main(arguments) == 0
     assert contents(folder) == before
     said = capsys.readouterr().out
-    assert "is finished" in said and "nothing to do" in said
+    assert "is finished" in said
+    assert "nothing to do" in said
 
 
 def test_another_configuration_is_an_error_that_names_what_differs(finished, capsys):
@@ -208,8 +213,11 @@ def test_bad_options_are_one_line_and_leave_nothing(options, message, tmp_path, 
         code = ended.code
     error = capsys.readouterr().err.strip()
     assert code == 2
-    assert message in error and error.startswith("error: ") and "\n" not in error
-    assert not (tmp_path / "models").exists() and not (tmp_path / "exports").exists()
+    assert message in error
+    assert error.startswith("error: ")
+    assert "\n" not in error
+    assert not (tmp_path / "models").exists()
+    assert not (tmp_path / "exports").exists()
 
 
 def test_a_bad_note_is_named_or_skipped_and_one_split_is_split_anew(tmp_path, capsys, monkeypatch):
@@ -220,14 +228,17 @@ def test_a_bad_note_is_named_or_skipped_and_one_split_is_split_anew(tmp_path, ca
     arguments = [*fresh(tmp_path), "--data", str(tmp_path), "--name", "one", "--steps", "6", *FAST]
     assert train.main(arguments) == 2
     error = capsys.readouterr().err.strip()
-    assert str(bad) in error and "is silent" in error and "\n" not in error
+    assert str(bad) in error
+    assert "is silent" in error
+    assert "\n" not in error
     assert not (tmp_path / "models").exists()
     # Sounds and exports are for other tests.
     monkeypatch.setattr(_Run, "write_results", lambda run: None)
     monkeypatch.setattr(_Run, "summary", lambda run, metrics: "")
     assert train.main([*arguments, "--on-bad-note", "skip"]) == 0
     said = capsys.readouterr().out
-    assert "Skipped 1 bad note:" in said and "split anew, by instrument" in said
+    assert "Skipped 1 bad note:" in said
+    assert "split anew, by instrument" in said
     metrics = json.loads((tmp_path / "models" / "one" / "metrics.json").read_text())
     assert list(metrics["skipped_notes"]) == [str(bad)]
     assert metrics["notes"]["train"] > metrics["notes"]["valid"] > 0
@@ -240,7 +251,8 @@ def test_a_bad_note_met_while_streaming_is_named_too(tmp_path, capsys):
     bad.write_bytes(bad.read_bytes()[:10_000])
     assert train.main([*fresh(tmp_path), "--data", str(folder), "--memory-cache-mb", "0", "--epochs", "2", *FAST]) == 2
     error = capsys.readouterr().err.strip()
-    assert str(bad) in error and "\n" not in error
+    assert str(bad) in error
+    assert "\n" not in error
     assert not (tmp_path / "exports").exists()
 
 
@@ -307,7 +319,8 @@ def test_a_bad_config_file_is_named(tmp_path, text, message, capsys):
     path.write_text(text)
     assert train.main([*fresh(tmp_path), "--config", str(path)]) == 2
     error = capsys.readouterr().err
-    assert str(path) in error and message in error
+    assert str(path) in error
+    assert message in error
 
 
 def test_default_names_come_from_the_data():
@@ -329,7 +342,8 @@ def test_help_answers_in_two_seconds_and_tensorflow_is_quiet(tmp_path):
         )
         times.append(time.perf_counter() - started)
     assert min(times) < 2.0
-    assert "--data SRC" in ran.stdout and ran.stderr == ""
+    assert "--data SRC" in ran.stdout
+    assert ran.stderr == ""
 
 
 KILL = """
@@ -375,7 +389,8 @@ def test_killed_at_17_and_started_again_is_the_same_as_40_in_one_go(notes, tmp_p
 
     assert run(17, "killed").returncode == -signal.SIGKILL
     again = run(-1, "killed")
-    assert again.returncode == 0 and "Going on from step 16" in again.stdout
+    assert again.returncode == 0
+    assert "Going on from step 16" in again.stdout
     assert run(-1, "whole").returncode == 0
     found, expected = (
         weights(tmp_path / "killed" / "tiny-nsynth"),

@@ -50,7 +50,8 @@ def test_the_model_folder_is_whole(finished):
 def test_metrics_have_definitions_and_the_card_says_how_to_use_it(finished):
     model, _ = finished
     metrics = json.loads((model / "metrics.json").read_text())
-    assert metrics["finished"] and metrics["training"]["step"] == 6
+    assert metrics["finished"]
+    assert metrics["training"]["step"] == 6
     assert set(metrics["valid"]) == set(classifier.DEFINITIONS) == set(metrics["definitions"])
     assert 0.0 <= metrics["valid"]["pitch_accuracy"] <= metrics["valid"]["pitch_within_1"] <= 1.0
     card = (model / "README.md").read_text()
@@ -95,7 +96,8 @@ def test_streamed_notes_have_their_labels(notes):
         found = {tuple(int(batch[name][i]) for name in classifier.LABELS) for i in range(8)}
         table = source.table
         known = set(zip(*(getattr(table, name).tolist() for name in classifier.LABELS), strict=True))
-        assert len(found) > 4 and found <= known
+        assert len(found) > 4
+        assert found <= known
 
 
 @pytest.mark.parametrize(
@@ -118,7 +120,9 @@ def test_bad_options_are_one_line_and_leave_nothing(options, message, tmp_path, 
         code = ended.code
     error = capsys.readouterr().err.strip()
     assert code == 2
-    assert message in error and error.startswith("error: ") and "\n" not in error
+    assert message in error
+    assert error.startswith("error: ")
+    assert "\n" not in error
     assert not (tmp_path / "models").exists()
 
 

@@ -41,7 +41,8 @@ def finished(notes, tmp_path_factory):
     arguments = ["--data", str(notes), "--steps", "6", "--models", str(models), *FAST]
     with contextlib.redirect_stdout(io.StringIO()) as said:
         assert train_synthesizer.main(arguments) == 0
-    assert "Training ended: 6 steps done" in said.getvalue() and "is read anew" not in said.getvalue()
+    assert "Training ended: 6 steps done" in said.getvalue()
+    assert "is read anew" not in said.getvalue()
     return models / "synthesizer-tiny-nsynth", arguments
 
 
@@ -65,20 +66,23 @@ def test_the_model_folder_is_whole(finished):
     assert {path.name for path in (model / "figures").iterdir()} == {"losses.png", "resynthesis.png"}
     config = SynthesisConfig.load(model / "config.json")
     assert (config.synthesizer.channels, config.synthesizer.blocks, config.synthesizer.num_harmonics) == (16, 1, 20)
-    assert config.train.batch_size == 8 and config.train.weight_average == SynthesisConfig().train.weight_average
+    assert config.train.batch_size == 8
+    assert config.train.weight_average == SynthesisConfig().train.weight_average
 
 
 def test_metrics_have_definitions_and_the_card_says_how_to_use_it(finished):
     model, _ = finished
     metrics = json.loads((model / "metrics.json").read_text())
-    assert metrics["finished"] and metrics["training"]["step"] == 6
+    assert metrics["finished"]
+    assert metrics["training"]["step"] == 6
     assert metrics["notes"] == {"train": 36, "valid": 4, "test": 4}
     assert set(metrics["valid"]) == set(losses.LOSS_NAMES) <= set(metrics["definitions"])
     history = metrics["training"]["history"]
     assert [record["step"] for record in history] == [4, 6]
     assert metrics["valid"]["loss"] == pytest.approx(min(record["valid"]["loss"] for record in history), rel=1e-3)
     card = (model / "README.md").read_text()
-    assert f"mss {metrics['valid']['mss']:.3f}" in card and "On 4 of the 4 validation notes" in card
+    assert f"mss {metrics['valid']['mss']:.3f}" in card
+    assert "On 4 of the 4 validation notes" in card
     assert "python -m nsynth_vae.resynthesize NOTE.wav --model models/synthesizer-tiny-nsynth -o DIR" in card
     command = "python -m nsynth_vae.train_synthesizer "
     (again,) = (line.split(command)[1].split() for line in card.splitlines() if line.startswith(f"    {command}"))
@@ -164,7 +168,8 @@ def test_notes_that_are_streamed_give_the_same_as_notes_in_memory(finished, tmp_
     monkeypatch.setattr(_Run, "finish", lambda *arguments: None)
     assert train_synthesizer.main([*arguments, "--models", str(tmp_path), "--memory-cache-mb", "0"]) == 0
     said = capsys.readouterr().out
-    assert "Training ended: 6 steps done" in said and "MB is read anew every epoch" in said
+    assert "Training ended: 6 steps done" in said
+    assert "MB is read anew every epoch" in said
     assert_same_weights(tmp_path / model.name, model)
 
 
@@ -221,7 +226,9 @@ def test_bad_options_are_one_line_and_leave_nothing(options, message, tmp_path, 
         code = ended.code
     error = capsys.readouterr().err.strip()
     assert code == 2
-    assert message in error and error.startswith("error: ") and "\n" not in error
+    assert message in error
+    assert error.startswith("error: ")
+    assert "\n" not in error
     assert not (tmp_path / "models").exists()
 
 
@@ -233,7 +240,9 @@ def test_a_bad_note_is_named_and_leaves_nothing(tmp_path, memory, capsys):
     arguments = ["--data", str(folder), "--models", str(tmp_path / "models"), "--epochs", "2", *FAST]
     assert train_synthesizer.main([*arguments, "--memory-cache-mb", memory]) == 2
     error = capsys.readouterr().err.strip()
-    assert str(bad) in error and "is silent" in error and "\n" not in error
+    assert str(bad) in error
+    assert "is silent" in error
+    assert "\n" not in error
     assert not list((tmp_path / "models").glob("*/*.h5"))
     if memory != "0":  # A stream can have passed its first epoch, and saved, before it meets the note.
         assert not (tmp_path / "models").exists()
@@ -242,7 +251,9 @@ def test_a_bad_note_is_named_and_leaves_nothing(tmp_path, memory, capsys):
 def test_validation_hears_every_kth_note_and_at_most_128():
     rows = np.arange(1000, 2000)
     heard = every_kth(rows, 128)
-    assert len(heard) == 125 and heard[0] == 1000 and set(np.diff(heard)) == {8}
+    assert len(heard) == 125
+    assert heard[0] == 1000
+    assert set(np.diff(heard)) == {8}
     for count in (1, 2, 127, 128):
         np.testing.assert_array_equal(every_kth(rows[:count], 128), rows[:count])
     assert len(every_kth(rows[:129], 128)) == 65
@@ -262,4 +273,6 @@ def test_help_answers_in_two_seconds():
         ran = subprocess.run(command, capture_output=True, text=True, check=True)
         times.append(time.perf_counter() - started)
     assert min(times) < 2.0
-    assert "--num-harmonics N" in ran.stdout and "--cache-dir" not in ran.stdout and ran.stderr == ""
+    assert "--num-harmonics N" in ran.stdout
+    assert "--cache-dir" not in ran.stdout
+    assert ran.stderr == ""

@@ -12,8 +12,8 @@ import numpy as np
 from small_models import AUDIO, CONFIG, make_vae
 
 from nsynth_vae.data.source import Source
-from nsynth_vae.latent.lookup import Points
-from nsynth_vae.timbre_model import Deployed, open_model
+from nsynth_vae.latent.lookup import TimbreLookup
+from nsynth_vae.timbre_model import TimbreModel, open_model
 
 DIM = CONFIG.model.latent_dim
 
@@ -67,14 +67,14 @@ def vector(name: str) -> np.ndarray:
 
 
 @functools.cache
-def named_points() -> Points:
+def named_points() -> TimbreLookup:
     """Returns points of a model that has `ATTRIBUTES` and no SavedModels: names work, files and notes do not."""
     return points_with(ATTRIBUTES)
 
 
-def points_with(attributes: dict, source: Source | None = None) -> Points:
+def points_with(attributes: dict, source: Source | None = None) -> TimbreLookup:
     """Returns points of a model, called toy, that has other attributes and no SavedModels."""
-    return Points(Deployed("toy", AUDIO, DIM, attributes, {}), source)
+    return TimbreLookup(TimbreModel("toy", AUDIO, DIM, attributes, {}), source)
 
 
 def export_model(folder: pathlib.Path, attributes: dict = ATTRIBUTES) -> tuple[pathlib.Path, pathlib.Path]:

@@ -14,10 +14,10 @@ from nsynth_vae import latent
 from nsynth_vae.analysis.descriptors import DESCRIPTORS
 from nsynth_vae.analysis.pitch import estimate_pitch
 from nsynth_vae.directions.candidates import Attribute, Candidate, unit
-from nsynth_vae.directions.criteria import merit, missed
+from nsynth_vae.directions.criteria import score, unmet
 from nsynth_vae.directions.dataset import Notes
 from nsynth_vae.directions.perturbations import Sounds, play
-from nsynth_vae.timbre_model import Deployed
+from nsynth_vae.timbre_model import TimbreModel
 
 TRIALS = 5
 """Lengths of a direction that are tried."""
@@ -67,7 +67,7 @@ class Judge:
 
     def __init__(
         self,
-        model: Deployed,
+        model: TimbreModel,
         notes: Notes,
         covariance: np.ndarray,
         hear: Callable[[np.ndarray], np.ndarray] | None = None,
@@ -141,12 +141,12 @@ class Judge:
                 break
             tried.append(attempt(min(_next_length(tried), self.longest)))
         best = min(tried, key=lambda trial: trial.off)
-        if missed(effect(best)):
+        if unmet(effect(best)):
             for share in SHORTER:
                 tried.append(attempt(best.length * share))
-                if not missed(effect(tried[-1])):
+                if not unmet(effect(tried[-1])):
                     break
-            best = max(tried, key=lambda trial: (*merit(effect(trial))[:2], -trial.off))
+            best = max(tried, key=lambda trial: (*score(effect(trial))[:2], -trial.off))
         at_half = self._changes(attribute, self._moved(best.length / 2 * along, attribute))
         return best.length * along, {
             **effect(best),

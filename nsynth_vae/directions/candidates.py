@@ -13,7 +13,7 @@ from nsynth_vae.directions.dataset import REACH, Notes, by_family, quarters
 from nsynth_vae.notes import QUALITIES, SOURCES
 
 if TYPE_CHECKING:
-    from nsynth_vae.directions.perturbations import Steps
+    from nsynth_vae.directions.perturbations import Perturbations
 
 LEAST_NOTES, LEAST_INSTRUMENTS = 20, 3
 """What an attribute is learnt from at least, on either side: with it and without it."""
@@ -141,7 +141,7 @@ def of_label(attribute: Attribute, train: Notes) -> tuple[list[Candidate], str]:
     return contrasts(train, *sides, attribute.label) if all(is_enough(train.table, side) for side in sides) else [], why
 
 
-def of_descriptor(attribute: Attribute, train: Notes, steps: Steps) -> list[Candidate]:
+def of_descriptor(attribute: Attribute, train: Notes, steps: Perturbations) -> list[Candidate]:
     """Returns the candidates that the descriptor gives: by the notes with most and least of it, and by the steps."""
     found, name = [], attribute.descriptor
     sides = quarters(attribute.sign * train.descriptors[name], train.table)

@@ -17,18 +17,18 @@ STRONG = 0.75
 descriptor's: strength 1 is to be one of them."""
 
 
-def missed(effect: dict) -> dict[str, float]:
+def unmet(effect: dict) -> dict[str, float]:
     """Returns what of an effect is below `TARGETS`; what is None is not known, and no miss."""
     return {name: effect[name] for name in TARGETS if effect[name] is not None and effect[name] < TARGETS[name]}
 
 
 def weak(effect: dict) -> dict[str, float]:
-    """Returns what of an effect is `missed`, and how far it rises where that is less than `STRONG`."""
-    return missed(effect) | ({"deviations": effect["deviations"]} if effect["deviations"] < STRONG else {})
+    """Returns what of an effect is `unmet`, and how far it rises where that is less than `STRONG`."""
+    return unmet(effect) | ({"deviations": effect["deviations"]} if effect["deviations"] < STRONG else {})
 
 
-def merit(effect: dict) -> tuple[bool, float, float, float]:
+def score(effect: dict) -> tuple[bool, float, float, float]:
     """Returns what is to be large: it is heard at all, misses `TARGETS` by little, is strong, rises on many."""
-    short = missed(effect)
+    short = unmet(effect)
     by = sum(TARGETS[name] - value for name, value in short.items())
     return "deviations" not in short, -by, min(effect["deviations"], STRONG), effect["rises"]

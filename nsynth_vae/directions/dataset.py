@@ -16,7 +16,7 @@ from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.data.source import BadNotes, NoteTable, Source
 from nsynth_vae.data.streaming import stream_notes
 from nsynth_vae.errors import InputError
-from nsynth_vae.timbre_model import BATCH, Deployed
+from nsynth_vae.timbre_model import BATCH, TimbreModel
 
 REACH = 3
 """Semitones to either side within which notes are compared."""
@@ -77,7 +77,7 @@ def hold_out(table: NoteTable, rows: np.ndarray, others: np.ndarray) -> tuple[np
     return rows, others[spread(table.take(others), HELD_OUT_NOTES)]
 
 
-def read_notes(model: Deployed, source: Source, rows: np.ndarray, bad_notes: BadNotes) -> Notes:
+def read_notes(model: TimbreModel, source: Source, rows: np.ndarray, bad_notes: BadNotes) -> Notes:
     """Reads notes, encodes and describes them.
 
     Args:

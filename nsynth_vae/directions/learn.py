@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nsynth_vae.directions.dataset import Notes
-    from nsynth_vae.timbre_model import Deployed
+    from nsynth_vae.timbre_model import TimbreModel
 
 
 STEPS = 800
@@ -87,7 +87,7 @@ def attributes(options: Options, *, log: Callable[[str], None] = print) -> dict:
 
 
 def learn(
-    model: Deployed,
+    model: TimbreModel,
     train: Notes,
     held_out: Notes,
     *,
@@ -112,7 +112,7 @@ def learn(
     from nsynth_vae.cli.progress import Progress
     from nsynth_vae.directions.calibration import Judge
     from nsynth_vae.directions.candidates import ATTRIBUTES
-    from nsynth_vae.directions.perturbations import PLAYED, take_steps
+    from nsynth_vae.directions.perturbations import PLAYED, perturb
     from nsynth_vae.directions.selection import learn_direction
     from nsynth_vae.latent import gaussian_mixture
     from nsynth_vae.latent.centroids import centroids, family_names
@@ -125,7 +125,7 @@ def learn(
         played += notes
         bar.to(played / (min(len(train.table), PLAYED) + 2 * min(len(train.table), STEPS)))
 
-    steps = take_steps(model, train, STEPS, np.random.default_rng(seed), hear, advance)
+    steps = perturb(model, train, STEPS, np.random.default_rng(seed), hear, advance)
     bar.close()
     bar = Progress("Directions")
     judge = Judge(model, held_out, train.covariance, hear)
@@ -150,7 +150,7 @@ def learn(
     }
 
 
-def load_hearing(model: Deployed, folder: pathlib.Path | None = None) -> Callable[[np.ndarray], np.ndarray] | None:
+def load_hearing(model: TimbreModel, folder: pathlib.Path | None = None) -> Callable[[np.ndarray], np.ndarray] | None:
     """Returns what tells the families of sounds by a classifier.
 
     Args:
@@ -228,7 +228,7 @@ def markdown(attributes: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _paths(asked: pathlib.Path | None, model: Deployed) -> list[pathlib.Path]:
+def _paths(asked: pathlib.Path | None, model: TimbreModel) -> list[pathlib.Path]:
     """Returns the files to write: the model folder's, if it is one that was asked for, and the exports'."""
     from nsynth_vae.timbre_model import is_exports
 

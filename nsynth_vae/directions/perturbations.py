@@ -13,7 +13,7 @@ from nsynth_vae.analysis.descriptors import DESCRIPTORS, describe
 from nsynth_vae.data.source import NoteTable
 from nsynth_vae.directions.candidates import Attribute, Candidate
 from nsynth_vae.directions.dataset import Notes, local_deviation, spread
-from nsynth_vae.timbre_model import BATCH, Deployed
+from nsynth_vae.timbre_model import BATCH, TimbreModel
 
 STEP = 2 / 3
 """Standard deviation of a step, in shares of z_mean's own within families: about as long as a direction."""
@@ -36,7 +36,7 @@ class Sounds:
 
 
 @dataclasses.dataclass(frozen=True)
-class Steps:
+class Perturbations:
     """Steps from notes' z and what they change: the sound half a step on, less the sound half a step back."""
 
     steps: np.ndarray
@@ -105,7 +105,7 @@ class Steps:
 
 
 def play(
-    model: Deployed,
+    model: TimbreModel,
     z: np.ndarray,
     table: NoteTable,
     progress: Callable[[int], None] = lambda notes: None,
@@ -156,14 +156,14 @@ def family_metric(steps: np.ndarray, scale: float, on: np.ndarray, back: np.ndar
     return vectors * np.maximum(values, 0.0) @ vectors.T
 
 
-def take_steps(
-    model: Deployed,
+def perturb(
+    model: TimbreModel,
     notes: Notes,
     count: int,
     generator: np.random.Generator,
     hear: Callable[[np.ndarray], np.ndarray] | None = None,
     progress: Callable[[int], None] = lambda notes: None,
-) -> Steps:
+) -> Perturbations:
     """Plays notes of all families, and takes random steps from them.
 
     Args:
@@ -184,4 +184,4 @@ def take_steps(
     on, back = (play(model, notes.z[rows] + side * steps, table, progress) for side in (0.5, -0.5))
     changes = {name: on.descriptors[name] - back.descriptors[name] for name in on.descriptors}
     metric = None if hear is None else family_metric(steps, scale, hear(on.audio), hear(back.audio))
-    return Steps(steps, changes, table, deviations, metric)
+    return Perturbations(steps, changes, table, deviations, metric)

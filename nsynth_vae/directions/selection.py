@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae.directions.candidates import Attribute, Candidate, half_way, of_descriptor, of_label
-from nsynth_vae.directions.criteria import merit, missed, weak
+from nsynth_vae.directions.criteria import score, unmet, weak
 from nsynth_vae.directions.dataset import Notes, local_deviation
 from nsynth_vae.latent.centroids import rounded
 
 if TYPE_CHECKING:
     from nsynth_vae.directions.calibration import Judge
-    from nsynth_vae.directions.perturbations import Steps
+    from nsynth_vae.directions.perturbations import Perturbations
 
 
 LEAST_RISES = 0.8
@@ -52,12 +52,12 @@ class Learnt:
         }
 
 
-def learn_direction(attribute: Attribute, train: Notes, steps: Steps, judge: Judge) -> dict | str:
+def learn_direction(attribute: Attribute, train: Notes, steps: Perturbations, judge: Judge) -> dict | str:
     """Returns a direction as `attributes.json` holds it, or why there is none.
 
     NSynth's flag is followed where enough notes have it; the attribute's descriptor where they do not, or where the
     flag's direction misses one of `TARGETS` or `STRONG` and the descriptor's, or that half-way between, has more
-    `merit`. One that costs too many notes their family is turned away from where families change, if that does better.
+    `score`. One that costs too many notes their family is turned away from where families change, if that does better.
 
     Args:
         attribute: what is asked for.
@@ -100,12 +100,12 @@ def learn_direction(attribute: Attribute, train: Notes, steps: Steps, judge: Jud
     return best.entry(attribute)
 
 
-def turned_away(learnt: Learnt, steps: Steps, calibrate: Callable[[Candidate], Learnt]) -> Learnt:
+def turned_away(learnt: Learnt, steps: Perturbations, calibrate: Callable[[Candidate], Learnt]) -> Learnt:
     """Returns a direction turned away from where the family changes, if it needs that and does better so."""
     plain, best = learnt.candidate, learnt
     words = f"{plain.learnt_from}, turned away from where the family changes"
     for dearness in TURNED:
-        if "family_kept" not in missed(best.effect):
+        if "family_kept" not in unmet(best.effect):
             break
         direction = steps.away_from_families(plain.direction, dearness)
         best = better(best, calibrate(dataclasses.replace(plain, direction=direction, learnt_from=words)))
@@ -113,5 +113,5 @@ def turned_away(learnt: Learnt, steps: Steps, calibrate: Callable[[Candidate], L
 
 
 def better(one: Learnt, other: Learnt) -> Learnt:
-    """Returns the one with more `merit`; the first of equals."""
-    return other if merit(other.effect) > merit(one.effect) else one
+    """Returns the one with more `score`; the first of equals."""
+    return other if score(other.effect) > score(one.effect) else one

@@ -10,7 +10,7 @@ from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.load_notes import Notes
 from nsynth_vae.data.source import NoteTable
 from nsynth_vae.evaluation import probes
-from nsynth_vae.evaluation.models import BATCH, TimbreModel, in_batches, log_mels
+from nsynth_vae.evaluation.models import BATCH, JudgedModel, in_batches, log_mels
 from nsynth_vae.model.vae import ACTIVE_VARIANCE
 from nsynth_vae.notes import FAMILIES
 
@@ -25,14 +25,14 @@ DEFINITIONS = {
 }
 
 
-def encode(notes: Notes, model: TimbreModel) -> np.ndarray:
+def encode(notes: Notes, model: JudgedModel) -> np.ndarray:
     """Returns the judged notes' z_mean, float32 `[notes, latent_dim]`."""
     return np.concatenate(in_batches(lambda rows: model.encode(_audio(notes, rows)), _rows(notes)))
 
 
 def measure(
     notes: Notes,
-    model: TimbreModel,
+    model: JudgedModel,
     z: np.ndarray,
     *,
     seed: int,

@@ -17,7 +17,7 @@ from nsynth_vae.timbre_model import BATCH
 
 
 @dataclasses.dataclass(frozen=True)
-class TimbreModel:
+class JudgedModel:
     """What an evaluation needs of a model."""
 
     name: str
@@ -29,7 +29,7 @@ class TimbreModel:
     """(z `[n, latent_dim]`, pitch int32 `[n]`, velocity int32 `[n]`) -> (log_mel `[n, frames, mel_bins]`, audio)."""
 
 
-def load(path: str | os.PathLike) -> TimbreModel:
+def load(path: str | os.PathLike) -> JudgedModel:
     """Loads a model folder, or the newest versions in an exports folder.
 
     Raises:
@@ -59,10 +59,10 @@ def load(path: str | os.PathLike) -> TimbreModel:
         return log_mel.numpy(), sound(log_mel, tf.constant(pitch)).numpy()
 
     name = path.resolve().name
-    return TimbreModel(name, audio, lambda sounds: encode(tf.constant(sounds)).numpy(), play)
+    return JudgedModel(name, audio, lambda sounds: encode(tf.constant(sounds)).numpy(), play)
 
 
-def _load_exports(path: pathlib.Path) -> TimbreModel:
+def _load_exports(path: pathlib.Path) -> JudgedModel:
     """Loads SavedModels, whose log-mels must be the default ones, which is what is measured."""
     model = timbre_model.load_exports(path)
     config, found = AudioConfig(), [model.config.num_frames, model.config.num_mel_bins]
@@ -74,7 +74,7 @@ def _load_exports(path: pathlib.Path) -> TimbreModel:
         played = model.decode(z, pitch, velocity)
         return played.log_mel, played.audio
 
-    return TimbreModel(path.resolve().name, config, model.encode, decode)
+    return JudgedModel(path.resolve().name, config, model.encode, decode)
 
 
 def in_batches(function: Callable, *arrays: np.ndarray) -> list:

@@ -11,7 +11,7 @@ from nsynth_vae import latent
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.load_notes import Notes
 from nsynth_vae.data.source import NoteTable
-from nsynth_vae.evaluation.models import TimbreModel, log_mels
+from nsynth_vae.evaluation.models import JudgedModel, log_mels
 from nsynth_vae.evaluation.notes import family_names
 
 REAL, GRIFFIN_LIM, SYNTHESIZER = "real", "griffin_lim", "synthesizer"
@@ -120,7 +120,7 @@ def true_mel_systems(notes: Notes) -> list[System]:
     ]
 
 
-def model_systems(notes: Notes, model: TimbreModel, z: np.ndarray, *, seed: int, pairs: int = PAIRS) -> list[System]:
+def model_systems(notes: Notes, model: JudgedModel, z: np.ndarray, *, seed: int, pairs: int = PAIRS) -> list[System]:
     """Returns what a model makes of the notes' z_mean: at their own pitch, at others, and between them.
 
     Args:

@@ -61,7 +61,7 @@ def export_model(
     _next_version(exports_dir, version)
     with publishing.aside(exports_dir) as folder:
         from nsynth_vae.exporters import saved_model, signatures, tflite
-        from nsynth_vae.pretrained import EXTRA, FACTS, SYNTHESIZER, SYNTHESIZER_TFLITE
+        from nsynth_vae.pretrained import ASSETS_EXTRA, METADATA, SYNTHESIZER, SYNTHESIZER_TFLITE
         from nsynth_vae.synthesis.vocoder import shipped_for, sound_for
 
         encoder, decoder = signatures.float32_layers(vae, config)
@@ -69,7 +69,7 @@ def export_model(
         sound = synthesizer or sound_for(config.audio)
         if synthesizer is None:
             report("these features are not the synthesizer's: audio is by Griffin-Lim, and not in the TFLite files")
-        facts = model_facts(config, model)
+        facts = model_metadata(config, model)
         report("encoder: SavedModel")
         saved_model.write(folder / "encoder", "encoder", signatures.encoder_endpoints(encoder, config), facts)
         report("decoder: SavedModel")
@@ -78,14 +78,14 @@ def export_model(
         sources = {"encoder": folder / "encoder", "decoder": folder / "decoder"}
         if model is not None and (attributes := pathlib.Path(model) / pretrained.ATTRIBUTES).exists():
             for path in sources.values():
-                shutil.copy(attributes, path / EXTRA)
+                shutil.copy(attributes, path / ASSETS_EXTRA)
         if devices:
             sources |= tflite.write_models(folder / "tflite", encoder, decoder, config, synthesizer, facts, report)
             if synthesizer is not None:
                 # It does not depend on the model: the file that comes with its weights is copied.
                 sources["synthesizer_float16"] = folder / "tflite" / SYNTHESIZER_TFLITE
                 shutil.copyfile(SYNTHESIZER / SYNTHESIZER_TFLITE, sources["synthesizer_float16"])
-            sources["tflite_facts"] = folder / "tflite" / FACTS
+            sources["tflite_facts"] = folder / "tflite" / METADATA
             write_text(sources["tflite_facts"], json.dumps(facts, indent=2) + "\n")
         # Another export may have published its version while this one was written.
         with publishing.alone(exports_dir):
@@ -96,7 +96,7 @@ def export_model(
     return paths
 
 
-def model_facts(config: Config, model: str | os.PathLike | None = None) -> dict[str, object]:
+def model_metadata(config: Config, model: str | os.PathLike | None = None) -> dict[str, object]:
     """Returns what a client needs to know of the model, JSON-ready.
 
     `audio` has the features' constants: log_mel = (ln(mel + log_offset) - log_mel_center) / log_mel_scale.

@@ -16,7 +16,7 @@ import tensorflow as tf
 from nsynth_vae.exporters.signatures import Endpoint
 from nsynth_vae.exporters.suppress_stderr import quiet
 from nsynth_vae.files import write_text
-from nsynth_vae.pretrained import EXTRA, FACTS
+from nsynth_vae.pretrained import ASSETS_EXTRA, METADATA
 
 WARMUP = "tf_serving_warmup_requests"
 """TF Serving's name for the requests that it makes to a model before it takes any other."""
@@ -44,9 +44,9 @@ def write(folder: str | os.PathLike, name: str, endpoints: Mapping[str, Endpoint
         for signature, (function, inputs) in endpoints.items():
             archive.add_endpoint(signature, function, inputs)
         archive.write_out(str(folder), verbose=False)
-    extra = pathlib.Path(folder) / EXTRA
+    extra = pathlib.Path(folder) / ASSETS_EXTRA
     extra.mkdir()
-    write_text(extra / FACTS, json.dumps(facts, indent=2) + "\n")
+    write_text(extra / METADATA, json.dumps(facts, indent=2) + "\n")
     specs = {signature: inputs for signature, (_, inputs) in endpoints.items()}
     with tf.io.TFRecordWriter(str(extra / WARMUP)) as file:
         for request in warmup_requests(name, specs, facts["sample_rate"]):

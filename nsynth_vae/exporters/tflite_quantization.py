@@ -98,7 +98,7 @@ class _Buffer(schema.BufferT):
         super().__init__()
         self.data = None if data is None else np.frombuffer(bytes(data), np.uint8)
 
-    def Pack(self, builder: flatbuffers.Builder) -> int:  # noqa: N802
+    def Pack(self, builder: flatbuffers.Builder) -> int:
         """Writes the buffer; returns its place."""
         if self.data is None:
             return super().Pack(builder)

@@ -167,7 +167,7 @@ def _timed(file: mido.MidiFile, path: pathlib.Path) -> Iterator[tuple[float, mid
     # Negative: frames a second in the high byte, ticks a frame in the low one, and no tempo. 29 stands for 29.97.
     frames = {29: 30 / 1.001}.get(-(division >> 8), -(division >> 8))
     ticks_a_second = frames * (division & 0xFF)
-    if division == 0 or division < 0 and not ticks_a_second:
+    if division == 0 or (division < 0 and not ticks_a_second):
         raise InputError(f"{path}: is broken (no ticks in its unit of time), {_EXPECTED}")
     seconds_a_tick = 1 / ticks_a_second if division < 0 else 0.5 / division
     seconds = 0.0

@@ -20,8 +20,8 @@ from nsynth_vae.instruments.midi import Melody, NoteEvent, read_midi
 from nsynth_vae.latent.expression import find
 
 if TYPE_CHECKING:
-    from nsynth_vae.latent.lookup import Point, Points
-    from nsynth_vae.timbre_model import Deployed
+    from nsynth_vae.latent.lookup import Timbre, TimbreLookup
+    from nsynth_vae.timbre_model import TimbreModel
 
 
 PEAK = 10 ** (-1 / 20)
@@ -72,11 +72,11 @@ class Performance:
 
 
 def play(
-    points: Points,
+    points: TimbreLookup,
     melody: str | os.PathLike | Melody,
-    timbre: str | Point,
+    timbre: str | Timbre,
     *,
-    morph_to: str | Point | None = None,
+    morph_to: str | Timbre | None = None,
     dynamics: float = 1.0,
 ) -> Performance:
     """Plays a MIDI file.
@@ -123,7 +123,7 @@ def _morph_steps(notes: Sequence[NoteEvent], morphs: bool) -> list[int]:
 
 
 def _mix(
-    model: Deployed, ends: Sequence[np.ndarray], events: dict[tuple[int, int, int], list[NoteEvent]], dynamics: float
+    model: TimbreModel, ends: Sequence[np.ndarray], events: dict[tuple[int, int, int], list[NoteEvent]], dynamics: float
 ) -> np.ndarray:
     """Returns the sum of all notes, float64 `[samples]`, to the end of the last one.
 

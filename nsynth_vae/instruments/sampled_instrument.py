@@ -22,7 +22,7 @@ from nsynth_vae.notes import format_note_str
 from nsynth_vae.rendering import sounds
 
 if TYPE_CHECKING:
-    from nsynth_vae.latent.lookup import Point, Points
+    from nsynth_vae.latent.lookup import Timbre, TimbreLookup
 
 
 STEP = 3
@@ -105,8 +105,8 @@ class Instrument:
 
 
 def make_instrument(
-    points: Points,
-    timbre: str | Point,
+    points: TimbreLookup,
+    timbre: str | Timbre,
     *,
     pitches: tuple[int, int] = (36, 84),
     velocities: Sequence[int] = (50, 100, 127),

@@ -6,6 +6,7 @@ SFZ 1, the part that all samplers know: https://sfzformat.com/opcodes.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import struct
 from collections.abc import Sequence
 
@@ -43,7 +44,7 @@ def spread(values: Sequence[int], low: int = 0, high: int = 127) -> list[tuple[i
         low: where the first range begins.
         high: where the last one ends.
     """
-    between = [(one + other) // 2 for one, other in zip(values, values[1:], strict=False)]
+    between = [(one + other) // 2 for one, other in itertools.pairwise(values)]
     return list(zip([low, *(last + 1 for last in between)], [*between, high], strict=True))
 
 

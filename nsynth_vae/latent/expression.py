@@ -20,21 +20,21 @@ from nsynth_vae import latent
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import AUDIO_EXTENSIONS
 from nsynth_vae.latent.expression_parser import shown, weights_of, write
-from nsynth_vae.latent.lookup import Point, Points
+from nsynth_vae.latent.lookup import Timbre, TimbreLookup
 
 if TYPE_CHECKING:
     pass
 if TYPE_CHECKING:
-    from nsynth_vae.latent.lookup import Point, Points
+    from nsynth_vae.latent.lookup import Timbre, TimbreLookup
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sum:
     """Points and directions, each with its weight, in the order in which they were first written."""
 
-    points: tuple[tuple[float, Point], ...]
+    points: tuple[tuple[float, Timbre], ...]
     """Their weights add to 1."""
-    directions: tuple[tuple[float, Point], ...]
+    directions: tuple[tuple[float, Timbre], ...]
 
     @property
     def base(self) -> np.ndarray:
@@ -43,7 +43,7 @@ class Sum:
         return latent.blend(np.stack([point.z for point in points]), np.array(weights))
 
     @property
-    def point(self) -> Point:
+    def point(self) -> Timbre:
         """Where the sum lies; pitch and velocity are what those of its points that have one have in common.
 
         Raises:
@@ -59,7 +59,7 @@ class Sum:
                 f"{name}: lies {np.max(np.abs(z)):.3g} from the middle of the space, expected smaller weights"
             )
         pitch, velocity = (self._in_common(key) for key in ("pitch", "velocity"))
-        return Point(name, z.astype(np.float32), pitch, velocity, "; ".join(point.meaning for _, point in self.points))
+        return Timbre(name, z.astype(np.float32), pitch, velocity, "; ".join(point.meaning for _, point in self.points))
 
     def _in_common(self, key: str) -> int | None:
         values = {getattr(point, key) for _, point in self.points} - {None}
@@ -70,7 +70,7 @@ class Sum:
         return write({point.name: weight for weight, point in (*self.points, *self.directions)})
 
 
-def timbre(text: str, points: Points) -> Point:
+def timbre(text: str, points: TimbreLookup) -> Timbre:
     """Returns the point that a file, a note, a name or an expression stands for.
 
     Args:
@@ -84,7 +84,7 @@ def timbre(text: str, points: Points) -> Point:
     return points.point(text) if points.is_point(text) else parse(text, points).point
 
 
-def parse(text: str, points: Points) -> Sum:
+def parse(text: str, points: TimbreLookup) -> Sum:
     """Returns what `timbre` adds up; arguments and errors are the same."""
     text = text.strip()
     if points.is_point(text):
@@ -114,7 +114,7 @@ def _is_meant_as_file(text: str) -> bool:
     return text.lower().endswith(AUDIO_EXTENSIONS) and not re.search(r"[\"'*]|\s[-+]\s", text)
 
 
-def find(timbres: Sequence[str | Point], points: Points) -> list[Point]:
+def find(timbres: Sequence[str | Timbre], points: TimbreLookup) -> list[Timbre]:
     """Returns the points that files, names and expressions stand for; a point is itself."""
     from nsynth_vae.latent.expression import timbre
 

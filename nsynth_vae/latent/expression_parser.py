@@ -15,7 +15,7 @@ import re
 from typing import NoReturn
 
 from nsynth_vae.errors import InputError
-from nsynth_vae.latent.lookup import Points
+from nsynth_vae.latent.lookup import TimbreLookup
 
 DEEPEST = 64
 """Parentheses within parentheses, at most."""
@@ -30,7 +30,7 @@ _CANCELLED = 1e-12
 _LARGEST = 1e9
 
 
-def weights_of(text: str, points: Points) -> dict[str, float]:
+def weights_of(text: str, points: TimbreLookup) -> dict[str, float]:
     """Returns what an expression adds up: name -> weight, in the order in which they were first written.
 
     Args:
@@ -89,7 +89,7 @@ class _Value:
 class _Parser:
     """Recursive descent, one method a rule."""
 
-    def __init__(self, text: str, points: Points) -> None:
+    def __init__(self, text: str, points: TimbreLookup) -> None:
         self._text, self._points = text, points
         self._tokens = self._tokenize()
         self._next = 0

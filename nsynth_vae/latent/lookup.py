@@ -16,7 +16,7 @@ from nsynth_vae.notes import FAMILIES, QUALITIES, SOURCES
 
 if TYPE_CHECKING:
     from nsynth_vae.data.source import Source
-    from nsynth_vae.timbre_model import Deployed
+    from nsynth_vae.timbre_model import TimbreModel
 
 ALIASES: dict[str, str] = {
     alias: name
@@ -49,7 +49,7 @@ _NOTE = re.compile(r"(?P<instrument>.+)-\d{3}-\d{3}")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Point:
+class Timbre:
     """A point of the latent space, or a direction in it."""
 
     name: str
@@ -63,10 +63,10 @@ class Point:
     """What the name stands for, in words."""
 
 
-class Points:
+class TimbreLookup:
     """Finds points and directions by what a user writes."""
 
-    def __init__(self, model: Deployed, source: Source | None = None) -> None:
+    def __init__(self, model: TimbreModel, source: Source | None = None) -> None:
         """Collects the names.
 
         Args:
@@ -106,7 +106,7 @@ class Points:
         kind, name = self._look_up(text)
         return name if kind in ("instruments", "notes") else _key(text)
 
-    def point(self, text: str) -> Point:
+    def point(self, text: str) -> Timbre:
         """Returns what a text names: an instrument or a family (their centroids), a note's or a file's z_mean.
 
         Names go by letters only: case, and spaces or hyphens for underscores, do not matter. A name goes before a
@@ -123,13 +123,13 @@ class Points:
         if kind is not None:
             name, entry, z = self._entry(text, "centroid")
             what = {"instruments": "instrument", "families": "family"}[kind]
-            return Point(self.written(text), z, meaning=f"{what} {name}, mean of {entry.get('notes', 'its')} notes")
+            return Timbre(self.written(text), z, meaning=f"{what} {name}, mean of {entry.get('notes', 'its')} notes")
         path = pathlib.Path(os.path.expanduser(text))
         if os.path.isfile(path):
             return self._file(text, path)
         raise InputError(f"{text!r}: {self._unknown(text)}")
 
-    def direction(self, text: str) -> Point:
+    def direction(self, text: str) -> Timbre:
         """Returns a direction: what `+ NAME` adds to z.
 
         Raises:
@@ -139,7 +139,7 @@ class Points:
             found = "is a point" if self.is_point(text) else self._unknown(text)
             raise InputError(f"{text!r}: {found}; expected a direction such as bright")
         name, entry, z = self._entry(text, "direction")
-        return Point(
+        return Timbre(
             self.written(text), z, meaning=f"direction {name}, learnt from {entry.get('learnt_from', 'notes')}"
         )
 
@@ -180,7 +180,7 @@ class Points:
             )
         return name, known[name], z
 
-    def _note(self, note_str: str) -> Point:
+    def _note(self, note_str: str) -> Timbre:
         """Returns the point of a note of the source."""
         import tensorflow as tf
 
@@ -194,9 +194,9 @@ class Points:
             raise InputError(f"{self._source.location(row)}: {note['problem'].numpy().decode()}")
         (z,) = self.model.encode(note["audio"].numpy()[None])
         pitch, velocity = int(self._source.table.pitch[row]), int(self._source.table.velocity[row])
-        return Point(note_str, z, pitch, velocity, f"note of {self._source.name}, pitch {pitch}, velocity {velocity}")
+        return Timbre(note_str, z, pitch, velocity, f"note of {self._source.name}, pitch {pitch}, velocity {velocity}")
 
-    def _file(self, text: str, path: pathlib.Path) -> Point:
+    def _file(self, text: str, path: pathlib.Path) -> Timbre:
         """Returns the point of an audio file, made a note as in a folder of samples."""
         from nsynth_vae.data.readers.file_names import parse_file_name
         from nsynth_vae.data.readers.samples import read_sounds
@@ -217,7 +217,7 @@ class Points:
         pitch, hertz = (heard and sound.find_pitch(path.stem, config)) or (None, None)
         words = "no pitch found" if pitch is None else f"pitch {pitch}" + (" (estimated)" if hertz else "")
         cut = f", {sound.cut(config)}" if sound.cut(config) else ""
-        return Point(text, z, pitch, named.velocity, f"file, {words}{cut}")
+        return Timbre(text, z, pitch, named.velocity, f"file, {words}{cut}")
 
     def _unknown(self, text: str) -> str:
         """Returns what to say of a text that names nothing."""

@@ -63,7 +63,7 @@ class Equalizer:
         return (filtered * min(level, PEAK / max(np.abs(filtered).max(), 1e-12))).astype(np.float32)
 
 
-def even(sounds: np.ndarray, weights: np.ndarray, sample_rate: int) -> tuple[np.ndarray, list[Equalizer]]:
+def equalize(sounds: np.ndarray, weights: np.ndarray, sample_rate: int) -> tuple[np.ndarray, list[Equalizer]]:
     """Returns sounds between ends, whose spectral centroid and spread are the ends' weighted geometric means.
 
     Each is equalised by the least that brings both there, or where `MOST_DB` does not reach, as near as it can. The

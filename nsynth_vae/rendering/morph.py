@@ -20,7 +20,7 @@ from nsynth_vae.rendering import brightness_equalizer
 from nsynth_vae.rendering import sounds as renderings
 
 if TYPE_CHECKING:
-    from nsynth_vae.latent.lookup import Point, Points
+    from nsynth_vae.latent.lookup import Timbre, TimbreLookup
 
 
 DEFAULT_PITCH = 60
@@ -50,7 +50,7 @@ class Morph:
 
     model: str
     config: AudioConfig
-    timbres: tuple[Point, ...]
+    timbres: tuple[Timbre, ...]
     """From, to; of four: top left, top right, bottom left, bottom right."""
     steps: int
     """Points of the way; of a grid: rows, and columns."""
@@ -133,8 +133,8 @@ class Morph:
 
 
 def interpolate(
-    points: Points,
-    timbres: Sequence[str | Point],
+    points: TimbreLookup,
+    timbres: Sequence[str | Timbre],
     *,
     steps: int = 9,
     pitch: int | None = None,
@@ -176,7 +176,7 @@ def interpolate(
     z = z.astype(np.float32)
     audio, equalizers, cross_fade = model.decode(z, pitch, velocity).audio, None, None
     if even:
-        audio, equalizers = brightness_equalizer.even(audio, weights, model.config.sample_rate)
+        audio, equalizers = brightness_equalizer.equalize(audio, weights, model.config.sample_rate)
     if compare:
         at_ends = audio[np.argmax(weights, axis=0)]
         cross_fade = _sounds((weights @ at_ends).astype(np.float32), pitch, model.config)

@@ -12,7 +12,7 @@ from nsynth_vae.config import AudioConfig
 
 matplotlib.use("Agg")  # Figures go to files: no display is needed or asked for.
 
-import matplotlib.pyplot as plt  # noqa: E402 (the backend has to be chosen first)
+import matplotlib.pyplot as plt
 
 COLOURS = "magma"
 

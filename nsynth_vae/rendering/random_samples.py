@@ -20,8 +20,8 @@ from nsynth_vae.notes import note_name
 from nsynth_vae.rendering import sounds
 
 if TYPE_CHECKING:
-    from nsynth_vae.latent.lookup import Point, Points
-    from nsynth_vae.timbre_model import Deployed
+    from nsynth_vae.latent.lookup import Timbre, TimbreLookup
+    from nsynth_vae.timbre_model import TimbreModel
 
 
 METHODS = ("mixture", "prior", "near")
@@ -74,12 +74,12 @@ class Samples:
 
 
 def sample(
-    points: Points,
+    points: TimbreLookup,
     count: int = 16,
     *,
     method: str | None = None,
     family: str | None = None,
-    near: str | Point | None = None,
+    near: str | Timbre | None = None,
     spread: float | None = None,
     pitch: int | tuple[int, int] = 60,
     velocity: int = 100,
@@ -151,7 +151,7 @@ def draw(count: int, seed: int, draw_z: Draw, pitches: tuple[int, int]) -> tuple
     return z, np.array([generator.integers(low, high, endpoint=True) for generator in generators], np.int32)
 
 
-def space_deviation(model: Deployed) -> np.ndarray:
+def space_deviation(model: TimbreModel) -> np.ndarray:
     """Returns how far z_mean of the training notes spread in each dimension: standard deviations `[latent_dim]`.
 
     They are those of the model's mixture, by the law of total variance; without a mixture those of the prior, 1.
@@ -170,7 +170,7 @@ def normal(center: np.ndarray, deviation: np.ndarray) -> Draw:
     return lambda generator: center + deviation * generator.standard_normal(len(center))
 
 
-def of_mixture(model: Deployed, family: str | None) -> Draw:
+def of_mixture(model: TimbreModel, family: str | None) -> Draw:
     """Returns a function that draws a point of the model's mixture.
 
     Raises:
@@ -195,7 +195,7 @@ def _check(
     count: int,
     method: str | None,
     family: str | None,
-    near: str | Point | None,
+    near: str | Timbre | None,
     spread: float | None,
     pitch: tuple[int, int],
     velocity: int,

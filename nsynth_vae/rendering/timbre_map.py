@@ -20,7 +20,7 @@ from nsynth_vae.rendering import map_page
 
 if TYPE_CHECKING:
     from nsynth_vae.data.source import Source
-    from nsynth_vae.timbre_model import Deployed
+    from nsynth_vae.timbre_model import TimbreModel
 
 
 MAX_NOTES = 1000
@@ -134,7 +134,7 @@ class Map:
 
 
 def explore(
-    model: Deployed,
+    model: TimbreModel,
     source: Source,
     rows: np.ndarray | None = None,
     *,

@@ -19,7 +19,7 @@ from nsynth_vae.rendering import sounds as renderings
 
 if TYPE_CHECKING:
     from nsynth_vae.latent.expression import Sum
-    from nsynth_vae.latent.lookup import Points
+    from nsynth_vae.latent.lookup import TimbreLookup
 
 RECORD, PICTURE = "result.json", "result.png"
 
@@ -111,7 +111,7 @@ class Result:
             plots.plot_spectrograms([(row, self.log_mel)], titles, self.config, folder / PICTURE)
 
 
-def arithmetic(points: Points, expression: str, *, pitch: int | None = None, velocity: int = 100) -> Result:
+def arithmetic(points: TimbreLookup, expression: str, *, pitch: int | None = None, velocity: int = 100) -> Result:
     """Adds up an expression, and decodes the sum and each of its points at one pitch and velocity.
 
     Args:

@@ -162,7 +162,9 @@ def test_roughness_is_largest_at_a_quarter_of_a_critical_band(f0):
     values = [of(gap) for gap in gaps]
     assert max(values) == pytest.approx(1.0, abs=0.01)
     assert 0.15 < gaps[int(np.argmax(values))] / band < 0.35
-    assert of(0.0) < 1e-6 and of(f0) < 5e-3 and of(1.5 * band) < 0.1
+    assert of(0.0) < 1e-6
+    assert of(f0) < 5e-3
+    assert of(1.5 * band) < 0.1
 
 
 def test_roughness_is_sethares_sum_whatever_the_level():

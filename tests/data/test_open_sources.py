@@ -82,7 +82,8 @@ def test_what_is_not_a_source(tmp_path, audio_config, make, message):
         (tmp_path / "texts" / name).write_text("x")
     with pytest.raises(InputError, match=message) as error:
         open_it(make(tmp_path), audio_config)
-    assert str(error.value).startswith(str(make(tmp_path))) and "\n" not in str(error.value)
+    assert str(error.value).startswith(str(make(tmp_path)))
+    assert "\n" not in str(error.value)
 
 
 def test_no_usable_note(tmp_path, audio_config):
@@ -97,8 +98,10 @@ def test_several_sources_are_one(tmp_path, nsynth, audio_config):
     other = write_folder(tmp_path / "other", {f"my_pad-{pitch:03d}-100": sine(pitch * 6) for pitch in (50, 60, 70)})
     source = open_sources([nsynth, other], audio=audio_config, bad_notes=BadNotes())
     parts = [open_it(nsynth, audio_config), open_it(other, audio_config)]
-    assert len(source.table) == 13 and source.name == f"{nsynth} + {other}"
-    assert source.location(11) == parts[1].location(1) and source.fingerprint(11) == parts[1].fingerprint(1)
+    assert len(source.table) == 13
+    assert source.name == f"{nsynth} + {other}"
+    assert source.location(11) == parts[1].location(1)
+    assert source.fingerprint(11) == parts[1].fingerprint(1)
     assert source.location(9) == parts[0].location(9)
     rows = np.array([12, 3, 10, 0, 9, 8, 11, 1])
     for order in (None, (0, 0), (0, 1)):
@@ -183,9 +186,12 @@ def test_own_split_is_by_instrument_stable_and_about_80_10_10():
     many = table({f"instrument {k}": 2 for k in range(400)})
     rows = select(many, DataConfig())
     names = names_of(many, rows)
-    assert sum(map(len, names.values())) == 400 and sorted(np.concatenate(list(rows.values()))) == list(range(800))
+    assert sum(map(len, names.values())) == 400
+    assert sorted(np.concatenate(list(rows.values()))) == list(range(800))
     assert shared_instruments(many, rows) == {"train/valid": 0, "train/test": 0, "valid/test": 0}
-    assert 290 < len(names["train"]) < 350 and 25 < len(names["valid"]) < 60 and 25 < len(names["test"]) < 60
+    assert 290 < len(names["train"]) < 350
+    assert 25 < len(names["valid"]) < 60
+    assert 25 < len(names["test"]) < 60
     for name in ("instrument 3", "instrument 77"):
         place = stable_hash("split", name) / 2**63
         assert name in names["train" if place < 0.8 else "valid" if place < 0.9 else "test"]
@@ -219,16 +225,20 @@ def test_few_instruments_leave_no_split_empty(count):
     for seed in range(6):
         notes = table({f"{seed} {k}": 5 for k in range(count)})
         rows = select(notes, DataConfig())
-        assert min(map(len, rows.values())) >= 5 and sum(map(len, rows.values())) == 5 * count
+        assert min(map(len, rows.values())) >= 5
+        assert sum(map(len, rows.values())) == 5 * count
         assert shared_instruments(notes, rows) == {"train/valid": 0, "train/test": 0, "valid/test": 0}
 
 
 def test_fewer_than_three_instruments_are_split_by_note(messages):
     notes = table({"a": 30, "b": 30})
     rows = select(notes, DataConfig(), log=messages.append)
-    assert len(messages) == 1 and messages[0].startswith("warning: 2 instruments to split, expected at least 3")
+    assert len(messages) == 1
+    assert messages[0].startswith("warning: 2 instruments to split, expected at least 3")
     assert sorted(np.concatenate(list(rows.values()))) == list(range(60))
-    assert 40 <= len(rows["train"]) <= 57 and len(rows["valid"]) and len(rows["test"])
+    assert 40 <= len(rows["train"]) <= 57
+    assert len(rows["valid"])
+    assert len(rows["test"])
     tiny = select(table({"a": 3}), DataConfig(), log=messages.append)
     assert [len(tiny[split]) for split in SPLITS] == [1, 1, 1]
     with pytest.raises(InputError, match="2 notes without a split, expected at least 3"):
@@ -242,7 +252,8 @@ def test_own_instruments_beside_official_ones(messages):
     rows = select(notes, DataConfig(), log=messages.append)
     names = names_of(notes, rows)
     assert names == {"train": {"a", "mine"}, "valid": {"b"}, "test": {"c"}}
-    assert [len(rows[split]) for split in SPLITS] == [7, 5, 7] and len(messages) == 1
+    assert [len(rows[split]) for split in SPLITS] == [7, 5, 7]
+    assert len(messages) == 1
 
 
 def test_max_notes_is_spread_over_instruments():

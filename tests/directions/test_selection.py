@@ -16,10 +16,10 @@ from nsynth_vae.data.source import NoteTable
 from nsynth_vae.directions import calibration, dataset, perturbations, selection
 from nsynth_vae.directions import candidates as attribute_candidates
 from nsynth_vae.directions.candidates import ATTRIBUTES, Attribute
-from nsynth_vae.directions.criteria import TARGETS, merit, missed
+from nsynth_vae.directions.criteria import TARGETS, score, unmet
 from nsynth_vae.directions.dataset import Notes
 from nsynth_vae.directions.learn import merged
-from nsynth_vae.directions.perturbations import Steps
+from nsynth_vae.directions.perturbations import Perturbations
 from nsynth_vae.notes import FAMILIES, QUALITIES, Note, format_note_str
 
 BRIGHT = QUALITIES.index("bright")
@@ -61,19 +61,23 @@ def test_the_deviation_is_that_of_a_family_at_a_pitch():
 def test_quarters_are_of_a_family_within_three_semitones():
     table = make_table({"flute": 8}, range(60, 61))
     top, bottom = dataset.quarters(np.array([3.0, 1, 8, 2, 7, 4, 6, 5]), table)
-    assert np.flatnonzero(top).tolist() == [2, 4] and np.flatnonzero(bottom).tolist() == [1, 3]
+    assert np.flatnonzero(top).tolist() == [2, 4]
+    assert np.flatnonzero(bottom).tolist() == [1, 3]
     top, bottom = dataset.quarters(np.array([0.0, 0, 0, 0, 0, 0, 0, 1]), table)
-    assert np.flatnonzero(top).tolist() == [7] and not bottom.any()
+    assert np.flatnonzero(top).tolist() == [7]
+    assert not bottom.any()
     # What a high note has more of than low ones makes it no high one among its own; families do not mix.
     table = make_table({"flute": 4, "organ": 4}, range(40, 80))
     number = np.array([int(name[-3:]) for name in table.instrument_str])
     values = 100.0 * table.instrument_family + 0.001 * table.pitch + number
     top, bottom = dataset.quarters(values, table)
-    assert set(number[top]) == {3} and set(number[bottom]) == {0}
+    assert set(number[top]) == {3}
+    assert set(number[bottom]) == {0}
     assert top.sum() == bottom.sum() == np.sum(number == 3)
     # Seven notes within reach are too few, at the ends of a family that has one instrument.
     top, bottom = dataset.quarters(np.arange(7.0), make_table({"flute": 1}, range(60, 67)))
-    assert not top.any() and not bottom.any()
+    assert not top.any()
+    assert not bottom.any()
 
 
 def test_spread_takes_from_every_family_in_turn():
@@ -92,14 +96,17 @@ def test_held_out_notes_are_of_other_instruments():
     table = make_table({"flute": 5, "organ": 5}, range(60, 70))
     rows, held = dataset.hold_out(table, np.arange(100), np.array([], np.int64))
     assert set(table.instrument_str[rows]).isdisjoint(table.instrument_str[held])
-    assert len(rows) == 80 and len(held) == 20
+    assert len(rows) == 80
+    assert len(held) == 20
     # Instruments that share recordings stay together.
     joined = dataclasses.replace(table, sample_group=np.repeat(np.array(["a", "b"], dtype=object), 50))
     rows, held = dataset.hold_out(joined, np.arange(100), np.array([], np.int64))
     assert len(set(joined.sample_group[rows])) == len(set(joined.sample_group[held])) == 1
     # One instrument: other notes of it. One note: itself, there is no other.
     rows, held = dataset.hold_out(table, np.arange(10), np.array([], np.int64))
-    assert len(rows) == 8 and len(held) == 2 and not set(rows) & set(held)
+    assert len(rows) == 8
+    assert len(held) == 2
+    assert not set(rows) & set(held)
     rows, held = dataset.hold_out(table, np.arange(1), np.array([], np.int64))
     assert rows.tolist() == held.tolist() == [0]
 
@@ -117,7 +124,7 @@ def cloud(families: dict[str, int], gain: float = 1.0) -> Notes:
     flags = z[:, 0] + likely > 0
     values = gain * z[:, 0] + 0.1 * generator.normal(size=len(table))
     table = with_flags(table, "bright", flags)
-    return Notes(table, z.astype(np.float32), {name: values for name in DESCRIPTORS})
+    return Notes(table, z.astype(np.float32), dict.fromkeys(DESCRIPTORS, values))
 
 
 def cosine(first: np.ndarray, second: np.ndarray) -> float:
@@ -132,13 +139,16 @@ def test_contrasts_are_within_families():
     axis = np.eye(6)[0]
     # Across families, bright means flute.
     assert abs(cosine(plain, np.eye(6)[1])) > 0.9
-    assert cosine(difference.direction, axis) > 0.98 and cosine(classifier.direction, axis) > 0.98
+    assert cosine(difference.direction, axis) > 0.98
+    assert cosine(classifier.direction, axis) > 0.98
     assert difference.learnt_from == "the flag bright: difference of means, within families"
-    assert difference.notes == tuple(int(side.sum()) for side in sides) and difference.instruments == (72, 72)
+    assert difference.notes == tuple(int(side.sum()) for side in sides)
+    assert difference.instruments == (72, 72)
     # A bright flute alone says nothing of organs; where no family has both sides, all there is is used.
     flutes = notes.table.instrument_family == FAMILIES.index("flute")
     across, _ = attribute_candidates.contrasts(notes, flutes, ~flutes, "flute")
-    assert across.learnt_from.endswith("across families") and cosine(across.direction, np.eye(6)[1]) > 0.99
+    assert across.learnt_from.endswith("across families")
+    assert cosine(across.direction, np.eye(6)[1]) > 0.99
     assert attribute_candidates.contrasts(notes, flutes, np.zeros(len(flutes), bool), "flute") == []
 
 
@@ -203,13 +213,13 @@ def test_twenty_notes_of_three_instruments_are_enough():
     assert attribute_candidates.counted(table, chosen) == "19 notes of 3 instruments"
 
 
-def linear_steps(slope: np.ndarray, noise: float = 0.0) -> Steps:
+def linear_steps(slope: np.ndarray, noise: float = 0.0) -> Perturbations:
     """Returns random steps of a decoder whose centroid is linear in z."""
     generator = np.random.default_rng(2)
     steps = generator.normal(size=[400, len(slope)])
     changes = steps @ slope + noise * generator.normal(size=400)
     table = make_table({"flute": 100}, range(60, 64))
-    return Steps(steps, {"spectral_centroid": changes}, table, {"spectral_centroid": 2.0})
+    return Perturbations(steps, {"spectral_centroid": changes}, table, {"spectral_centroid": 2.0})
 
 
 def test_steps_find_what_the_decoder_does():
@@ -220,7 +230,8 @@ def test_steps_find_what_the_decoder_does():
         for candidate, opposite in zip(up, down, strict=True):
             assert cosine(candidate.direction, slope) > least
             np.testing.assert_allclose(opposite.direction, -candidate.direction, atol=1e-3)
-            assert sum(candidate.notes) == 400 and opposite.notes == candidate.notes[::-1]
+            assert sum(candidate.notes) == 400
+            assert opposite.notes == candidate.notes[::-1]
     assert "those that raise spectral_centroid against those that lower it" in up[0].learnt_from
     assert "those that lower spectral_centroid against those that raise it" in down[0].learnt_from
     # In deviations, of which there are 2; clipped at 3 of them.
@@ -241,14 +252,14 @@ def two_families(audio: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> timbre_model.Deployed:
+def model(tmp_path_factory: pytest.TempPathFactory) -> timbre_model.TimbreModel:
     """Returns a small model with weights that are always the same, as SavedModels."""
     folder: pathlib.Path = tmp_path_factory.mktemp("attributes")
     return timbre_model.open_model(*timbres.export_model(folder))
 
 
 @pytest.fixture(scope="module")
-def train(model: timbre_model.Deployed) -> Notes:
+def train(model: timbre_model.TimbreModel) -> Notes:
     """Returns 64 notes of eight instruments: points of the space, and what the model plays there."""
     table = make_table({"flute": 4, "organ": 4}, range(57, 65))
     z = np.random.default_rng(3).normal(size=[len(table), model.latent_dim]).astype(np.float32)
@@ -256,12 +267,12 @@ def train(model: timbre_model.Deployed) -> Notes:
 
 
 @pytest.fixture(scope="module")
-def steps(model: timbre_model.Deployed, train: Notes) -> Steps:
-    return perturbations.take_steps(model, train, 64, np.random.default_rng(4), two_families)
+def steps(model: timbre_model.TimbreModel, train: Notes) -> Perturbations:
+    return perturbations.perturb(model, train, 64, np.random.default_rng(4), two_families)
 
 
 @pytest.fixture(scope="module")
-def judge(model: timbre_model.Deployed, train: Notes) -> calibration.Judge:
+def judge(model: timbre_model.TimbreModel, train: Notes) -> calibration.Judge:
     """Returns what judges by twelve notes at other points."""
     rows = dataset.spread(train.table, 12)
     z = np.random.default_rng(5).normal(size=[12, model.latent_dim]).astype(np.float32)
@@ -325,7 +336,8 @@ def test_a_learnt_direction_does_what_its_effect_says(model, train, steps, judge
 def test_without_a_family_to_keep_a_direction_moves_by_one_deviation(train, steps, deaf):
     effect = selection.learn_direction(BY_NAME["bright"], train, steps, deaf)["effect"]
     assert abs(effect["deviations"] - 1) <= calibration.TOLERANCE + 1e-3
-    assert effect["family_kept"] is None and effect["rises"] >= 0.9
+    assert effect["family_kept"] is None
+    assert effect["rises"] >= 0.9
 
 
 def test_dark_lowers_the_centroid(train, steps, judge):
@@ -349,7 +361,8 @@ def test_sources_are_differences_of_means_that_the_encoder_hears(model, train, s
     sources = np.where(train.z[:, 0] > 0, 2, 0).astype(np.int32)
     notes = dataclasses.replace(train, table=dataclasses.replace(train.table, instrument_source=sources))
     entry = selection.learn_direction(BY_NAME["synthetic"], notes, steps, judge)
-    assert entry["descriptor"] is None and entry["sign"] is None
+    assert entry["descriptor"] is None
+    assert entry["sign"] is None
     side = sources == 2
     points = train.z.astype(np.float64)
     for family in np.unique(train.table.instrument_family):
@@ -381,7 +394,8 @@ def test_what_cannot_be_learnt_says_why(train, steps, judge):
     few = dataclasses.replace(train, descriptors={name: -values for name, values in train.descriptors.items()})
     turned = dataclasses.replace(steps, changes=upside_down)
     found = selection.learn_direction(BY_NAME["bright"], few, turned, judge)
-    assert isinstance(found, str) and found.startswith("spectral_centroid rises on no more than ")
+    assert isinstance(found, str)
+    assert found.startswith("spectral_centroid rises on no more than ")
 
 
 def test_the_candidate_that_raises_on_the_most_notes_is_chosen():
@@ -413,9 +427,9 @@ def test_the_candidate_that_raises_on_the_most_notes_is_chosen():
 
 def test_what_is_missed_counts():
     good = {"rises": 0.95, "pitch_kept": 1.0, "family_kept": None, "deviations": 0.98}
-    assert missed(good) == {}
+    assert unmet(good) == {}
     bad = {"rises": 0.8, "family_kept": 0.7, "deviations": 0.4}
-    assert missed(good | bad | {"pitch_kept": 0.98}) == bad
+    assert unmet(good | bad | {"pitch_kept": 0.98}) == bad
 
 
 def test_a_turned_direction_says_so():
@@ -434,7 +448,8 @@ def test_a_turned_direction_says_so():
             return direction, {"rises": 0.95, "pitch_kept": 1.0, "family_kept": next(kept), "deviations": 0.9}
 
     entry = selection.learn_direction(BY_NAME["bright"], notes, steps, Listener())
-    assert len(tried) == 5 and entry["effect"]["family_kept"] == 0.9
+    assert len(tried) == 5
+    assert entry["effect"]["family_kept"] == 0.9
     for dearness, turned in zip(selection.TURNED, tried[3:], strict=True):
         np.testing.assert_allclose(turned, steps.away_from_families(tried[1], dearness))
     np.testing.assert_allclose(entry["direction"], tried[4], atol=1e-5)
@@ -465,7 +480,8 @@ def test_a_flag_is_followed_where_it_moves_far_enough(flags, rises, used):
 
     steps = linear_steps(np.eye(6)[0])
     entry = selection.learn_direction(BY_NAME["bright"], notes, steps, Listener())
-    assert entry["learnt_from"].startswith(used) and len(tried) == 1 + len(rises)
+    assert entry["learnt_from"].startswith(used)
+    assert len(tried) == 1 + len(rises)
     assert entry["learnt_from"].endswith(" (the flag bright: deviations 0.7)") == bool(rises)
     if rises:
         np.testing.assert_allclose(tried[2], sum(each / np.linalg.norm(each) for each in tried[:2]))
@@ -480,15 +496,18 @@ def test_an_effect_that_is_not_heard_has_no_merit():
     ordered = [does_nothing, misses_two, moves_the_family, moves_the_family | {"family_kept": 0.75}]
     ordered += [good | {"deviations": 0.6, "rises": 1.0}, good | {"deviations": 0.8}]
     ordered.append(good | {"rises": 0.96})
-    merits = [merit(effect) for effect in ordered]
-    assert merits == sorted(merits) and len(set(merits)) == len(merits)
+    merits = [score(effect) for effect in ordered]
+    assert merits == sorted(merits)
+    assert len(set(merits)) == len(merits)
 
 
 def test_every_attribute_is_named_once_and_by_a_descriptor_that_there_is():
     names = [attribute.name for attribute in ATTRIBUTES]
-    assert len(names) == len(set(names)) and set(QUALITIES) < set(names)
+    assert len(names) == len(set(names))
+    assert set(QUALITIES) < set(names)
     for attribute in ATTRIBUTES:
-        assert attribute.descriptor in (None, *DESCRIPTORS) and attribute.sign in (1, -1)
+        assert attribute.descriptor in (None, *DESCRIPTORS)
+        assert attribute.sign in (1, -1)
         assert attribute.descriptor or attribute.label
     assert Attribute("decay", "decay_db_per_second").label == ""
 
@@ -502,7 +521,8 @@ def test_what_the_notes_do_not_tell_is_kept():
     learnt = holding(2, instruments={"a": 2, "c": 2}, directions={"bright": 2}, not_learnt={"dark": "x", "rough": "y"})
     found = merged(former, learnt)
     assert list(found["instruments"].items()) == [("a", 2), ("b", 1), ("c", 2)]
-    assert found["directions"] == {"bright": 2, "dark": 1} and found["not_learnt"] == {"rough": "y"}
+    assert found["directions"] == {"bright": 2, "dark": 1}
+    assert found["not_learnt"] == {"rough": "y"}
     assert found["mixture"] == {"weights": [1.0]}
     # Of a model of another size nothing is.
     assert merged(holding(3, instruments={"b": 1}), learnt)["instruments"] == {"a": 2, "c": 2}

@@ -76,8 +76,10 @@ def test_accuracies_count_the_known_labels_only(model):
     data["pitch"] = np.array([pitch[0], pitch[1] + 1, pitch[2] - 1, pitch[3] + 2], np.int32)
     model.reset_metrics()
     result = {name: float(value) for name, value in model.test_step(data).items()}
-    assert result["family_accuracy"] == 0.5 and result["source_accuracy"] == 0.0
-    assert result["pitch_accuracy"] == 0.25 and result["pitch_within_1"] == 0.75
+    assert result["family_accuracy"] == 0.5
+    assert result["source_accuracy"] == 0.0
+    assert result["pitch_accuracy"] == 0.25
+    assert result["pitch_within_1"] == 0.75
 
 
 def test_an_unknown_label_has_no_gradient(model):
@@ -94,7 +96,10 @@ def test_an_unknown_label_has_no_gradient(model):
 def test_draws_are_a_function_of_seed_and_step(model):
     one, again, other = (model.draws(4, tf.constant(step)).numpy() for step in (3, 3, 4))
     np.testing.assert_array_equal(one, again)
-    assert one.shape == (4, 10) and (one != other).mean() > 0.9 and one.min() >= 0 and one.max() < 1
+    assert one.shape == (4, 10)
+    assert (one != other).mean() > 0.9
+    assert one.min() >= 0
+    assert one.max() < 1
 
 
 def test_draws_in_the_middle_leave_the_note_as_it_is(model):
@@ -123,7 +128,8 @@ def test_it_learns_what_it_is_shown():
     for _ in range(40):
         last = {name: float(value) for name, value in step(data).items()}
     assert set(first) == set(classifier.DEFINITIONS)
-    assert last["loss"] < 0.5 * first["loss"] and last["pitch_accuracy"] == 1.0
+    assert last["loss"] < 0.5 * first["loss"]
+    assert last["pitch_accuracy"] == 1.0
 
 
 def test_the_weights_of_a_saved_classifier_come_back(model, tmp_path):

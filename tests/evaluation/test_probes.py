@@ -32,7 +32,8 @@ def test_pitch_that_is_there_is_read():
 def test_shuffled_pitches_give_chance():
     found = read_pitch(code(PITCH), RNG.permutation(PITCH))
     # 200 notes of chance 0.1: a standard deviation of 0.02.
-    assert found["linear"] == pytest.approx(0.1, abs=0.07) and found["mlp"] == pytest.approx(0.1, abs=0.07)
+    assert found["linear"] == pytest.approx(0.1, abs=0.07)
+    assert found["mlp"] == pytest.approx(0.1, abs=0.07)
 
 
 def test_a_common_pitch_is_no_advantage():
@@ -50,12 +51,14 @@ def test_pitches_of_one_split_alone_do_not_count():
 
 def test_family_that_is_there_is_read():
     found = read_family(code(FAMILY))
-    assert found["nearest"] == found["mlp"] == 1.0 and 0.2 < found["chance"] < 0.32
+    assert found["nearest"] == found["mlp"] == 1.0
+    assert 0.2 < found["chance"] < 0.32
 
 
 def test_shuffled_families_give_chance():
     found = read_family(code(FAMILY), RNG.permutation(FAMILY))
-    assert found["nearest"] == pytest.approx(0.25, abs=0.1) and found["mlp"] == pytest.approx(0.25, abs=0.1)
+    assert found["nearest"] == pytest.approx(0.25, abs=0.1)
+    assert found["mlp"] == pytest.approx(0.25, abs=0.1)
 
 
 def test_the_scale_of_an_input_does_not_matter():

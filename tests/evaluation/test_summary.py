@@ -55,7 +55,8 @@ def test_other_pitches_are_another_notes_of_the_instrument():
 
 def test_ways_are_between_families_at_one_pitch():
     asked = systems.ask_for_ways(TABLE, 0, 30)
-    assert len(asked) == 30 * systems.STEPS and asked.reference is None
+    assert len(asked) == 30 * systems.STEPS
+    assert asked.reference is None
     families = family_names(TABLE)
     for start in range(0, len(asked), systems.STEPS):
         way = asked.take(slice(start, start + systems.STEPS))
@@ -111,16 +112,19 @@ def test_distances_of_sets_have_the_real_notes_as_their_floor():
     parts = {"real": Judged(records, features), "griffin_lim": Judged(records, features + 3.0)}
     found = summary.summarize(parts, seed=0)
     floor, far = (found[name]["measures"]["frechet_distance"]["mean"] for name in parts)
-    assert floor < 0.1 and far == pytest.approx(36.0, rel=0.05)
+    assert floor < 0.1
+    assert far == pytest.approx(36.0, rel=0.05)
     floor, far = (found[name]["measures"]["ndb_50"]["mean"] for name in parts)
-    assert floor < 0.1 and far > 0.8
+    assert floor < 0.1
+    assert far > 0.8
 
 
 def test_sets_that_are_too_small_have_no_distance():
     records = [record(note) for note in range(60)]
     features = np.random.default_rng(0).standard_normal([60, 4])
     measures = summary.summarize({"real": Judged(records, features)}, seed=0)["real"]["measures"]
-    assert "frechet_distance" in measures and "ndb_50" not in measures
+    assert "frechet_distance" in measures
+    assert "ndb_50" not in measures
     measures = summary.summarize({"real": Judged(records[:3], features[:3])}, seed=0)["real"]["measures"]
     assert "frechet_distance" not in measures
 
@@ -130,17 +134,21 @@ def test_sound_that_is_not_finite_is_infinitely_far_and_out_of_tune():
     broken = note.copy()
     broken[100] = np.nan
     found = measure.judge(note, broken, 60)
-    assert set(found) == set(metrics.DEFINITIONS) and found["in_tune"] == 0.0
-    assert found["mss"] == found["lsd_db"] == found["log_mel_l1"] == math.inf and math.isnan(found["wobble_cents"])
+    assert set(found) == set(metrics.DEFINITIONS)
+    assert found["in_tune"] == 0.0
+    assert found["mss"] == found["lsd_db"] == found["log_mel_l1"] == math.inf
+    assert math.isnan(found["wobble_cents"])
     alone = measure.judge(None, broken, 60)
-    assert math.isnan(alone["mss"]) and alone["in_tune"] == 0.0
+    assert math.isnan(alone["mss"])
+    assert alone["in_tune"] == 0.0
 
 
 def test_a_sound_alone_has_the_measures_that_need_no_reference():
     note = synthetic.tone(60)
     alone, beside = measure.judge(None, note, 60), measure.judge(note, note, 60)
     assert set(alone) == {"wobble_cents", "off_harmonic_db", "in_tune", "onset_seconds"}
-    assert alone == {name: beside[name] for name in alone} and alone["in_tune"] == 1.0
+    assert alone == {name: beside[name] for name in alone}
+    assert alone["in_tune"] == 1.0
 
 
 @pytest.mark.parametrize(
@@ -172,15 +180,19 @@ def test_a_picture_is_upright():
     with PIL.Image.open(io.BytesIO(html_report.png(log_mel, 1.0, config))) as picture:
         pixels = np.asarray(picture.convert("RGB"), int).sum(axis=2)
     assert pixels.shape == (config.num_mel_bins, config.num_frames)
-    assert pixels[-5:, :10].min() > 550 and pixels[:-5].max() < 10 and pixels[:, 10:].max() < 10
+    assert pixels[-5:, :10].min() > 550
+    assert pixels[:-5].max() < 10
+    assert pixels[:, 10:].max() < 10
 
 
 def test_a_player_has_the_sound_itself():
     note = synthetic.tone(60)
     content = flac(note, 16000)
     audio, sample_rate = soundfile.read(io.BytesIO(content), dtype="float32")
-    assert sample_rate == 16000 and np.abs(audio - note).max() <= 2**-15
-    assert soundfile.info(io.BytesIO(content)).format == "FLAC" and len(content) < note.size * 2
+    assert sample_rate == 16000
+    assert np.abs(audio - note).max() <= 2**-15
+    assert soundfile.info(io.BytesIO(content)).format == "FLAC"
+    assert len(content) < note.size * 2
 
 
 def test_markdown_becomes_html():

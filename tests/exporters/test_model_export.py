@@ -116,7 +116,8 @@ def numbered(folder: pathlib.Path) -> list[str]:
 def test_signatures_are_the_contracts(exported) -> None:
     """Names, dtypes and shapes, with any number of notes in a batch."""
     _, paths, folder, _ = exported
-    assert paths["encoder"] == folder / "encoder" / "1" and paths["decoder"] == folder / "decoder" / "1"
+    assert paths["encoder"] == folder / "encoder" / "1"
+    assert paths["decoder"] == folder / "decoder" / "1"
 
     def described(specs: dict) -> dict:
         return {name: (spec.shape.as_list(), spec.dtype) for name, spec in specs.items()}
@@ -251,7 +252,8 @@ def test_the_next_version_is_above_both(tmp_path: pathlib.Path, stubs) -> None:
     (tmp_path / "decoder" / "6").mkdir()
     (tmp_path / "encoder" / "notes").mkdir()
     second = export_model(vae, SMALL, tmp_path)
-    assert second["encoder"] == tmp_path / "encoder" / "7" and second["decoder"] == tmp_path / "decoder" / "7"
+    assert second["encoder"] == tmp_path / "encoder" / "7"
+    assert second["decoder"] == tmp_path / "decoder" / "7"
     assert (first["encoder"] / "saved_model.pb").read_text() == "the first"
     assert {stem: second[stem].read_text() for stem in tflite.FILES} == {stem: stem for stem in tflite.FILES}
 
@@ -307,7 +309,8 @@ def test_many_exports_at_once(tmp_path: pathlib.Path, stubs) -> None:
         done.set()
         reader.result()
     assert sorted(versions) == [tmp_path / "decoder" / str(version) for version in range(1, 5)]
-    assert len(seen) == 8 and all(seen.values())
+    assert len(seen) == 8
+    assert all(seen.values())
 
 
 def test_a_failure_leaves_nothing_and_tells_why(tmp_path: pathlib.Path, stubs, monkeypatch, capfd) -> None:
@@ -333,7 +336,8 @@ def test_what_a_killed_export_left_is_removed_later(tmp_path: pathlib.Path) -> N
     young.mkdir()
     os.utime(old, (time.time() - 7200, time.time() - 7200))
     with files.aside(tmp_path) as folder:
-        assert folder.is_dir() and not folder.name.isdecimal()
+        assert folder.is_dir()
+        assert not folder.name.isdecimal()
     assert sorted(tmp_path.iterdir()) == [young]
 
 

@@ -15,7 +15,7 @@ from small_models import sound as synthesized
 from nsynth_vae.analysis import metrics
 from nsynth_vae.exporters import report as export_report
 from nsynth_vae.exporters import tflite
-from nsynth_vae.exporters.model_export import model_facts
+from nsynth_vae.exporters.model_export import model_metadata
 from nsynth_vae.pretrained import SYNTHESIZER, SYNTHESIZER_TFLITE
 from nsynth_vae.synthesis.vocoder import load
 
@@ -33,7 +33,7 @@ def make_notes(count: int = 2) -> dict[str, np.ndarray]:
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple:
     """Returns a model, its files and the report on them."""
     vae = make_vae(CONFIG)
-    synthesizer, facts = load(), model_facts(CONFIG)
+    synthesizer, facts = load(), model_metadata(CONFIG)
     folder = tmp_path_factory.mktemp("tflite")
     paths = tflite.write_models(folder, vae.encoder, vae.decoder, CONFIG, synthesizer, facts, lambda line: None)
     paths["synthesizer_float16"] = SYNTHESIZER / SYNTHESIZER_TFLITE
@@ -47,14 +47,16 @@ def test_files_are_measured(measured) -> None:
     assert set(report["versions"]) == {"nsynth_vae", "python", "tensorflow", "keras", "ai-edge-litert", "numpy"}
     assert list(report["files"]) == list(tflite.FILES)
     for stem, file in report["files"].items():
-        assert file["megabytes"] == paths[stem].stat().st_size / 1e6 and 0 < file["milliseconds"] < 5000
+        assert file["megabytes"] == paths[stem].stat().st_size / 1e6
+        assert 0 < file["milliseconds"] < 5000
         assert file["operators"]["CONV_2D"] >= 15
         outputs = {"z_mean", "z_log_var"} if stem.startswith("encoder") else {"log_mel", "audio"}
         assert set(file["errors"]) == outputs
         for error in file["errors"].values():
             assert 0 <= error["mean"] <= error["max"]
     errors = {stem: file["errors"] for stem, file in report["files"].items()}
-    assert errors["encoder_float32"]["z_mean"]["max"] < 1e-4 and errors["decoder_float32"]["log_mel"]["max"] < 1e-4
+    assert errors["encoder_float32"]["z_mean"]["max"] < 1e-4
+    assert errors["decoder_float32"]["log_mel"]["max"] < 1e-4
     assert 1e-5 < errors["encoder_float16"]["z_mean"]["max"] < 1e-2
     assert 1e-5 < errors["decoder_float16"]["log_mel"]["max"] < 1e-2
 
@@ -65,7 +67,9 @@ def test_sound_is_judged_by_metrics(measured) -> None:
     notes = make_notes()
     assert list(report["sound"]) == ["the notes", "Keras"]
     real = report["sound"]["the notes"]
-    assert real["in_tune"] == 1.0 and real["log_mel_l1"] == 0.0 and real["off_harmonic_db"] < -20.0
+    assert real["in_tune"] == 1.0
+    assert real["log_mel_l1"] == 0.0
+    assert real["off_harmonic_db"] < -20.0
     from nsynth_vae import features
 
     z_mean, _ = vae.encoder(features.log_mel(notes["audio"], CONFIG.audio))
@@ -84,13 +88,17 @@ def test_a_report_is_written_twice(measured, tmp_path: pathlib.Path) -> None:
     assert json.loads(paths[0].read_text()) == report
     text = paths[1].read_text()
     assert text == export_report.to_markdown(report)
-    assert "2 notes" in text and f"{os.cpu_count()} CPU cores" in text and "tensorflow 2.17.1" in text
+    assert "2 notes" in text
+    assert f"{os.cpu_count()} CPU cores" in text
+    assert "tensorflow 2.17.1" in text
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
     assert [row[0] for row in rows[2:]] == ["| the notes", "| Keras", *(f"| `{stem}`" for stem in tflite.FILES)]
-    assert len({len(row) for row in rows}) == 1 and rows[0][3] == "error of `z_mean`"
+    assert len({len(row) for row in rows}) == 1
+    assert rows[0][3] == "error of `z_mean`"
     assert rows[2][-3] == "1.000"
     operators = [line for line in text.splitlines() if line.startswith("- `") and "CONV_2D" in line]
-    assert len(operators) == 6 and "RFFT2D 1" in operators[0]
+    assert len(operators) == 6
+    assert "RFFT2D 1" in operators[0]
 
 
 def test_a_silent_note_has_no_off_harmonic_db() -> None:
@@ -98,7 +106,9 @@ def test_a_silent_note_has_no_off_harmonic_db() -> None:
     notes = make_notes()
     silence = np.zeros_like(notes["audio"])
     found = export_report._judged(notes, silence)
-    assert found["off_harmonic_db"] is None and found["in_tune"] == 0.0 and found["log_mel_l1"] > 0.1
+    assert found["off_harmonic_db"] is None
+    assert found["in_tune"] == 0.0
+    assert found["log_mel_l1"] > 0.1
     assert export_report._sound_cells(found)[1] == ""
     half = np.stack([notes["audio"][0], silence[1]])
     f0 = metrics.note_f0(half[0], 60)
@@ -112,7 +122,8 @@ def test_other_features(tmp_path: pathlib.Path) -> None:
     paths = tflite.write_models(tmp_path, vae.encoder, vae.decoder, SMALL, None, {}, lambda line: None)
     notes = make_notes() | {"audio": make_notes()["audio"][:, : SMALL.audio.num_samples]}
     report = export_report.measure(vae, SMALL, paths, notes, runs=1)
-    assert report["sound"] == {} and set(report["files"]["decoder_int8"]["errors"]) == {"log_mel"}
+    assert report["sound"] == {}
+    assert set(report["files"]["decoder_int8"]["errors"]) == {"log_mel"}
     assert "| `decoder_int8` |" in export_report.to_markdown(report)
 
 
@@ -163,10 +174,12 @@ def test_the_example_plays_a_note(measured, tmp_path: pathlib.Path) -> None:
         found = samples(tmp_path / "note.wav") / 32767
         pitch = np.array([60], np.int32)
         log_mel = vae.decoder(z[None].astype(np.float32), pitch, np.array([90], np.int32)).numpy()
-        assert np.abs(found).max() > 0.01 and found.shape == (64000,)
+        assert np.abs(found).max() > 0.01
+        assert found.shape == (64000,)
         np.testing.assert_allclose(found, synthesized(log_mel, pitch)[0], atol=1e-2)
     done = play(paths["decoder_int8"], "-o", "other.wav", folder=tmp_path)
-    assert done.returncode == 0 and samples(tmp_path / "other.wav").size == 64000
+    assert done.returncode == 0
+    assert samples(tmp_path / "other.wav").size == 64000
 
 
 def test_the_example_says_what_is_wrong(measured, tmp_path: pathlib.Path) -> None:
@@ -199,5 +212,6 @@ def test_the_example_says_what_is_wrong(measured, tmp_path: pathlib.Path) -> Non
         assert "Traceback" not in done.stderr
     for name in ("--pitch", "--velocity"):
         done = play(decoder, name, 128, folder=tmp_path)
-        assert done.returncode == 2 and f"argument {name}: invalid choice: 128" in done.stderr
+        assert done.returncode == 2
+        assert f"argument {name}: invalid choice: 128" in done.stderr
     assert not list(tmp_path.glob("*.wav"))

@@ -15,7 +15,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from nsynth_vae import features
 from nsynth_vae.exporters import saved_model, signatures
-from nsynth_vae.exporters.model_export import model_facts
+from nsynth_vae.exporters.model_export import model_metadata
 from nsynth_vae.synthesis.vocoder import load
 
 C_API = pathlib.Path(__file__).parents[1] / "c_api.py"
@@ -33,7 +33,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pathlib.Path]:
         "decoder": signatures.decoder_endpoints(decoder, CONFIG, synthesizer),
     }
     for name, offered in endpoints.items():
-        saved_model.write(folder / name, name, offered, model_facts(CONFIG))
+        saved_model.write(folder / name, name, offered, model_metadata(CONFIG))
     return {name: folder / name for name in endpoints}
 
 
@@ -185,7 +185,8 @@ def test_c_runtime_gives_what_python_gives(models, loaded, tmp_path) -> None:
             if value.dtype == tf.string:
                 wavs = [np.frombuffer(content, np.uint8) for content in (response[name].tobytes(), value.numpy()[0])]
                 decoded = [np.frombuffer(content[44:].tobytes(), "<i2").astype(int) for content in wavs]
-                assert len(decoded[0]) == 64000 and np.abs(decoded[0] - decoded[1]).max() <= 1
+                assert len(decoded[0]) == 64000
+                assert np.abs(decoded[0] - decoded[1]).max() <= 1
             else:
                 np.testing.assert_allclose(response[name], value, atol=1e-5, err_msg=f"{signature} {name}")
 
@@ -277,7 +278,8 @@ def test_warmup_requests_run(models, loaded) -> None:
             log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
             assert log.WhichOneof("log_type") == "predict_log"
             request = log.predict_log.request
-            assert request.model_spec.name == name and not request.model_spec.HasField("version")
+            assert request.model_spec.name == name
+            assert not request.model_spec.HasField("version")
             signature = loaded[name].signatures[request.model_spec.signature_name]
             inputs = {key: tf.constant(tf.make_ndarray(value)) for key, value in request.inputs.items()}
             sizes = {len(value) for value in signature(**inputs).values()}
@@ -365,11 +367,13 @@ def fuzz(models: dict[str, pathlib.Path], seed: int, count: int) -> tuple[int, i
 def test_random_requests_get_an_error_or_a_sane_answer(models) -> None:
     """Shapes, dtypes, NaN, empty batches, missing inputs: finite numbers of the right batch size, or an error."""
     answers, errors = fuzz(models, 0, 140)
-    assert answers > 30 and errors > 30
+    assert answers > 30
+    assert errors > 30
 
 
 @pytest.mark.slow
 def test_many_random_requests(models) -> None:
     """As above, more of them."""
     answers, errors = fuzz(models, 1, 1400)
-    assert answers > 300 and errors > 300
+    assert answers > 300
+    assert errors > 300

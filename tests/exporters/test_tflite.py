@@ -15,7 +15,7 @@ from nsynth_vae import features
 from nsynth_vae.config import AudioConfig, Config, ModelConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.exporters import tflite, tflite_quantization, tflite_signatures
-from nsynth_vae.exporters.model_export import model_facts
+from nsynth_vae.exporters.model_export import model_metadata
 from nsynth_vae.pretrained import SYNTHESIZER, SYNTHESIZER_TFLITE
 from nsynth_vae.synthesis.vocoder import load
 
@@ -101,7 +101,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple:
     """Returns a model, its files' paths and what the writing reported."""
     vae, lines = make_vae(WIDE), []
     folder = tmp_path_factory.mktemp("exports") / "tflite"
-    facts, synthesizer = model_facts(WIDE), load()
+    facts, synthesizer = model_metadata(WIDE), load()
     paths = tflite.write_models(folder, vae.encoder, vae.decoder, WIDE, synthesizer, facts, lines.append)
     return vae, paths, lines
 
@@ -147,7 +147,8 @@ def details(path: pathlib.Path) -> tuple[dict, dict]:
 def test_the_contracts_files(written) -> None:
     """Names, shapes, dtypes; built-in operators only; 8 bits in the networks alone."""
     _, paths, lines = written
-    assert list(paths) == list(tflite.FILES) and lines == ["encoder: TFLite", "decoder: TFLite"]
+    assert list(paths) == list(tflite.FILES)
+    assert lines == ["encoder: TFLite", "decoder: TFLite"]
     vector, audio = ([1, 6], np.float32), ([1, 64000], np.float32)
     for stem, path in paths.items():
         assert path.name == f"{stem}.tflite"
@@ -156,7 +157,8 @@ def test_the_contracts_files(written) -> None:
         assert all(name.isupper() and name != "CUSTOM" for name in operators), operators
         assert ("DEQUANTIZE" in operators) == (not stem.endswith("32") and stem != "encoder_int8")
         if stem.startswith("encoder"):
-            assert takes == {"audio": audio} and gives == {"z_mean": vector, "z_log_var": vector}
+            assert takes == {"audio": audio}
+            assert gives == {"z_mean": vector, "z_log_var": vector}
         else:
             assert takes == {"z": vector, "pitch": ([1], np.int32), "velocity": ([1], np.int32)}
             assert set(gives) == {"log_mel", "audio"}
@@ -180,7 +182,9 @@ def test_decoder(written, computed, kind: str, tolerance: float) -> None:
     """Keras's log-mel, and the synthesizer's audio of it."""
     vae, data = written[0], make_notes()
     log_mel, audio = computed[f"decoder_{kind}_log_mel"], computed[f"decoder_{kind}_audio"]
-    assert log_mel.shape == (7, 251, 128) and audio.shape == (7, 64000) and audio.dtype == np.float32
+    assert log_mel.shape == (7, 251, 128)
+    assert audio.shape == (7, 64000)
+    assert audio.dtype == np.float32
     expected = vae.decoder(*(data[name] for name in ("z", "pitch", "velocity"))).numpy()
     np.testing.assert_allclose(log_mel, expected, atol=tolerance)
     # These log-mels are like no note's, and loud: rounding is amplified. `.ci/check_exports.py` has notes.
@@ -217,7 +221,8 @@ def test_bad_requests(written) -> None:
         assert errors == expected, (path, own)
         # On some processors the int8 encoder's z_log_var is finite all the same; z_mean never is.
         told = {"not finite", "some finite"} if "encoder_int8" in path else {"not finite"}
-        assert own["good"] == "finite" and {own["NaN"], own["infinite"]} <= told
+        assert own["good"] == "finite"
+        assert {own["NaN"], own["infinite"]} <= told
 
 
 def test_facts_inside(written) -> None:
@@ -225,9 +230,11 @@ def test_facts_inside(written) -> None:
     for stem, path in written[1].items():
         model, kind = stem.split("_")
         facts = tflite.read_facts(path)
-        assert facts["model"] == model and facts["weights"] == kind
-        assert {name: facts[name] for name in model_facts(WIDE)} == model_facts(WIDE)
-    assert facts["inputs"]["pitch"]["dtype"] == "int32" and facts["inputs"]["z"]["shape"] == [1, 6]
+        assert facts["model"] == model
+        assert facts["weights"] == kind
+        assert {name: facts[name] for name in model_metadata(WIDE)} == model_metadata(WIDE)
+    assert facts["inputs"]["pitch"]["dtype"] == "int32"
+    assert facts["inputs"]["z"]["shape"] == [1, 6]
     assert facts["outputs"]["audio"] == {
         "dtype": "float32",
         "shape": [1, 64000],
@@ -258,13 +265,15 @@ def test_synthesizer(tmp_path: pathlib.Path) -> None:
     for file in (shipped, tmp_path / "synthesizer.tflite"):
         assert all(name.isupper() for name in tflite_quantization.operators(file.read_bytes()))
         takes, gives = details(file)
-        assert takes == {"log_mel": ([1, 251, 128], np.float32), "pitch": ([1], np.int32)} and list(gives) == ["audio"]
+        assert takes == {"log_mel": ([1, 251, 128], np.float32), "pitch": ([1], np.int32)}
+        assert list(gives) == ["audio"]
         run = Interpreter(str(file), num_threads=1).get_signature_runner("serving_default")
         for index in range(7):
             log_mel = features.log_mel(tf.constant(data["audio"][index : index + 1]), AUDIO).numpy()
             given = {"log_mel": log_mel, "pitch": data["pitch"][index : index + 1]}
             made = run(**given)["audio"]
-            assert made.shape == (1, 64000) and made.dtype == np.float32
+            assert made.shape == (1, 64000)
+            assert made.dtype == np.float32
             np.testing.assert_allclose(made, sound(**given), atol=1e-3)
         silence = features.log_mel(tf.zeros([1, 64000]), AUDIO).numpy()
         assert np.abs(run(log_mel=silence, pitch=np.array([60], np.int32))["audio"]).max() < 1e-6
@@ -305,5 +314,7 @@ def test_weights_are_known_by_their_values() -> None:
     assert plan(kernel) == plan(kernel * gain) == "int8"
     assert plan(kernel[:, ::-1].copy()) == "float32"  # Not weights, and small.
     assert plan(np.asarray(vae.decoder.condition.kernel).T) == "float32"  # Too small.
-    assert plan(vae.decoder.template) == "float32" and plan(vae.decoder.template + 1) == "float16"
-    assert plan(np.zeros([64, 64], np.float32)) == "float16" and plan(np.zeros([8], np.float32)) == "float32"
+    assert plan(vae.decoder.template) == "float32"
+    assert plan(vae.decoder.template + 1) == "float16"
+    assert plan(np.zeros([64, 64], np.float32)) == "float16"
+    assert plan(np.zeros([8], np.float32)) == "float32"

@@ -47,11 +47,10 @@ def test_a_note_is_read_back_and_nothing_else_changes() -> None:
     """Not the outputs' last bit, nor what the converter wrote in the metadata."""
     before = converted()
     after = tflite_quantization.rewrite(before, notes={"a.json": '{"é": 1}', "b": "two\nlines"})
-    assert (
-        tflite_quantization.read_note(after, "a.json") == '{"é": 1}'
-        and tflite_quantization.read_note(after, "b") == "two\nlines"
-    )
-    assert tflite_quantization.read_note(after, "c") is None and tflite_quantization.read_note(before, "a.json") is None
+    assert tflite_quantization.read_note(after, "a.json") == '{"é": 1}'
+    assert tflite_quantization.read_note(after, "b") == "two\nlines"
+    assert tflite_quantization.read_note(after, "c") is None
+    assert tflite_quantization.read_note(before, "a.json") is None
     for name, value in run(before).items():
         np.testing.assert_array_equal(run(after)[name], value)
     assert (
@@ -76,7 +75,8 @@ def test_constants_are_aligned(plan) -> None:
     model, data = schema.Model.GetRootAs(content, 0), np.frombuffer(content, np.uint8)
     buffers = [model.Buffers(i).DataAsNumpy() for i in range(model.BuffersLength())]
     places = [part.ctypes.data - data.ctypes.data for part in buffers if isinstance(part, np.ndarray)]
-    assert len(places) >= 4 and all(place % tflite_quantization.ALIGNMENT == 0 for place in places)
+    assert len(places) >= 4
+    assert all(place % tflite_quantization.ALIGNMENT == 0 for place in places)
 
 
 def test_float16_constants() -> None:
@@ -103,7 +103,8 @@ def test_int8_weights() -> None:
     scale = weights.quantization.scale
     np.testing.assert_allclose(scale, np.abs(WEIGHTS).max(axis=0) / 127, rtol=1e-6)
     assert np.abs(stored * scale[:, None] - WEIGHTS.T).max() <= scale.max() * 0.501
-    assert list(weights.quantization.zeroPoint) == [0] * 48 and weights.quantization.quantizedDimension == 0
+    assert list(weights.quantization.zeroPoint) == [0] * 48
+    assert weights.quantization.quantizedDimension == 0
     assert tflite_quantization.read_note(after, "min_runtime_version").rstrip("\0") == "2.17.0"
     assert len(before) - len(after) > WEIGHTS.size * 3 - 1400
     found = run(after)

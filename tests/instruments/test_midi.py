@@ -119,7 +119,8 @@ def test_what_is_wrong_is_named(tmp_path):
     def fails(path: pathlib.Path, message: str) -> None:
         with pytest.raises(InputError, match=message) as caught:
             read_midi(path)
-        assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
 
     good = write(tmp_path / "good.mid", [on(0), off(100)]).read_bytes()
     fails(tmp_path / "nowhere.mid", "cannot be read")

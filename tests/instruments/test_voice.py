@@ -54,8 +54,10 @@ def test_correlations_find_where_a_sound_is_from():
     rng = np.random.default_rng(1)
     noise = rng.normal(size=5000)
     alike = crossfade.correlations(-3.0 * noise[700:900], -noise)
-    assert alike.shape == (4801,) and alike.argmax() == 700
-    assert alike[700] == pytest.approx(1.0, abs=1e-9) and np.abs(np.delete(alike, 700)).max() < 0.4
+    assert alike.shape == (4801,)
+    assert alike.argmax() == 700
+    assert alike[700] == pytest.approx(1.0, abs=1e-9)
+    assert np.abs(np.delete(alike, 700)).max() < 0.4
     expected = np.corrcoef(noise[700:900] + noise[700:900].mean(), noise[40:240])[0, 1]
     assert crossfade.correlations(noise[700:900], noise)[40] == pytest.approx(expected, abs=0.02)
     assert not crossfade.correlations(np.zeros(10), noise).any()
@@ -77,7 +79,9 @@ def test_a_level_is_measured_over_two_periods(pitch):
 def test_releases_end_in_silence():
     ringing = np.ones(10000)
     ended = crossfade.to_silence(ringing, 1.0)
-    assert ended[0] == 1.0 and ended[-1] == 0.0 and np.all(np.diff(ended) <= 0)
+    assert ended[0] == 1.0
+    assert ended[-1] == 0.0
+    assert np.all(np.diff(ended) <= 0)
     assert 20 * np.log10(crossfade.root_mean_square(ended[9300:9800])) < -60
     quiet = np.concatenate([ringing, 1e-5 * ringing])
     np.testing.assert_array_equal(crossfade.to_silence(quiet, 1.0)[:-160], quiet[:-160])
@@ -87,9 +91,12 @@ def test_releases_end_in_silence():
 def test_the_loop_of_a_tone_is_whole_periods_and_goes_on_exactly():
     note = make_note()
     hold = sustain_loop.find_hold(note, 63)
-    assert hold.kind == "sustained" and abs(hold.slope) < 0.01
-    assert (hold.end - hold.start) % 50 == 0 and hold.end - hold.start >= 0.4 * RATE
-    assert 1.0 * RATE <= hold.start and hold.end <= 2.9 * RATE
+    assert hold.kind == "sustained"
+    assert abs(hold.slope) < 0.01
+    assert (hold.end - hold.start) % 50 == 0
+    assert hold.end - hold.start >= 0.4 * RATE
+    assert hold.start >= 1.0 * RATE
+    assert hold.end <= 2.9 * RATE
     sound = sustain_loop.held(note, hold, 10 * RATE)
     np.testing.assert_allclose(sound[RATE:], tone(10 * RATE)[RATE:], atol=1e-6)
     np.testing.assert_array_equal(sound[:RATE], note[:RATE])
@@ -111,7 +118,8 @@ def test_noise_is_looped_without_a_dip_or_a_bump():
 def test_a_note_that_swells_stays_at_the_level_it_has_reached():
     note = make_note(slope=2.0, harmonics=4)
     hold = sustain_loop.find_hold(note, 63)
-    assert hold.kind == "sustained" and hold.slope == pytest.approx(2.0, abs=0.05)
+    assert hold.kind == "sustained"
+    assert hold.slope == pytest.approx(2.0, abs=0.05)
     sound = sustain_loop.held(note, hold, 9 * RATE)
     assert level(sound, 2.5) - level(sound, 1.5) == pytest.approx(2.0, abs=0.1)
     reached = level(note, hold.end / RATE)
@@ -123,13 +131,15 @@ def test_a_note_that_swells_stays_at_the_level_it_has_reached():
 def test_a_note_that_decays_decays_on():
     note = make_note(**PIANO_LIKE)
     hold = sustain_loop.find_hold(note, 63)
-    assert hold.kind == "decaying" and hold.decay == pytest.approx(12.0, abs=0.1)
+    assert hold.kind == "decaying"
+    assert hold.decay == pytest.approx(12.0, abs=0.1)
     sound = sustain_loop.held(note, hold, 5 * RATE)
     expected = make_note(**(PIANO_LIKE | {"fall": 0.0}))
     np.testing.assert_allclose(sound[: 4 * RATE], expected, atol=2e-3 * np.abs(expected).max())
     assert level(sound, 4.8) - level(sound, 3.8) == pytest.approx(-12.0, abs=0.1)
     whole = sustain_loop.rung_out(note, hold)
-    assert len(whole) / RATE == pytest.approx(70 / 12, abs=0.3) and whole[-1] == 0.0
+    assert len(whole) / RATE == pytest.approx(70 / 12, abs=0.3)
+    assert whole[-1] == 0.0
     assert level(whole, len(whole) / RATE - 0.05) < level(whole, 0.1) - 65
     # The slowest of them: it ends, too.
     slow = make_note(slope=-3.0)
@@ -142,7 +152,8 @@ def test_a_note_that_is_over_is_not_held():
     assert hold.kind == "over"
     assert sustain_loop.rung_out(note, hold).shape == (SAMPLES,)
     sound = sustain_loop.held(note, hold, 6 * RATE)
-    assert sound.shape == (6 * RATE,) and not sound[SAMPLES:].any()
+    assert sound.shape == (6 * RATE,)
+    assert not sound[SAMPLES:].any()
     np.testing.assert_array_equal(sound[: 2 * RATE], note[: 2 * RATE])
 
 
@@ -162,7 +173,8 @@ def test_a_note_let_go_has_no_step_and_the_decoded_release(kind, seconds):
         fall = 200 * (after - 0.03) - kind.get("slope", 0.0) * after
         assert level(sound, seconds + after, 0.02) == pytest.approx(start - fall, abs=4.5 if pitch == 36 else 2.0)
     assert level(sound, seconds + 0.5, 0.02) < start - 60
-    assert sound[-1] == 0.0 and len(sound) <= round(seconds * RATE) + RATE * 1.2
+    assert sound[-1] == 0.0
+    assert len(sound) <= round(seconds * RATE) + RATE * 1.2
 
 
 def test_a_note_let_go_far_above_its_release_is_damped():
@@ -181,9 +193,11 @@ def test_notes_of_no_length_and_no_sound_are_played():
     np.testing.assert_array_equal(sound[:480], note[:480])
     for seconds in (0.0, 1.0, 5.0):
         silent = voice.voice(np.zeros(SAMPLES, np.float32), 63, seconds)
-        assert not silent.any() and len(silent) >= seconds * RATE
+        assert not silent.any()
+        assert len(silent) >= seconds * RATE
     over = voice.voice(make_note(slope=-40.0), 63, 6.0)
-    assert np.all(np.isfinite(over)) and not over[5 * RATE :].any()
+    assert np.all(np.isfinite(over))
+    assert not over[5 * RATE :].any()
 
 
 @pytest.mark.parametrize("pitch", [0, 127])
@@ -191,7 +205,8 @@ def test_the_lowest_and_the_highest_pitch_are_played(pitch):
     note = make_note(hertz=440 * 2 ** ((pitch - 69) / 12))
     for seconds in (0.02, 2.0, 6.0):
         sound = voice.voice(note, pitch, seconds)
-        assert np.all(np.isfinite(sound)) and np.abs(sound).max() < 0.4
+        assert np.all(np.isfinite(sound))
+        assert np.abs(sound).max() < 0.4
 
 
 def test_how_long_a_release_takes_is_measured():

@@ -63,7 +63,8 @@ WEIGHTS = [
 @pytest.mark.parametrize(("text", "weights"), WEIGHTS)
 def test_weights(text, weights):
     found = weights_of(text, named_points())
-    assert found == pytest.approx(weights) and list(found) == list(weights)
+    assert found == pytest.approx(weights)
+    assert list(found) == list(weights)
     assert weights_of(write(found), named_points()) == found
 
 
@@ -161,7 +162,8 @@ def test_what_is_no_timbre(text, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=re.escape(message)) as caught:
         expression.timbre(text, named_points())
-    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
 
 
 def test_a_note_of_the_deepest_parentheses_and_many_signs():
@@ -281,7 +283,8 @@ def test_where_a_sum_lies():
         ("0.3333333*flute + 0.6666666*guitar", vector("flute") / 3 + vector("guitar") * 2 / 3),
     ):
         point = expression.timbre(text, named_points())
-        assert point.z.dtype == np.float32 and (point.pitch, point.velocity) == (None, None)
+        assert point.z.dtype == np.float32
+        assert (point.pitch, point.velocity) == (None, None)
         np.testing.assert_allclose(point.z, expected, atol=1e-6)
     point = expression.timbre(" violin+2*bright ", named_points())
     assert (point.name, point.meaning) == ("violin + 2*bright", "family string, mean of 50 notes")

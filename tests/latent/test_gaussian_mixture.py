@@ -48,7 +48,8 @@ def test_samples_are_distributed_as_the_mixture():
     points, families = two_clouds()
     found = gaussian_mixture.fit(points, families)
     drawn = gaussian_mixture.sample(found, 4000, np.random.default_rng(2))
-    assert drawn.shape == (4000, 3) and drawn.dtype == np.float32
+    assert drawn.shape == (4000, 3)
+    assert drawn.dtype == np.float32
     np.testing.assert_allclose(drawn.mean(axis=0), points.mean(axis=0), atol=0.1)
     np.testing.assert_allclose(np.cov(drawn.T), np.cov(points.T), atol=0.2)
     high = gaussian_mixture.sample(found, 2000, np.random.default_rng(3), family="high")

@@ -18,7 +18,7 @@ from nsynth_vae.data.open_sources import open_sources
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.errors import InputError
 from nsynth_vae.latent import expression
-from nsynth_vae.latent.lookup import ALIASES, Points
+from nsynth_vae.latent.lookup import ALIASES, TimbreLookup
 from nsynth_vae.notes import FAMILIES, QUALITIES, SOURCES
 
 NOTES = {
@@ -29,7 +29,7 @@ NOTES = {
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory) -> timbre_model.Deployed:
+def model(tmp_path_factory) -> timbre_model.TimbreModel:
     return timbre_model.open_model(*export_model(tmp_path_factory.mktemp("points")))
 
 
@@ -44,8 +44,10 @@ def folder(tmp_path_factory) -> pathlib.Path:
 
 
 @pytest.fixture(scope="module")
-def points(model, folder) -> Points:
-    return Points(model, open_sources([folder], audio=model.config, bad_notes=BadNotes("skip"), log=lambda line: None))
+def points(model, folder) -> TimbreLookup:
+    return TimbreLookup(
+        model, open_sources([folder], audio=model.config, bad_notes=BadNotes("skip"), log=lambda line: None)
+    )
 
 
 def sound(sample_rate: int = 16000, pitch: int = 57) -> np.ndarray:
@@ -73,7 +75,8 @@ def test_files_of_any_format_and_rate(name, rate, channels, keywords, points, mo
     soundfile.write(tmp_path / name, np.stack([sound(rate)] * channels, 1), rate, **keywords)
     point = points.point(str(tmp_path / name))
     asked, other = model.encode(np.stack([sound(), sound(pitch=60)]))
-    assert point.z.dtype == np.float32 and point.name == str(tmp_path / name)
+    assert point.z.dtype == np.float32
+    assert point.name == str(tmp_path / name)
     # Vorbis is noisier than what it encodes.
     assert distance(point.z, asked) < (0.4 if name.endswith("ogg") else 0.1) * distance(asked, other)
     velocity = {"A3 v90.flac": 90, "bell-057-064.ogg": 64}.get(name)
@@ -107,7 +110,7 @@ def test_a_sound_without_a_pitch_is_a_point(points, tmp_path):
 
 def test_at_another_sample_rate_pitches_are_read_not_heard(model, tmp_path):
     config = dataclasses.replace(model.config, sample_rate=22050)
-    other = Points(dataclasses.replace(model, config=config))
+    other = TimbreLookup(dataclasses.replace(model, config=config))
     for name, pitch in (("tone.wav", None), ("tone A3.wav", 57)):
         soundfile.write(tmp_path / name, sound(22050), 22050)
         assert other.point(str(tmp_path / name)).pitch == pitch
@@ -143,7 +146,7 @@ def test_files_and_notes_in_expressions(points, tmp_path, monkeypatch):
         ("'my flute A4.wav' + bright", file.z + bright, 69),
         ("flute_A4.wav + bright", file.z + bright, 69),
         ("guitar_acoustic_010-057-100+bright", note.z + bright, 57),
-        ("guitar_acoustic_010-057-100 + guitar_acoustic_010 - flute", note.z + [-0.9, 0.9, 0, 0, 0, 0], 57),
+        ("guitar_acoustic_010-057-100 + guitar_acoustic_010 - flute", [*note.z, -0.9, 0.9, 0, 0, 0, 0], 57),
         ("0.5*my organ.2-060-127 + 0.5*flute", 0.5 * (organ.z + vector("flute")), 60),
         ("0.5*'guitar_acoustic_010-057-100' + 0.5*\"~/my flute A4.wav\"", 0.5 * (note.z + file.z), None),
     ):
@@ -222,7 +225,9 @@ def test_names(text, name, written):
     point = named_points().point(text)
     np.testing.assert_array_equal(point.z, vector(name))
     assert (point.name, point.pitch, point.velocity) == (written, None, None)
-    assert named_points().is_point(text) and not named_points().is_direction(text) and name in point.meaning
+    assert named_points().is_point(text)
+    assert not named_points().is_direction(text)
+    assert name in point.meaning
 
 
 @pytest.mark.parametrize(
@@ -237,7 +242,9 @@ def test_names(text, name, written):
 )
 def test_directions(text, name, descriptor):
     points = named_points()
-    assert points.is_direction(text) and not points.is_point(text) and points.knows(text)
+    assert points.is_direction(text)
+    assert not points.is_point(text)
+    assert points.knows(text)
     direction = points.direction(text)
     np.testing.assert_array_equal(direction.z, vector(name))
     assert points.descriptor(text) == descriptor
@@ -246,16 +253,19 @@ def test_directions(text, name, descriptor):
 
 def test_aliases_are_in_the_form_in_which_they_are_looked_up():
     for alias, name in ALIASES.items():
-        assert alias == alias.lower().replace(" ", "_").replace("-", "_") and alias not in (*FAMILIES, *SOURCES)
+        assert alias == alias.lower().replace(" ", "_").replace("-", "_")
+        assert alias not in (*FAMILIES, *SOURCES)
         assert name in (*FAMILIES, *SOURCES, *QUALITIES)
-        assert named_points().knows(alias) and named_points().is_direction(alias) == (name not in FAMILIES)
+        assert named_points().knows(alias)
+        assert named_points().is_direction(alias) == (name not in FAMILIES)
 
 
 def test_a_models_own_name_goes_before_an_alias_and_a_name_before_a_file(points, tmp_path, monkeypatch):
     own = {"violin": {"centroid": [2.0] * 6, "notes": 9}, "Bright": {"centroid": [3.0] * 6, "notes": 1}}
     found = points_with({**ATTRIBUTES, "instruments": own})
     assert found.point("violin").meaning == "instrument violin, mean of 9 notes"
-    assert found.is_point("bright") and found.point("Bright").z[0] == 3.0
+    assert found.is_point("bright")
+    assert found.point("Bright").z[0] == 3.0
     monkeypatch.chdir(tmp_path)
     soundfile.write("flute", sound(), 16000, format="WAV")
     np.testing.assert_array_equal(points.point("flute").z, vector("flute"))

@@ -57,9 +57,11 @@ def test_template_above_half_the_sample_rate_is_empty():
 def test_condition_features_are_distinct_smooth_and_bounded():
     pitch = tf.range(128)
     values = model.condition_features(pitch, tf.range(128)).numpy()
-    assert values.shape == (128, 11) and np.abs(values).max() <= 2.0
+    assert values.shape == (128, 11)
+    assert np.abs(values).max() <= 2.0
     steps = np.linalg.norm(np.diff(values, axis=0), axis=1)
-    assert steps.min() > 0.05 and steps.max() < 1.0
+    assert steps.min() > 0.05
+    assert steps.max() < 1.0
 
 
 def test_sampling_is_the_reparameterisation():
@@ -71,7 +73,8 @@ def test_sampling_is_the_reparameterisation():
 def test_log_variance_is_bounded_for_any_input(vae):
     loud = tf.constant(np.random.default_rng(0).normal(size=(3, 251, 128)) * 1e4, tf.float32)
     z_mean, z_log_var = vae.encoder(loud)
-    assert np.isfinite(z_mean).all() and np.abs(z_log_var).max() <= 6.0
+    assert np.isfinite(z_mean).all()
+    assert np.abs(z_log_var).max() <= 6.0
 
 
 def test_decoder_puts_a_notes_energy_on_its_partials(vae):
@@ -143,7 +146,8 @@ def test_noise_is_a_function_of_seed_step_and_row():
     other = make_vae(Config(model=SMALL.model, train=TrainConfig(seed=1)))
     assert not np.allclose(eight, other.noise(8, tf.constant(3)))
     many = vae.noise(5000, tf.constant(0)).numpy()
-    assert abs(many.mean()) < 0.02 and abs(many.std() - 1) < 0.02
+    assert abs(many.mean()) < 0.02
+    assert abs(many.std() - 1) < 0.02
 
 
 def test_losses_of_a_note_with_a_target_are_those_of_the_target():
@@ -167,7 +171,8 @@ def test_a_constant_timbre_is_learnt_by_fit_and_seen_by_evaluate():
     before = vae.evaluate(data, return_dict=True, verbose=0)
     history = vae.fit(data.repeat(60), epochs=1, verbose=0).history
     after = vae.evaluate(data, return_dict=True, verbose=0)
-    assert set(after) >= set(model.LOSS_NAMES) and set(history) >= set(model.LOSS_NAMES)
+    assert set(after) >= set(model.LOSS_NAMES)
+    assert set(history) >= set(model.LOSS_NAMES)
     assert after["log_mel_l1"] < 0.5 * before["log_mel_l1"]
     np.testing.assert_allclose(after["loss"], after["reconstruction_loss"] + after["kl_loss"], rtol=1e-5)
 

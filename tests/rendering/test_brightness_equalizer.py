@@ -35,7 +35,7 @@ def test_brightness_goes_straight():
     sounds, weights = way(tone(1, 1.7), tone(0.7, 1.1), tone(0.5, 1.1), tone(0.3, 1.1), tone(0.2, 1.3))
     before = np.array([heard(sound) for sound in sounds])
     assert before[1:4, 0].min() > before[[0, -1], 0].max()
-    found, equalizers = brightness_equalizer.even(sounds, weights, RATE)
+    found, equalizers = brightness_equalizer.equalize(sounds, weights, RATE)
     after = np.array([heard(sound) for sound in found])
     np.testing.assert_allclose(np.log(after), weights @ np.log(before[[0, -1]]), atol=0.02)
     np.testing.assert_array_equal(found[[0, -1]], sounds[[0, -1]])
@@ -49,7 +49,7 @@ def test_a_grid_is_between_all_its_corners():
     corners = [tone(1, 1.8), tone(0.2, 1.2), tone(0.5, 1.4), tone(0.1, 1.6)]
     sounds = np.stack([*corners, tone(0.4, 1.1)])
     weights = np.concatenate([np.eye(4), np.full([1, 4], 0.25)])
-    found, _ = brightness_equalizer.even(sounds, weights, RATE)
+    found, _ = brightness_equalizer.equalize(sounds, weights, RATE)
     expected = np.exp(np.mean([np.log(heard(corner)) for corner in corners], axis=0))
     np.testing.assert_allclose(heard(found[4]), expected, rtol=0.02)
 
@@ -87,12 +87,12 @@ def test_nothing_passes_full_scale():
 def test_silence_stays(silent):
     sounds, weights = way(tone(1, 1.8), tone(0.5, 0.9), tone(0.2, 1.2))
     sounds[silent] = 0
-    found, equalizers = brightness_equalizer.even(sounds, weights, RATE)
+    found, equalizers = brightness_equalizer.equalize(sounds, weights, RATE)
     np.testing.assert_array_equal(found, sounds)
     assert equalizers == [Equalizer()] * 3
 
 
 def test_equal_timbres_are_left_as_good_as_alone():
     sounds, weights = way(*[tone(0.5, 0.9)] * 3)
-    found, _ = brightness_equalizer.even(sounds, weights, RATE)
+    found, _ = brightness_equalizer.equalize(sounds, weights, RATE)
     np.testing.assert_allclose(found, sounds, atol=1e-4)

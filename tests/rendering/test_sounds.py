@@ -26,7 +26,8 @@ def test_files_are_numbered_row_by_row():
     assert sounds.numbered("step", 2, 2) == [f"step-{place}.wav" for place in ("00-00", "00-01", "01-00", "01-01")]
     # Names sort as the notes do.
     many = sounds.numbered("sample", 101)
-    assert many[0] == "sample-000.wav" and many == sorted(many)
+    assert many[0] == "sample-000.wav"
+    assert many == sorted(many)
 
 
 def names(folder: pathlib.Path) -> list[str]:
@@ -45,7 +46,8 @@ def test_what_a_former_run_left_is_replaced_and_nothing_else(tmp_path):
     (folder / "mine.wav").write_text("kept")
     write(folder, {"a.wav": "2", "c.wav": "2"}, seed=2)
     assert names(folder) == ["a.wav", "c.wav", "mine.wav", "record.json"]
-    assert (folder / "a.wav").read_text() == "2" and (folder / "mine.wav").read_text() == "kept"
+    assert (folder / "a.wav").read_text() == "2"
+    assert (folder / "mine.wav").read_text() == "kept"
     assert json.loads((folder / "record.json").read_text()) == {"seed": 2, "files": ["a.wav", "c.wav"]}
 
 
@@ -53,7 +55,8 @@ def test_what_is_not_a_former_runs_is_not_replaced(tmp_path):
     (tmp_path / "b.wav").write_text("a recording")
     with pytest.raises(InputError, match=r"b.wav: is there, and not of a former run \(no record.json lists it\)"):
         write(tmp_path, {"a.wav": "1", "b.wav": "1"})
-    assert names(tmp_path) == ["b.wav"] and (tmp_path / "b.wav").read_text() == "a recording"
+    assert names(tmp_path) == ["b.wav"]
+    assert (tmp_path / "b.wav").read_text() == "a recording"
     (tmp_path / "record.json").mkdir()
     with pytest.raises(InputError, match=r"record.json: found a folder, expected a place for a file"):
         write(tmp_path, {"a.wav": "1"})
@@ -143,7 +146,8 @@ def test_labels_are_one_short_line():
     assert sounds.label("recordings/of/a/day/guitar.wav") == "guitar.wav"
     assert sounds.label('0.5*flute + 0.5*"a/b.wav"') == '0.5*flute + 0.5*"a/b.wav"'
     long = sounds.label("recordings/0.5*guitar_acoustic_010 + 0.5*flute")
-    assert long == "recordings/0.5*…_010 + 0.5*flute" and len(long) == 32
+    assert long == "recordings/0.5*…_010 + 0.5*flute"
+    assert len(long) == 32
 
 
 def test_what_is_no_midi_number_or_seed_is_named():
@@ -162,7 +166,8 @@ def test_sounds_are_written_and_joined(tmp_path):
     sounds.write_wavs(tmp_path, ["a.wav", "b.wav", "c.wav"], audio, CONFIG)
     for name, sound in zip("abc", audio, strict=True):
         read, rate = soundfile.read(tmp_path / f"{name}.wav")
-        assert rate == 16000 and soundfile.info(tmp_path / f"{name}.wav").subtype == "PCM_16"
+        assert rate == 16000
+        assert soundfile.info(tmp_path / f"{name}.wav").subtype == "PCM_16"
         np.testing.assert_allclose(read, np.clip(sound, -1, 1), atol=2**-15)
     sounds.write_joined(tmp_path / "joined.wav", audio, CONFIG)
     joined, _ = soundfile.read(tmp_path / "joined.wav")
@@ -195,7 +200,9 @@ def test_a_contact_sheet_shows_each_sound_at_its_place(tmp_path):
     height, width = picture.shape[0], picture.shape[1] * 0.75  # Less the colour bar.
     yellow = (picture[..., 0] > 0.9) & (picture[..., 2] < 0.8) & (picture[..., 1] > 0.85)
     rows, columns = np.nonzero(yellow[:, : int(width)])
-    assert rows.size > 0.1 * height * width and rows.min() > 0.45 * height and columns.max() < 0.55 * width
+    assert rows.size > 0.1 * height * width
+    assert rows.min() > 0.45 * height
+    assert columns.max() < 0.55 * width
 
 
 def test_a_morphs_figure_grows_with_its_rows_and_leaves_gaps(tmp_path):
@@ -208,7 +215,8 @@ def test_a_morphs_figure_grows_with_its_rows_and_leaves_gaps(tmp_path):
         lines = [("centroid, Hz", [line] * rows), ("attack, s", [np.full(5, np.nan)] * rows)]
         plots.plot_morph([(f"row {n}", log_mels) for n in range(rows)], titles, lines, CONFIG, path)
         sizes.append(pixels(path).shape)
-    assert sizes[0][1] == sizes[1][1] and sizes[1][0] - sizes[0][0] == 180
+    assert sizes[0][1] == sizes[1][1]
+    assert sizes[1][0] - sizes[0][0] == 180
     # The most that a command makes is a picture that can be opened.
     few = np.zeros([100, 251, 128], np.float32)
     plots.plot_morph([("row", few)], ["x"] * 100, [], CONFIG, tmp_path / "many.png")

@@ -107,7 +107,8 @@ def test_converges_as_librosas_does_and_faster_with_momentum() -> None:
         librosas = errors(np.stack([audio for audio, _ in pairs]))
         np.testing.assert_allclose(errors(ours), librosas, rtol=0.02)
         ends[momentum] = np.mean(errors(run(magnitude).numpy()))
-    assert ends[0.99] < 0.5 * ends[0.0] and ends[0.99] < 0.1
+    assert ends[0.99] < 0.5 * ends[0.0]
+    assert ends[0.99] < 0.1
 
 
 def test_mel_to_magnitude_is_a_non_negative_solution() -> None:
@@ -156,7 +157,8 @@ def test_bins_below_the_first_filter_are_silent() -> None:
     magnitude = griffin_lim.mel_to_magnitude(tf.ones([1, 2, 64]), config).numpy()
     bins = np.arange(config.num_spectrogram_bins) * config.sample_rate / config.fft_length
     assert np.all(magnitude[..., bins < 500.0] == 0)
-    assert np.all(np.isfinite(magnitude)) and magnitude.max() > 0
+    assert np.all(np.isfinite(magnitude))
+    assert magnitude.max() > 0
 
 
 def test_a_note_sounds_as_it_was() -> None:
@@ -164,7 +166,8 @@ def test_a_note_sounds_as_it_was() -> None:
     notes = make_notes(2, CONFIG)
     log_mel = features.log_mel(tf.constant(notes), CONFIG)
     audio = griffin_lim.log_mel_to_audio(log_mel, CONFIG)
-    assert audio.shape == (2, CONFIG.num_samples) and audio.dtype == tf.float32
+    assert audio.shape == (2, CONFIG.num_samples)
+    assert audio.dtype == tf.float32
     error = tf.abs(features.log_mel(audio, CONFIG) - log_mel) * CONFIG.log_mel_scale
     assert float(tf.reduce_mean(error)) < 0.2
     level = np.sqrt(np.mean(audio.numpy() ** 2, axis=1) / np.mean(notes**2, axis=1))
@@ -193,7 +196,8 @@ def test_silence_stays_silent_and_no_note_clips() -> None:
     audio = griffin_lim.log_mel_to_audio(cases, SMALL, iterations=16).numpy()
     assert np.all(np.isfinite(audio))
     peaks = np.max(np.abs(audio), axis=1)
-    assert peaks[0] < 1e-6 and peaks[1] == 0.0
+    assert peaks[0] < 1e-6
+    assert peaks[1] == 0.0
     assert 0.1 < peaks[2] < 1.0
     # Scaled as a whole, not clipped: one sample at the top, not many.
     np.testing.assert_allclose(peaks[3:], 1.0, atol=1e-6)

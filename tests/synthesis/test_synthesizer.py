@@ -124,7 +124,8 @@ def test_noise_and_silence_do_not_drift_far(untrained):
     noise = np.random.default_rng(0).normal(size=[1, 64000]).astype(np.float32) * 0.1
     for audio in (noise, 0 * noise):
         drift = drift_of(untrained, log_mel_of(audio), 60)
-        assert np.isfinite(drift).all() and np.abs(drift).max() <= harmonic_analysis.DRIFT_LIMIT
+        assert np.isfinite(drift).all()
+        assert np.abs(drift).max() <= harmonic_analysis.DRIFT_LIMIT
     np.testing.assert_array_equal(drift, 0.0)
 
 
@@ -145,15 +146,17 @@ def test_nothing_is_aliased(untrained, pitch):
 
 @pytest.mark.parametrize("velocity", [0.0001, 0.01, 1.0])
 def test_every_pitch_is_finite_within_range_and_ends_without_a_click(trained, velocity):
-    pitches = list(range(21, 109, 3)) + [0, 108, 127]
+    pitches = [*list(range(21, 109, 3)), 0, 108, 127]
     notes = make_notes([36, 60, 84], noise=0.01) * velocity
     log_mel = log_mel_of(notes)
     for start in range(0, len(pitches), 6):
         some = tf.constant(pitches[start : start + 6])
         sound = trained(tf.gather(log_mel, tf.range(len(some)) % 3), some).numpy()
-        assert np.isfinite(sound).all() and np.abs(sound).max() <= harmonic_noise.PEAK + 1e-6
+        assert np.isfinite(sound).all()
+        assert np.abs(sound).max() <= harmonic_noise.PEAK + 1e-6
         assert np.abs(sound[:, [0, -1]]).max() < 1e-4
-        assert np.abs(np.diff(sound[:, :4])).max() < 0.02 and np.abs(np.diff(sound[:, -4:])).max() < 0.02
+        assert np.abs(np.diff(sound[:, :4])).max() < 0.02
+        assert np.abs(np.diff(sound[:, -4:])).max() < 0.02
 
 
 def test_silence_gives_silence(trained):
@@ -163,7 +166,8 @@ def test_silence_gives_silence(trained):
 
 def test_what_is_louder_than_audio_can_be_is_limited(trained):
     sound = trained(tf.fill([2, 251, 128], 50.0), tf.constant([40, 80])).numpy()
-    assert np.isfinite(sound).all() and np.abs(sound).max() == pytest.approx(harmonic_noise.PEAK, abs=1e-6)
+    assert np.isfinite(sound).all()
+    assert np.abs(sound).max() == pytest.approx(harmonic_noise.PEAK, abs=1e-6)
 
 
 def test_the_same_twice_and_alone_as_in_a_batch(trained):
@@ -296,4 +300,5 @@ def test_losses_are_the_measures():
     assert float(mss[0]) == pytest.approx(metrics.mss(a[0], b[0]), rel=1e-4)
     assert float(lsd[0]) == pytest.approx(metrics.lsd_db(a[0], b[0]), rel=1e-3)
     mss, lsd = spectral_losses(*map(tf.constant, (a, a)), tf.constant([loudest], tf.float32))
-    assert float(mss[0]) == 0 and float(lsd[0]) < 0.04
+    assert float(mss[0]) == 0
+    assert float(lsd[0]) < 0.04

@@ -28,7 +28,8 @@ def test_a_truncated_checkpoint_falls_back_to_the_one_before(tmp_path, kept):
     path.write_bytes(data[: int(kept * len(data)) if isinstance(kept, float) else kept])
     said = []
     assert load_newest(tmp_path, said.append).state["step"] == 1
-    assert len(said) == 1 and "step-00000002.npz: damaged" in said[0]
+    assert len(said) == 1
+    assert "step-00000002.npz: damaged" in said[0]
 
 
 def test_a_flipped_bit_falls_back_too(tmp_path):

@@ -107,10 +107,13 @@ def test_checkpoints_are_written_between_epochs_too(notes, tmp_path, monkeypatch
 
 def test_budgets_end_training_and_are_not_overrun_by_resuming(notes, trained, folder):
     trainer, ended = trained
-    assert trainer.steps_per_epoch == 4 and ended == "8 steps done"
-    assert trainer.step == 8 and [record["step"] for record in trainer.state["history"]] == [4, 8]
+    assert trainer.steps_per_epoch == 4
+    assert ended == "8 steps done"
+    assert trainer.step == 8
+    assert [record["step"] for record in trainer.state["history"]] == [4, 8]
     resumed = make(notes, folder)
-    assert run(resumed, steps=8) == [] and resumed.step == 8
+    assert run(resumed, steps=8) == []
+    assert resumed.step == 8
     assert make(notes, folder).run(Budget(minutes=1e-6)) == "1e-06 minutes of training done"
     assert resumed.fraction(Budget(steps=16)) == 0.5
 
@@ -124,7 +127,8 @@ def test_training_stops_when_validation_does_not_improve_and_keeps_the_best(note
     best = []
     trainer.run(Budget(epochs=10), on_epoch=lambda record: best.append([weight.copy() for weight in trainer.best]))
     assert trainer.state["stopped"] == "no better validation loss for 2 epochs"
-    assert len(trainer.state["history"]) == 4 and trainer.state["best_step"] == 8
+    assert len(trainer.state["history"]) == 4
+    assert trainer.state["best_step"] == 8
     trainer.use_best()
     for weight, expected in zip(weights(trainer), best[1], strict=True):
         np.testing.assert_array_equal(weight, expected)
@@ -258,4 +262,5 @@ def test_weights_to_start_from_that_are_missing_or_others_are_an_error(notes, tm
 
 def test_float64_inputs_do_not_reach_the_model(notes):
     batch = next(iter(notes[0].training(batch_size=8, cross_note_share=0.5, seed=0)))
-    assert batch["log_mel"].dtype == tf.float32 and batch["target_pitch"].dtype == tf.int32
+    assert batch["log_mel"].dtype == tf.float32
+    assert batch["target_pitch"].dtype == tf.int32

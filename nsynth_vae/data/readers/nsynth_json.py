@@ -25,10 +25,19 @@ if TYPE_CHECKING:
 EXTENSIONS = (".wav", ".flac", ".ogg")
 """Extensions of a note's audio; where there are several files, the first of these is taken."""
 
-_KEYS = (
-    "note_str pitch velocity instrument_str instrument_family instrument_family_str instrument_source "
-    "instrument_source_str qualities sample_rate sample_group"
-).split()
+_KEYS = [
+    "note_str",
+    "pitch",
+    "velocity",
+    "instrument_str",
+    "instrument_family",
+    "instrument_family_str",
+    "instrument_source",
+    "instrument_source_str",
+    "qualities",
+    "sample_rate",
+    "sample_group",
+]
 
 
 class JsonAudioSource(FolderSource):

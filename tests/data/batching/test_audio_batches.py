@@ -55,10 +55,12 @@ def assert_same(batches, others):
 def test_both_ways_give_every_note_in_order_as_it_is_in_the_file(source):
     rows = train_rows(source)
     memory, streamed = ways(source, rows)
-    assert isinstance(memory, MemoryAudio) and isinstance(streamed, StreamedAudio)
+    assert isinstance(memory, MemoryAudio)
+    assert isinstance(streamed, StreamedAudio)
     batches = take(memory.batches(16), 9)
     assert [len(batch["pitch"]) for batch in batches] == [16, 16, 4]
-    assert batches[0]["audio"].dtype == np.float32 and batches[0]["pitch"].dtype == np.int32
+    assert batches[0]["audio"].dtype == np.float32
+    assert batches[0]["pitch"].dtype == np.int32
     assert_same(batches, take(streamed.batches(16), 9))
     joined = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
     np.testing.assert_array_equal(joined["pitch"], source.table.pitch[rows])
@@ -125,7 +127,8 @@ def test_rounding_is_exact_for_16_bits_and_half_a_step_for_others():
     np.testing.assert_array_equal(dequantize(*quantize(exact)), exact)
     fine = generator.uniform(-0.9, 0.9, 1000).astype(np.float32)
     values, step = quantize(fine)
-    assert values.dtype == np.int16 and step == 2.0**-15
+    assert values.dtype == np.int16
+    assert step == 2.0**-15
     assert np.abs(dequantize(values, step) - fine).max() <= 2.0**-16
     loud = 2.5 * fine / np.abs(fine).max()
     assert np.abs(dequantize(*quantize(loud)) - loud).max() <= 2.5 * 2.0**-15
@@ -148,7 +151,8 @@ def test_bad_notes_are_named_or_left_out(tmp_path):
 
     bad = BadNotes("skip")
     notes = opened(bad, True)
-    assert len(notes.table) == 34 and list(bad.skipped) == [str(files[3]), str(files[7])]
+    assert len(notes.table) == 34
+    assert list(bad.skipped) == [str(files[3]), str(files[7])]
     assert "is silent" in bad.skipped[str(files[7])]
     streamed = opened(BadNotes("skip"), False)
     assert_same(take(notes.batches(8), 9), take(streamed.batches(8), 9))

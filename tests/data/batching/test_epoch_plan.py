@@ -35,7 +35,8 @@ def test_partners_are_spread_evenly_over_the_instruments_other_notes():
         notes, targets = plan_epoch(instruments, 8, 1.0, (0, epoch))
         pairs.update(zip(notes.ravel(), targets.ravel(), strict=True))
     of_first = np.array([pairs[0, other] for other in (1, 2, 3, 4)])
-    assert of_first.sum() == 2000 and pairs[0, 0] == 0
+    assert of_first.sum() == 2000
+    assert pairs[0, 0] == 0
     assert (abs(of_first - 500) < 5 * np.sqrt(500)).all()
 
 
@@ -60,8 +61,10 @@ def test_blends_are_of_other_instruments_at_the_same_pitches():
         notes, targets, blends = plan(1.0, (0, epoch))
         # The only note of its pitch stays as it is, and its fraction is 0.
         alone = PITCH[notes] == 99
-        assert (blends.fraction[alone] == 0).all() and (blends.notes[alone] == notes[alone]).all()
-        assert (blends.fraction[~alone] > 0).all() and (blends.fraction < 1).all()
+        assert (blends.fraction[alone] == 0).all()
+        assert (blends.notes[alone] == notes[alone]).all()
+        assert (blends.fraction[~alone] > 0).all()
+        assert (blends.fraction < 1).all()
         np.testing.assert_array_equal(PITCH[blends.notes], PITCH[notes])
         np.testing.assert_array_equal(PITCH[blends.targets], PITCH[targets])
         assert (INSTRUMENTS[blends.notes] != INSTRUMENTS[notes])[~alone].all()
@@ -81,7 +84,8 @@ def test_a_share_is_blended_by_fractions_from_0_to_1():
     some = fractions[fractions > 0]
     # Of 16 notes one is alone.
     assert len(some) / len(fractions) == pytest.approx(0.25 * 15 / 16, abs=0.02)
-    assert np.mean(some) == pytest.approx(0.5, abs=0.02) and np.std(some) == pytest.approx(12**-0.5, abs=0.02)
+    assert np.mean(some) == pytest.approx(0.5, abs=0.02)
+    assert np.std(some) == pytest.approx(12**-0.5, abs=0.02)
     assert not plan(0.0)[2].fraction.any()
 
 
@@ -89,7 +93,8 @@ def test_a_plan_of_blends_is_a_pure_function_of_seed_and_epoch():
     one, same, other, another = (plan(0.5, order)[2] for order in ((3, 7), (3, 7), (3, 8), (4, 7)))
     for name in ("notes", "targets", "fraction"):
         np.testing.assert_array_equal(getattr(one, name), getattr(same, name))
-    assert not np.array_equal(one.fraction, other.fraction) and not np.array_equal(one.fraction, another.fraction)
+    assert not np.array_equal(one.fraction, other.fraction)
+    assert not np.array_equal(one.fraction, another.fraction)
 
 
 def test_a_blend_is_the_geometric_mean_of_two_spectra():
@@ -104,4 +109,5 @@ def test_a_blend_is_the_geometric_mean_of_two_spectra():
     np.testing.assert_allclose(np.exp(log_mel[1]), np.sqrt(np.exp(one[1]) * np.exp(other[1])), rtol=1e-6)
     np.testing.assert_allclose(log_mel[2], other[2], rtol=1e-6)
     np.testing.assert_array_equal(pitches, pitch)
-    assert velocities.tolist() == [25, 100, 50] and velocities.dtype == np.int32
+    assert velocities.tolist() == [25, 100, 50]
+    assert velocities.dtype == np.int32

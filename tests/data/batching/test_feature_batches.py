@@ -117,7 +117,8 @@ def test_blends_are_between_two_notes_of_one_pitch(source, tmp_path, way):
         fraction = ((log_mel - was) * apart).sum(axis=(1, 2)) / (apart**2).sum(axis=(1, 2))
         errors = np.abs(was + fraction[:, None, None] * apart - log_mel).max(axis=(1, 2))
         best = errors.argmin()
-        assert errors[best] < 1e-4 and -1e-5 <= fraction[best] <= 1 + 1e-5
+        assert errors[best] < 1e-4
+        assert -1e-5 <= fraction[best] <= 1 + 1e-5
         changed += fraction[best] > 1e-5
     # A stream's first notes have met no others.
     assert changed == 64 if way != "streamed" else changed > 32
@@ -155,7 +156,8 @@ def test_shards_are_reused_and_a_changed_file_costs_its_shard_only(source, folde
         return store.read(np.arange(len(rows)))
 
     first = build()
-    assert computed == [36] and len(list(cache.iterdir())) == 4
+    assert computed == [36]
+    assert len(list(cache.iterdir())) == 4
     np.testing.assert_array_equal(build(), first)
     assert computed == []
     path = source.location(int(rows[12]))

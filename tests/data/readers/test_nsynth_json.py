@@ -44,11 +44,14 @@ def test_table_has_the_labels(nsynth, audio_config):
     assert table.qualities[row].tolist() == [1, 0, -1, 0, 0, 0, 0, 0, 0, 1]
     assert table.sample_group[row] == "g1"
     # Families and sources: by number, by string, by name, or unknown and then not 0.
-    assert table.instrument_family[row] == FAMILIES.index("guitar") and table.instrument_source[row] == 0
+    assert table.instrument_family[row] == FAMILIES.index("guitar")
+    assert table.instrument_source[row] == 0
     flute = list(table.note_str).index("flute_x-060-100")
-    assert table.instrument_family[flute] == 2 and table.instrument_source[flute] == 2
+    assert table.instrument_family[flute] == 2
+    assert table.instrument_source[flute] == 2
     other = list(table.note_str).index("flute_x-064-100")
-    assert table.instrument_family[other] == UNKNOWN and table.instrument_source[other] == UNKNOWN
+    assert table.instrument_family[other] == UNKNOWN
+    assert table.instrument_source[other] == UNKNOWN
     assert table.qualities[other].tolist() == [UNKNOWN] * 10
     assert table.sample_group[other] == "flute_x"
 
@@ -90,7 +93,8 @@ def test_audio_is_what_soundfile_reads(tmp_path, audio_config, extension):
 def test_order_is_a_function_of_seed_and_epoch(nsynth, audio_config):
     source, rows = open_folder(nsynth, audio_config), np.arange(10)
     orders = [tuple(source.order_of(rows, order)) for order in ((0, 0), (0, 1), (1, 0), (0, 0))]
-    assert orders[0] == orders[3] and len(set(orders)) == 3
+    assert orders[0] == orders[3]
+    assert len(set(orders)) == 3
     assert all(sorted(order) == list(range(10)) for order in orders)
 
 
@@ -123,7 +127,8 @@ def test_bad_json(nsynth, audio_config, text, message):
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(InputError, match=message) as error:
         open_folder(nsynth, audio_config)
-    assert str(path) in str(error.value) and "\n" not in str(error.value)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_not_this_layout(tmp_path, audio_config, nsynth):
@@ -165,7 +170,8 @@ def test_wrong_labels(tmp_path, audio_config, skip, labels, message):
     assert message in skip.skipped[file]
     with pytest.raises(BadNoteError) as error:
         open_folder(folder, audio_config)
-    assert str(error.value).startswith(file) and "--on-bad-note skip" in str(error.value)
+    assert str(error.value).startswith(file)
+    assert "--on-bad-note skip" in str(error.value)
 
 
 def test_misnamed_and_missing(tmp_path, audio_config, skip):
@@ -182,9 +188,8 @@ def test_misnamed_and_missing(tmp_path, audio_config, skip):
     assert list(open_folder(folder, audio_config, skip).table.note_str) == [NAME]
     problems = {file.rsplit("/", 1)[1]: problem for file, problem in skip.skipped.items()}
     assert set(problems) == {f"{name}.wav" for name in (*names, "gone-069-100", "odd-069-100")}
-    assert (
-        "not a note's name" in problems["guitar-69-100.wav"] and "expected INSTRUMENT-PPP-VVV" in problems["guitar.wav"]
-    )
+    assert "not a note's name" in problems["guitar-69-100.wav"]
+    assert "expected INSTRUMENT-PPP-VVV" in problems["guitar.wav"]
     assert "pitch is 200, expected an integer from 0 to 127" in problems["guitar-200-100.wav"]
     assert "no such file" in problems["gone-069-100.wav"]
     assert "is 3, expected an object" in problems["odd-069-100.wav"]
@@ -275,7 +280,8 @@ def test_bad_audio_is_never_accepted(tmp_path, audio_config):
         assert int(note["row"]) == row
         problem = note["problem"].numpy().decode()
         if note_str.startswith("good"):
-            assert problem == "" and np.abs(note["audio"]).max() > 0.1
+            assert problem == ""
+            assert np.abs(note["audio"]).max() > 0.1
         else:
             name, text = expected[note_str]
             assert text is not None and text in problem, name
@@ -293,7 +299,8 @@ def test_flac_without_a_checksum_is_checked_by_its_blocks(tmp_path):
     contents = bytearray(path.read_bytes())
     contents[26:42] = bytes(16)
     audio, _, problem = decode(tf.constant(bytes(contents)))
-    assert problem == b"" and audio.shape == (20000, 1)
+    assert problem == b""
+    assert audio.shape == (20000, 1)
     for at in range(len(contents) // 2, len(contents) // 2 + 8):
         contents[at] ^= 0x5A
     with pytest.raises((AssertionError, tf.errors.InvalidArgumentError)):
@@ -322,7 +329,8 @@ def test_decode_is_soundfile(tmp_path, extension, subtype, tolerance):
     soundfile.write(path, stereo, 44100, subtype=subtype)
     expected, _ = soundfile.read(path, dtype="float32")
     audio, sample_rate, problem = decode(tf.constant(path.read_bytes()))
-    assert problem == b"" and sample_rate == 44100
+    assert problem == b""
+    assert sample_rate == 44100
     np.testing.assert_allclose(audio.numpy(), expected, rtol=0, atol=tolerance)
 
 

@@ -82,7 +82,8 @@ def test_formats_and_rates(tmp_path, audio_config):
             tmp_path / f"{rate}{subtype}-069-100.{extension}", audio, rate, subtype=subtype, format=extension
         )
     source = open_folder(tmp_path, audio_config)
-    assert len(source.table) == len(cases) and set(source.table.pitch) == {69}
+    assert len(source.table) == len(cases)
+    assert set(source.table.pitch) == {69}
     for row, audio, problem in read_audio(source):
         assert problem == ""
         expected = expected_note(*soundfile.read(source.location(row), always_2d=True))
@@ -109,15 +110,20 @@ def test_long_sounds_are_cut_from_the_onset_with_a_fade(tmp_path, audio_config, 
     assert 70 <= start <= 80
     np.testing.assert_allclose(notes["long"][80:63600], np.append(0, held)[1 : 63600 - 80 + 1], atol=0.2)
     faded = notes["long"][-320:]
-    assert abs(faded[-1]) < 1e-4 and np.abs(faded[:40]).max() > 0.45 and np.abs(faded[-40:]).max() < 0.03
-    assert not notes["late"][8100:].any() and notes["late"][1000] != 0
+    assert abs(faded[-1]) < 1e-4
+    assert np.abs(faded[:40]).max() > 0.45
+    assert np.abs(faded[-40:]).max() < 0.03
+    assert not notes["late"][8100:].any()
+    assert notes["late"][1000] != 0
 
 
 def test_pitch_is_estimated_and_said(tmp_path, audio_config, messages):
     soundfile.write(tmp_path / "my pad.wav", sine(220, 44100, 2.0) + 0.5 * sine(440, 44100, 2.0), 44100)
     table = open_folder(tmp_path, audio_config, log=messages.append).table
-    assert table.pitch.tolist() == [57] and table.note_str.tolist() == ["my pad-057-100"]
-    assert len(messages) == 1 and messages[0].startswith(f"{tmp_path}/my pad.wav: pitch 57 (A3, 2")
+    assert table.pitch.tolist() == [57]
+    assert table.note_str.tolist() == ["my pad-057-100"]
+    assert len(messages) == 1
+    assert messages[0].startswith(f"{tmp_path}/my pad.wav: pitch 57 (A3, 2")
     assert messages[0].endswith(" Hz) estimated from the sound")
 
 
@@ -160,10 +166,12 @@ def test_instruments_velocities_and_collisions(tmp_path, audio_config):
         "guitar_acoustic_010-055-025.wav": ("guitar_acoustic_010-055-025", "guitar_acoustic_010"),
     }
     guitar = list(table.instrument_str).index("guitar_acoustic_010")
-    assert table.instrument_family[guitar] == FAMILIES.index("guitar") and table.instrument_source[guitar] == 0
+    assert table.instrument_family[guitar] == FAMILIES.index("guitar")
+    assert table.instrument_source[guitar] == 0
     assert table.velocity[guitar] == 25
     others = np.arange(len(table)) != guitar
-    assert (table.instrument_family[others] == UNKNOWN).all() and (table.split == UNKNOWN).all()
+    assert (table.instrument_family[others] == UNKNOWN).all()
+    assert (table.split == UNKNOWN).all()
     assert (table.qualities == UNKNOWN).all()
 
 

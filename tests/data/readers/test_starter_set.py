@@ -1,4 +1,3 @@
-# ruff: noqa: D103 - a test's name says what it asserts
 """The committed starter set is what it says it is, and its quality rules answer rightly on known sounds."""
 
 from __future__ import annotations
@@ -117,9 +116,11 @@ def test_records_have_nsynths_keys_and_agree_with_their_name(notes):
         assert note["instrument_source"] == SOURCES.index(source)
         # NSynth's own numbers stay below: the names never collide.
         assert int(number) >= 900
-        assert note["note"] is None and note["instrument"] is None
+        assert note["note"] is None
+        assert note["instrument"] is None
         assert note["sample_rate"] == 16000
-        assert note["instrument_name"] and note["sample_group"].startswith("fluidr3mono-")
+        assert note["instrument_name"]
+        assert note["sample_group"].startswith("fluidr3mono-")
 
 
 def test_qualities_are_flags_and_unknown_where_there_is_no_rule(notes):
@@ -149,9 +150,11 @@ def test_qualities_of_instruments_everyone_knows(instruments):
     assert flags("Clarinet", "fast_decay") == {0}
     assert 0 not in flags("Halo Pad", "long_release")
     assert flags("Clarinet", "nonlinear_env") == {0}
-    assert 1 in flags("Sine Wave", "dark") and 0 not in flags("Sine Wave", "dark")
+    assert 1 in flags("Sine Wave", "dark")
+    assert 0 not in flags("Sine Wave", "dark")
     assert 1 not in flags("Sine Wave", "bright")
-    assert 1 in flags("Harpsichord", "bright") and 1 not in flags("Harpsichord", "dark")
+    assert 1 in flags("Harpsichord", "bright")
+    assert 1 not in flags("Harpsichord", "dark")
 
 
 def test_no_sample_group_and_no_instrument_is_in_two_splits(notes, instruments):
@@ -353,7 +356,8 @@ def test_a_coded_note_is_the_same_bytes_every_time_and_close_to_the_note(monkeyp
     first, second = (coding.encode_note(audio, "bass_acoustic_900-060-100") for _ in range(2))
     assert first == second
     other = coding.encode_note(audio, "bass_acoustic_900-061-100")
-    assert first != other and len(first) == len(other)
+    assert first != other
+    assert len(first) == len(other)
     assert coding.coding_error([audio]) < 0.3
 
 

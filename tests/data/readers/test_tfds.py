@@ -91,7 +91,8 @@ def test_notes_of_a_prepared_data_set(data_dir, audio_config, spec):
         assert name in NOTES[SPLITS[table.split[row]]]
         assert (table.pitch[row], table.velocity[row]) == (int(pitch), int(velocity))
         assert table.instrument_str[row] == instrument
-        assert FAMILIES[table.instrument_family[row]] == family and SOURCES[table.instrument_source[row]] == kind
+        assert FAMILIES[table.instrument_family[row]] == family
+        assert SOURCES[table.instrument_source[row]] == kind
         assert table.qualities[row].tolist() == [int(quality == "reverb") for quality in QUALITIES]
         assert ".tfrecord-00000-of-00001: record " in source.location(row)
     for order in (None, (1, 2)):
@@ -133,7 +134,8 @@ def test_newest_version(data_dir, audio_config, tmp_path):
 def test_what_is_not_prepared(data_dir, audio_config, spec, message):
     with pytest.raises(InputError, match=message) as error:
         open_it(spec, audio_config, data_dir)
-    assert str(error.value).startswith(spec) and "\n" not in str(error.value)
+    assert str(error.value).startswith(spec)
+    assert "\n" not in str(error.value)
 
 
 def test_damaged_folder(data_dir, audio_config, tmp_path):
@@ -171,6 +173,9 @@ def test_bad_records(audio_config, tmp_path, skip):
     silent = {"vocal_electronic_003-050-127": np.zeros(64000, np.float32)}
     prepare(tmp_path, "full", silent)
     source = open_it("tfds:nsynth/full", audio_config, tmp_path, skip)
-    assert len(source.table) == 4 and (source.table.split == 1).sum() == 0
+    assert len(source.table) == 4
+    assert (source.table.split == 1).sum() == 0
     (place,) = skip.skipped
-    assert "nsynth-valid.tfrecord" in place and place.endswith(": record 0") and "silent" in skip.skipped[place]
+    assert "nsynth-valid.tfrecord" in place
+    assert place.endswith(": record 0")
+    assert "silent" in skip.skipped[place]

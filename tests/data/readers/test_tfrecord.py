@@ -59,9 +59,11 @@ def test_table_and_audio(tmp_path, audio_config):
     source = open_it(path, audio_config)
     table = source.table
     assert table.note_str.tolist() == [f"guitar_acoustic_001-{n}" for n in ("060-100", "064-025", "069-100")]
-    assert table.pitch.tolist() == [60, 64, 69] and table.velocity.tolist() == [100, 25, 100]
+    assert table.pitch.tolist() == [60, 64, 69]
+    assert table.velocity.tolist() == [100, 25, 100]
     assert set(table.instrument_str) == {"guitar_acoustic_001"}
-    assert table.instrument_family.tolist() == [3] * 3 and table.instrument_source.tolist() == [0] * 3
+    assert table.instrument_family.tolist() == [3] * 3
+    assert table.instrument_source.tolist() == [0] * 3
     assert table.qualities.tolist() == [[1, 0, 0, 0, 0, 0, 0, 0, 0, 1]] * 3
     assert table.split.tolist() == [1] * 3
     assert source.location(1) == f"{path}: record 1"
@@ -71,7 +73,8 @@ def test_table_and_audio(tmp_path, audio_config):
         assert problem == ""
         np.testing.assert_array_equal(audio, sine(440 * 2 ** ((table.pitch[row] - 69) / 12)))
     fingerprints = {source.fingerprint(row) for row in range(3)}
-    assert len(fingerprints) == 3 and all(path in fingerprint for fingerprint in fingerprints)
+    assert len(fingerprints) == 3
+    assert all(path in fingerprint for fingerprint in fingerprints)
 
 
 def test_missing_fields_are_unknown(tmp_path, audio_config):
@@ -80,11 +83,13 @@ def test_missing_fields_are_unknown(tmp_path, audio_config):
     only_name = example(61, 77, instrument="flute_synthetic_002", instrument_str=None, **few)
     table = open_it(write(tmp_path / "a.tfrecord", [only_instrument, only_name]), audio_config).table
     assert table.note_str.tolist() == ["my pad-060-100", "flute_synthetic_002-061-077"]
-    assert table.instrument_family.tolist() == [UNKNOWN, 2] and table.instrument_source.tolist() == [
+    assert table.instrument_family.tolist() == [UNKNOWN, 2]
+    assert table.instrument_source.tolist() == [
         UNKNOWN,
         2,
     ]
-    assert (table.qualities == UNKNOWN).all() and table.qualities.shape == (2, len(QUALITIES))
+    assert (table.qualities == UNKNOWN).all()
+    assert table.qualities.shape == (2, len(QUALITIES))
     assert table.split.tolist() == [UNKNOWN] * 2
 
 
@@ -100,7 +105,8 @@ def shards(tmp_path, count=3, notes=4):
 def test_folder_file_and_glob(tmp_path, audio_config):
     shards(tmp_path)
     source = open_it(tmp_path, audio_config)
-    assert source.table.pitch.tolist() == [30, *range(40, 52)] and source.table.split.tolist() == [2] + [0] * 12
+    assert source.table.pitch.tolist() == [30, *range(40, 52)]
+    assert source.table.split.tolist() == [2] + [0] * 12
     pattern = str(tmp_path / "*train.tfrecord*")
     assert open_it(pattern, audio_config).table.pitch.tolist() == list(range(40, 52))
     assert open_it(tmp_path / "nsynth-test.tfrecord", audio_config).table.pitch.tolist() == [30]
@@ -118,7 +124,8 @@ def test_shuffled_order(tmp_path, audio_config):
         if order in orders:
             assert orders[order] == [row for row, _, _ in found]
         orders[order] = [row for row, _, _ in found]
-    assert orders[0, 0] != orders[0, 1] and orders[None] == rows.tolist()
+    assert orders[0, 0] != orders[0, 1]
+    assert orders[None] == rows.tolist()
     assert source.order_of(rows, (0, 0)) is None
     stream = source.audio(rows, (0, 0))
     assert [int(note["row"]) for note in stream] == [int(note["row"]) for note in stream]
@@ -129,7 +136,8 @@ def test_shuffle_buffer_is_bounded(tmp_path, audio_config, monkeypatch):
     monkeypatch.setattr(record_files, "SHUFFLE_RECORDS", 2)
     source = open_it(write(tmp_path / "a.tfrecord", [example(40 + k) for k in range(12)]), audio_config)
     found = [row for row, _, _ in read_audio(source, None, (0, 0))]
-    assert all(row <= place + 1 for place, row in enumerate(found)) and found != sorted(found)
+    assert all(row <= place + 1 for place, row in enumerate(found))
+    assert found != sorted(found)
 
 
 def bad_records() -> list[tuple[bytes, str]]:
@@ -167,7 +175,8 @@ def test_bad_records(tmp_path, audio_config, skip):
     assert source.table.pitch.tolist() == [50, 51]
     assert list(skip.skipped) == [f"{path}: record {number + 1}" for number in range(len(cases))]
     for problem, (_, message) in zip(skip.skipped.values(), cases, strict=True):
-        assert message in problem and "\n" not in problem
+        assert message in problem
+        assert "\n" not in problem
     assert source.location(1) == f"{path}: record {len(cases) + 1}"
     found = read_audio(source, None, (0, 0))
     assert sorted(row for row, _, _ in found) == [0, 1]

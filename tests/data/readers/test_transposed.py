@@ -39,7 +39,9 @@ def test_a_transposed_tone_is_the_tone_of_that_pitch(semitones: int) -> None:
     # At the ends of a note more frames of a longer window hold silence; between partials there are only side lobes.
     inside = np.abs(found - expected)[4:-4] * CONFIG.log_mel_scale
     loud = expected[4:-4] > expected.max() - 3.0 / CONFIG.log_mel_scale
-    assert loud.mean() > 0.1 and inside[loud].mean() < 0.05 and inside[loud].max() < 0.15
+    assert loud.mean() > 0.1
+    assert inside[loud].mean() < 0.05
+    assert inside[loud].max() < 0.15
 
 
 def test_no_semitones_change_nothing() -> None:
@@ -82,7 +84,8 @@ def test_copies_follow_the_notes(source) -> None:
         np.testing.assert_array_equal(plain, getattr(source.table, field.name))
     assert joined.name == source.name
     # 125 + 3 is beyond MIDI.
-    assert train.tolist() == [*rows, *range(count, len(joined.table))] and 4 <= len(train) - len(rows) <= 6
+    assert train.tolist() == [*rows, *range(count, len(joined.table))]
+    assert 4 <= len(train) - len(rows) <= 6
     seen = set()
     for row in train[len(rows) :]:
         name, _, by = joined.table.note_str[row].rpartition(" +")
