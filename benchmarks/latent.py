@@ -51,6 +51,7 @@ from nsynth_vae.data.load_notes import open_notes
 from nsynth_vae.data.source import BadNotes, NoteTable
 from nsynth_vae.evaluation.measure import make_pool
 from nsynth_vae.evaluation.systems import STEPS, ask_for_other_pitches, ask_for_ways
+from nsynth_vae.exporters.model_export import export_folder
 from nsynth_vae.latent.lookup import TimbreLookup
 from nsynth_vae.rendering import brightness_equalizer
 from nsynth_vae.rendering.random_samples import sample
@@ -81,7 +82,7 @@ def main(arguments: list[str] | None = None) -> dict:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
     parser.add_argument("--json", type=pathlib.Path, help="also write the figures to this file")
     options = parser.parse_args(arguments)
-    model = open_model(options.model, options.exports)
+    model = open_model(options.model, options.exports, export=export_folder)
     known = [name for name, entry in model.attributes["directions"].items() if entry["descriptor"]]
     names = options.directions.split(",") if options.directions else known
     if unknown := [name for name in names if name not in known]:

@@ -15,10 +15,11 @@ def open_points(options: argparse.Namespace) -> TimbreLookup:
     Raises:
         InputError: for what cannot be opened.
     """
+    from nsynth_vae.exporters.model_export import export_folder
     from nsynth_vae.latent.lookup import TimbreLookup
     from nsynth_vae.timbre_model import open_model
 
-    model = open_model(options.model, options.exports)
+    model = open_model(options.model, options.exports, export=export_folder)
     if not options.data:
         return TimbreLookup(model)
     from nsynth_vae.data.open_sources import open_sources

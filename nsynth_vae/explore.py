@@ -40,11 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def explore_from(parsed: argparse.Namespace) -> None:
         from nsynth_vae.cli.progress import Progress
+        from nsynth_vae.exporters.model_export import export_folder
         from nsynth_vae.timbre_model import open_model
 
         check_seed(parsed.seed)
         check_output(parsed.output)
-        model = open_model(parsed.model, parsed.exports)
+        model = open_model(parsed.model, parsed.exports, export=export_folder)
         bad_notes = BadNotes(parsed.on_bad_note)
         source, rows = open_rows(
             cli.data_config_from(parsed), parsed.split, model.config, bad_notes=bad_notes, data_dir=parsed.data_dir

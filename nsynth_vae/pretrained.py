@@ -9,8 +9,6 @@ import pathlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-import keras
-
 from nsynth_vae import __version__
 from nsynth_vae.config import ClassificationConfig, Config, SynthesisConfig
 from nsynth_vae.errors import InputError
@@ -21,7 +19,22 @@ if TYPE_CHECKING:
 TIMBRE_MODEL = pathlib.Path(__file__).resolve().parents[1] / "models" / "nsynth-small"
 """The model that comes with the package, which commands use where none is named."""
 
+SYNTHESIZER = pathlib.Path(__file__).resolve().parents[1] / "models" / "synthesizer"
+"""The trained synthesizer that comes with the package."""
+
+SYNTHESIZER_TFLITE = "synthesizer_float16.tflite"
+"""The file in a synthesizer's folder that LiteRT runs: log_mel `[1, num_frames, mel_bins]`, pitch `[1]` to audio."""
+
+CLASSIFIER = pathlib.Path(__file__).resolve().parents[1] / "models" / "classifier"
+"""The classifier that comes with the package, which evaluations use."""
+
 ATTRIBUTES = "attributes.json"
+
+ASSETS_EXTRA = "assets.extra"
+"""TF Serving's name for a SavedModel's folder of what is not part of the graph."""
+
+METADATA = "model_facts.json"
+"""The file of a model's metadata in its exports."""
 
 _Config = TypeVar("_Config", Config, SynthesisConfig, ClassificationConfig)
 
@@ -89,8 +102,6 @@ def fingerprint(folder: str | os.PathLike) -> str:
     Raises:
         InputError: if the folder is not a model's.
     """
-    pass
-
     folder = pathlib.Path(folder)
     if not (folder / "config.json").is_file() or not (folder / "model.weights.h5").is_file():
         raise InputError(
@@ -118,18 +129,3 @@ def read_attributes(folder: pathlib.Path) -> dict:
     if not isinstance(attributes, dict):
         raise InputError(f"{path}: found no JSON object, expected what nsynth_vae.attributes writes")
     return attributes
-
-
-SYNTHESIZER = pathlib.Path(__file__).resolve().parents[2] / "models" / "synthesizer"
-"""The trained synthesizer that comes with the package."""
-SYNTHESIZER_TFLITE = "synthesizer_float16.tflite"
-"""The file in a synthesizer's folder that LiteRT runs: log_mel `[1, num_frames, mel_bins]`, pitch `[1]` to audio."""
-
-
-CLASSIFIER = pathlib.Path(__file__).resolve().parents[2] / "models" / "classifier"
-"""The classifier that comes with the package."""
-
-
-ASSETS_EXTRA = "assets.extra"
-"""TF Serving's name for a SavedModel's folder of what is not part of the graph."""
-METADATA = "model_facts.json"

@@ -11,6 +11,7 @@ import pytest
 from nsynth_vae import pretrained, timbre_model
 from nsynth_vae.analysis import descriptors, pitch
 from nsynth_vae.config import AudioConfig
+from nsynth_vae.exporters.model_export import export_folder
 from nsynth_vae.notes import FAMILIES
 from nsynth_vae.pretrained import CLASSIFIER, SYNTHESIZER
 
@@ -44,7 +45,7 @@ def test_the_timbre_model_knows_instruments_and_families() -> None:
 def model(tmp_path_factory: pytest.TempPathFactory) -> timbre_model.TimbreModel:
     """Returns the shipped model, as a fresh clone has it: without training and without notes, exported once."""
     exports, said = tmp_path_factory.mktemp("clone") / "exports", []
-    opened = timbre_model.open_model(None, exports, report=said.append)
+    opened = timbre_model.open_model(None, exports, export=export_folder, report=said.append)
     assert said == [f"Exporting nsynth-small to {exports}, once"]
     return opened
 

@@ -1,4 +1,4 @@
-"""Tests of `deployed`: exports made once, found again, and what they give."""
+"""Tests of `timbre_model`: exports written once, found again, and what they give."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from small_models import CONFIG, make_inputs, make_vae
 
 from nsynth_vae import pretrained, timbre_model
 from nsynth_vae.errors import InputError
+from nsynth_vae.exporters.model_export import export_folder
 from nsynth_vae.model.vae import load_model
 
 ATTRIBUTES = {"latent_dim": 6, "families": {}}
@@ -28,7 +29,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, path
     (model / "attributes.json").write_text(json.dumps(ATTRIBUTES))
     said: list[str] = []
     for _ in range(2):
-        timbre_model.open_model(model, folder / "exports", report=said.append)
+        timbre_model.open_model(model, folder / "exports", export=export_folder, report=said.append)
     return model, folder / "exports", said
 
 
@@ -84,8 +85,17 @@ def test_one_pitch_can_be_for_all_and_there_can_be_no_notes(opened):
     assert one.encode(np.zeros([0, 64000], np.float32)).shape == (0, 6)
 
 
+def test_a_model_without_exports_names_the_command(opened, tmp_path):
+    model, _, _ = opened
+    with pytest.raises(InputError, match=rf"none: found no exports of {model}, .*nsynth_vae.export --model {model}"):
+        timbre_model.open_model(model, tmp_path / "none")
+
+
 def test_what_is_wrong_is_named(opened, tmp_path):
-    _model, exports, _ = opened
+    model, exports, _ = opened
+    files = [exports / part / "1" / "assets.extra" / "attributes.json" for part in ("encoder", "decoder")]
+    assert timbre_model.load_exports(exports).attributes_files == tuple(files)
+    assert timbre_model.open_model(model, exports).attributes_files == (model / "attributes.json", *files)
     with pytest.raises(InputError, match=r"nowhere: found no config.json and model.weights.h5 in it, expected a model"):
         timbre_model.open_model(tmp_path / "nowhere", exports)
     broken = tmp_path / "exports"

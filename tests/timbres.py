@@ -12,8 +12,9 @@ import numpy as np
 from small_models import AUDIO, CONFIG, make_vae
 
 from nsynth_vae.data.source import Source
+from nsynth_vae.exporters.model_export import export_folder
 from nsynth_vae.latent.lookup import TimbreLookup
-from nsynth_vae.timbre_model import TimbreModel, open_model
+from nsynth_vae.timbre_model import SavedModelBackend, TimbreModel
 
 DIM = CONFIG.model.latent_dim
 
@@ -74,7 +75,10 @@ def named_points() -> TimbreLookup:
 
 def points_with(attributes: dict, source: Source | None = None) -> TimbreLookup:
     """Returns points of a model, called toy, that has other attributes and no SavedModels."""
-    return TimbreLookup(TimbreModel("toy", AUDIO, DIM, attributes, {}), source)
+    return TimbreLookup(
+        TimbreModel(name="toy", config=AUDIO, latent_dim=DIM, attributes=attributes, backend=SavedModelBackend({})),
+        source,
+    )
 
 
 def export_model(folder: pathlib.Path, attributes: dict = ATTRIBUTES) -> tuple[pathlib.Path, pathlib.Path]:
@@ -94,5 +98,5 @@ def _exported() -> tempfile.TemporaryDirectory:
     CONFIG.save(model / "config.json")
     make_vae(CONFIG).save_weights(model / "model.weights.h5")
     (model / "attributes.json").write_text(json.dumps(ATTRIBUTES))
-    open_model(model, model.parent / "exports", report=lambda line: None)
+    export_folder(model, model.parent / "exports")
     return made

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from nsynth_vae import pretrained
 from nsynth_vae.config import DataConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import write_text
@@ -54,12 +53,13 @@ def attributes(options: Options, *, log: Callable[[str], None] = print) -> dict:
     from nsynth_vae.data.source import BadNotes
     from nsynth_vae.data.splits import select
     from nsynth_vae.directions.dataset import hold_out, read_notes
+    from nsynth_vae.exporters.model_export import export_folder
     from nsynth_vae.timbre_model import open_model
 
     started = time.monotonic()
     if not 0 <= options.seed < 2**31:
         raise InputError(f"--seed: found {options.seed}, expected an integer from 0 to 2147483647")
-    model = open_model(options.model, options.exports, report=log)
+    model = open_model(options.model, options.exports, export=export_folder, report=log)
     bad_notes = BadNotes(options.on_bad_note)
     source = open_sources(
         options.data.data, audio=model.config, bad_notes=bad_notes, data_dir=options.data_dir, log=log
@@ -76,7 +76,7 @@ def attributes(options: Options, *, log: Callable[[str], None] = print) -> dict:
     learnt = learn(model, train, held_out, hear=load_hearing(model, options.classifier), seed=options.seed)
     result = merged(model.attributes, learnt)
     text = json.dumps(result, separators=(",", ":")) + "\n"
-    paths = _paths(options.model, model)
+    paths = model.attributes_files
     try:
         for path in paths:
             write_text(path, text)
@@ -226,12 +226,3 @@ def markdown(attributes: dict) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", *(f"Not learnt: {name}: {why}" for name, why in attributes["not_learnt"].items())]
     return "\n".join(lines) + "\n"
-
-
-def _paths(asked: pathlib.Path | None, model: TimbreModel) -> list[pathlib.Path]:
-    """Returns the files to write: the model folder's, if it is one that was asked for, and the exports'."""
-    from nsynth_vae.timbre_model import is_exports
-
-    folder = asked or pretrained.TIMBRE_MODEL
-    exported = [path / "assets.extra" / pretrained.ATTRIBUTES for path in model.folders.values()]
-    return exported if is_exports(folder) else [folder / pretrained.ATTRIBUTES, *exported]

@@ -96,6 +96,18 @@ def export_model(
     return paths
 
 
+def export_folder(folder: pathlib.Path, exports: pathlib.Path) -> int:
+    """Export a model folder as SavedModels, without TFLite files, and return their version.
+
+    Raises:
+        InputError: if the folder is not a model's, or the exports cannot be written.
+    """
+    from nsynth_vae.model.vae import load_model
+
+    vae, config = load_model(folder)
+    return int(export_model(vae, config, exports, model=folder, devices=False)["encoder"].name)
+
+
 def model_metadata(config: Config, model: str | os.PathLike | None = None) -> dict[str, object]:
     """Returns what a client needs to know of the model, JSON-ready.
 
