@@ -27,7 +27,7 @@ _ABANDONED_SECONDS = 3600.0
 
 
 @contextlib.contextmanager
-def aside(exports_dir: pathlib.Path) -> Iterator[pathlib.Path]:
+def temporary_folder(exports_dir: pathlib.Path) -> Iterator[pathlib.Path]:
     """Gives a folder to write in, outside of those that a server watches, and removes it in the end."""
     try:
         exports_dir.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def aside(exports_dir: pathlib.Path) -> Iterator[pathlib.Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def publish(source: pathlib.Path, path: pathlib.Path) -> None:
+def atomic_rename(source: pathlib.Path, path: pathlib.Path) -> None:
     """Renames what is whole to its place; never replaces a folder that has anything in it."""
     try:
         path.parent.mkdir(exist_ok=True)
@@ -54,12 +54,12 @@ def publish(source: pathlib.Path, path: pathlib.Path) -> None:
         raise InputError(f"{path}: {error.strerror}, expected to write it new") from error
 
 
-def publish_all(places: dict[pathlib.Path, pathlib.Path]) -> None:
+def atomic_rename_all(places: dict[pathlib.Path, pathlib.Path]) -> None:
     """Renames sources to their places in turn; if one fails, the folders before it are taken back."""
     done = []
     try:
         for source, path in places.items():
-            publish(source, path)
+            atomic_rename(source, path)
             done.append((source, path))
     except InputError:
         for source, path in reversed(done):
@@ -69,7 +69,7 @@ def publish_all(places: dict[pathlib.Path, pathlib.Path]) -> None:
 
 
 @contextlib.contextmanager
-def alone(folder: pathlib.Path) -> Iterator[None]:
+def exclusive_lock(folder: pathlib.Path) -> Iterator[None]:
     """Waits until no other process is in this block with the same folder."""
     place = os.open(folder, os.O_RDONLY)
     try:
@@ -84,9 +84,9 @@ def alone(folder: pathlib.Path) -> Iterator[None]:
 def write_text(path: pathlib.Path, text: str) -> None:
     """Writes a text file aside and renames it, so that a reader never sees half of it."""
     path = pathlib.Path(path)
-    aside = path.with_name(f".{path.name}.tmp")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
 
 
 def write_wav(path: pathlib.Path, audio: np.ndarray, sample_rate: int) -> None:
@@ -139,12 +139,12 @@ def writing(output: str | os.PathLike, record_name: str, record: dict) -> Iterat
     output = pathlib.Path(output)
     check_output(output)
     there = output.is_dir()
-    aside = output / f".{record_name}.{os.getpid()}.tmp"
+    folder = output / f".{record_name}.{os.getpid()}.tmp"
     try:
-        aside.mkdir(parents=True)
-        yield aside
-        names = sorted(path.relative_to(aside).as_posix() for path in aside.rglob("*") if path.is_file())
-        write_text(aside / record_name, to_json(rounded(record | {"files": names})) + "\n")
+        folder.mkdir(parents=True)
+        yield folder
+        names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        write_text(folder / record_name, to_json(rounded(record | {"files": names})) + "\n")
         former = _former(output / record_name)
         for name in names:
             if os.path.lexists(output / name) and name not in former:
@@ -158,12 +158,12 @@ def writing(output: str | os.PathLike, record_name: str, record: dict) -> Iterat
             (output / name).unlink(missing_ok=True)
         for name in [*names, record_name]:
             (output / name).parent.mkdir(exist_ok=True)
-            (aside / name).replace(output / name)
+            (folder / name).replace(output / name)
     except (OSError, soundfile.SoundFileError) as error:
         problem = getattr(error, "strerror", None) or error
         raise InputError(f"{output}: cannot be written ({problem}), expected a folder to write to") from error
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         if not there:
             with contextlib.suppress(OSError):
                 output.rmdir()

@@ -11,10 +11,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nsynth_vae import __version__, pretrained
-from nsynth_vae import files as publishing
 from nsynth_vae.config import Config
 from nsynth_vae.errors import InputError
-from nsynth_vae.files import write_text
+from nsynth_vae.files import atomic_rename_all, exclusive_lock, temporary_folder, write_text
 
 if TYPE_CHECKING:
     from nsynth_vae.model.vae import VAE
@@ -59,7 +58,7 @@ def export_model(
     exports_dir = pathlib.Path(exports_dir)
     report = report or (lambda line: None)
     _next_version(exports_dir, version)
-    with publishing.aside(exports_dir) as folder:
+    with temporary_folder(exports_dir) as folder:
         from nsynth_vae.exporters import saved_model, signatures, tflite
         from nsynth_vae.pretrained import ASSETS_EXTRA, METADATA, SYNTHESIZER, SYNTHESIZER_TFLITE
         from nsynth_vae.synthesis.vocoder import shipped_for, sound_for
@@ -88,11 +87,11 @@ def export_model(
             sources["tflite_facts"] = folder / "tflite" / METADATA
             write_text(sources["tflite_facts"], json.dumps(facts, indent=2) + "\n")
         # Another export may have published its version while this one was written.
-        with publishing.alone(exports_dir):
+        with exclusive_lock(exports_dir):
             number = str(_next_version(exports_dir, version))
             paths = {name: exports_dir / "tflite" / path.name for name, path in sources.items()}
             paths |= {kind: exports_dir / kind / number for kind in ("encoder", "decoder")}
-            publishing.publish_all({sources[name]: path for name, path in paths.items()})
+            atomic_rename_all({sources[name]: path for name, path in paths.items()})
     return paths
 
 

@@ -20,7 +20,7 @@ from nsynth_vae.config import Config
 from nsynth_vae.errors import InputError
 from nsynth_vae.exporters import tflite_quantization, tflite_signatures
 from nsynth_vae.exporters.suppress_stderr import quiet
-from nsynth_vae.files import aside, publish
+from nsynth_vae.files import atomic_rename, temporary_folder
 
 if TYPE_CHECKING:
     import keras
@@ -126,13 +126,13 @@ def export_synthesizer(synthesizer: Synthesizer, path: str | os.PathLike) -> Non
         InputError: if the file cannot be written.
     """
     path = pathlib.Path(path)
-    with aside(path.parent) as folder:
+    with temporary_folder(path.parent) as folder:
         plan = _plan("float16", [synthesizer], rest="float16")
         content = tflite_quantization.rewrite(
             convert(tflite_signatures.synthesizer_endpoint(synthesizer)), notes={}, plan=plan
         )
         (folder / "tflite").write_bytes(content)
-        publish(folder / "tflite", path)
+        atomic_rename(folder / "tflite", path)
 
 
 def convert(endpoint: Endpoint) -> bytes:

@@ -335,7 +335,7 @@ def test_what_a_killed_export_left_is_removed_later(tmp_path: pathlib.Path) -> N
     old.mkdir()
     young.mkdir()
     os.utime(old, (time.time() - 7200, time.time() - 7200))
-    with files.aside(tmp_path) as folder:
+    with files.temporary_folder(tmp_path) as folder:
         assert folder.is_dir()
         assert not folder.name.isdecimal()
     assert sorted(tmp_path.iterdir()) == [young]
