@@ -38,10 +38,10 @@ def recolored(
     total, mine = _rows(log_mel)
     seed += tf.constant([0, 1 << 27])
     chosen = tf.random.stateless_uniform([total, 1, 1], seed)[mine] < share
-    gain = EQUALIZER_NATS * tf.random.stateless_normal([total, 1, EQUALIZER_POINTS], [*seed, 1, 0])[mine]
+    gain = EQUALIZER_NATS * tf.random.stateless_normal([total, 1, EQUALIZER_POINTS], seed + [1, 0])[mine]
     gain = tf.matmul(gain, _bicubic(EQUALIZER_POINTS, bins), transpose_b=True)
     seconds = tf.range(frames, dtype=tf.float32)[None, :, None] * (config.frame_step / config.sample_rate)
-    gain += DECAY_NATS * tf.random.stateless_normal([total, 1, 1], [*seed, 2, 0])[mine] * seconds
+    gain += DECAY_NATS * tf.random.stateless_normal([total, 1, 1], seed + [2, 0])[mine] * seconds
 
     def changed(x: tf.Tensor) -> tf.Tensor:
         nats = x * config.log_mel_scale + config.log_mel_center
@@ -67,11 +67,11 @@ def blurred(log_mel: tf.Tensor, seed: tf.Tensor, *, share: float) -> tf.Tensor:
     """
     frames, bins = log_mel.shape[1], log_mel.shape[2]
     total, mine = _rows(log_mel)
-    draw = tf.random.stateless_uniform([4, total, 1, 1], [*seed, 0, 1 << 28])[:, mine]
+    draw = tf.random.stateless_uniform([4, total, 1, 1], seed + [0, 1 << 28])[:, mine]
     over_time = tf.nn.avg_pool1d(log_mel, 7, 1, "SAME")
     over_bins = tf.transpose(tf.nn.avg_pool1d(tf.transpose(log_mel, [0, 2, 1]), 3, 1, "SAME"), [0, 2, 1])
     smooth = draw[0] * over_time + (1.0 - draw[0]) * over_bins
-    surface = tf.random.stateless_normal([total, frames // 16 + 1, bins // 8], [*seed, 1, 1 << 28])
+    surface = tf.random.stateless_normal([total, frames // 16 + 1, bins // 8], seed + [1, 1 << 28])
     surface = tf.matmul(_bicubic(frames // 16 + 1, frames), surface[mine])
     surface = tf.matmul(surface, _bicubic(bins // 8, bins), transpose_b=True)
     changed = log_mel + draw[1] * (smooth - log_mel) + draw[2] * 0.1 * surface

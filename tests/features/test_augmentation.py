@@ -31,7 +31,7 @@ def test_blurring():
     np.testing.assert_array_equal(augmentation.blurred(log_mel, seed, share=0.0), log_mel)
     blurred = augmentation.blurred(log_mel, seed, share=1.0).numpy()
     np.testing.assert_array_equal(blurred, augmentation.blurred(log_mel, seed, share=1.0))
-    assert not np.allclose(blurred, augmentation.blurred(log_mel, [*seed, 0, 1], share=1.0))
+    assert not np.allclose(blurred, augmentation.blurred(log_mel, seed + [0, 1], share=1.0))
     error = np.abs(blurred - log_mel).mean(axis=(1, 2)) * AUDIO.log_mel_scale
     assert (error > 0.02).all()
     assert (error < 1.0).all()

@@ -146,7 +146,7 @@ def test_files_and_notes_in_expressions(points, tmp_path, monkeypatch):
         ("'my flute A4.wav' + bright", file.z + bright, 69),
         ("flute_A4.wav + bright", file.z + bright, 69),
         ("guitar_acoustic_010-057-100+bright", note.z + bright, 57),
-        ("guitar_acoustic_010-057-100 + guitar_acoustic_010 - flute", [*note.z, -0.9, 0.9, 0, 0, 0, 0], 57),
+        ("guitar_acoustic_010-057-100 + guitar_acoustic_010 - flute", note.z + [-0.9, 0.9, 0, 0, 0, 0], 57),
         ("0.5*my organ.2-060-127 + 0.5*flute", 0.5 * (organ.z + vector("flute")), 60),
         ("0.5*'guitar_acoustic_010-057-100' + 0.5*\"~/my flute A4.wav\"", 0.5 * (note.z + file.z), None),
     ):
