@@ -1,8 +1,8 @@
-"""`python -m nsynth_vae.export`: a trained model as SavedModels and TFLite files, which need neither package nor Keras.
+"""Command `python -m nsynth_vae.export`: a trained model as SavedModels and TFLite files.
 
-`exports/encoder/<version>/` and `exports/decoder/<version>/` are for TensorFlow and TF Serving,
-`exports/tflite/` is for devices. A model is written aside and renamed, so that a server that watches the
-folder never sees half.
+`exports/encoder/<version>/` and `exports/decoder/<version>/` are for TensorFlow and TF Serving, `exports/tflite/` is
+for devices; none needs this package. Each export is renamed to its place once complete: a server that watches the
+folder loads whole versions only.
 """
 
 from __future__ import annotations
@@ -11,22 +11,15 @@ import argparse
 import pathlib
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from nsynth_vae import cli, pretrained
 from nsynth_vae.config import DataConfig
-from nsynth_vae.data.load_notes import read_notes
-from nsynth_vae.data.source import SPLITS, BadNotes
-from nsynth_vae.errors import InputError
-from nsynth_vae.exporters.model_export import export_model
-from nsynth_vae.model.vae import load_model
-
-if TYPE_CHECKING:
-    pass
 
 
 def make_parser() -> cli.Parser:
-    """Returns the command's options."""
+    """Return the command's options."""
+    from nsynth_vae.data.source import SPLITS
+
     parser = cli.Parser(
         "nsynth_vae.export",
         "Writes a trained model's encoder and decoder as SavedModels, for TensorFlow and TF Serving, and as TFLite "
@@ -50,7 +43,7 @@ def make_parser() -> cli.Parser:
         "--version",
         metavar="N",
         type=cli.positive_int,
-        help="of both SavedModels, above all that are there (default: the next one)",
+        help="of both SavedModels, above all existing ones (default: the next one)",
     )
     group = parser.add_argument_group("notes of the report")
     group.add_argument(
@@ -60,9 +53,7 @@ def make_parser() -> cli.Parser:
         help="where they come from, as for nsynth_vae.train; can be given more than once (default: starter)",
     )
     group.add_argument("--data-dir", metavar="DIR", help="TensorFlow Datasets' folder, for --data tfds:...")
-    group.add_argument(
-        "--split", choices=SPLITS, default="valid", help="which of them are heard (default: %(default)s)"
-    )
+    group.add_argument("--split", choices=SPLITS, default="valid", help="their split (default: %(default)s)")
     group.add_argument(
         "--max-notes",
         metavar="N",
@@ -74,34 +65,29 @@ def make_parser() -> cli.Parser:
         "--on-bad-note",
         choices=("error", "skip"),
         default="error",
-        help="a note that cannot be used ends the run, or is left out (default: %(default)s)",
+        help="an invalid note ends the run, or is left out (default: %(default)s)",
     )
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and returns its exit code."""
-    return cli.run(_export_from, make_parser(), arguments)
+    """Run the command and return its exit code."""
 
+    def export(parsed: argparse.Namespace) -> None:
+        from nsynth_vae.data.source import BadNotes
+        from nsynth_vae.exporters.model_export import export_with_report
 
-def _export_from(parsed: argparse.Namespace) -> None:
-    from nsynth_vae.exporters import report as export_report
+        export_with_report(
+            parsed.model,
+            parsed.exports,
+            data=DataConfig(data=tuple(parsed.data or ("starter",)), max_notes=parsed.max_notes),
+            split=parsed.split,
+            bad_notes=BadNotes(parsed.on_bad_note),
+            data_dir=parsed.data_dir,
+            version=parsed.version,
+        )
 
-    vae, config = load_model(parsed.model)
-    # Before anything is written: what is wrong with the notes is to be said now.
-    data = DataConfig(data=tuple(parsed.data or ("starter",)), max_notes=parsed.max_notes)
-    bad_notes = BadNotes(parsed.on_bad_note)
-    notes = read_notes(data, config.audio, split=parsed.split, bad_notes=bad_notes, data_dir=parsed.data_dir)
-    paths = export_model(vae, config, parsed.exports, version=parsed.version, report=print, model=parsed.model)
-    print(f"Measuring the TFLite files on {len(notes['pitch'])} notes")
-    report = export_report.measure(vae, config, paths, notes)
-    try:
-        files = export_report.write(report, parsed.exports)
-    except OSError as error:
-        raise InputError(f"{parsed.exports}: {error.strerror}, expected a folder that can be written") from error
-    print(f"\n{export_report.to_markdown(report)}")
-    print(f"encoder  {paths['encoder']}\ndecoder  {paths['decoder']}\ntflite   {paths['tflite_facts'].parent}")
-    print(f"report   {', '.join(map(str, files))}")
+    return cli.run(export, make_parser(), arguments)
 
 
 if __name__ == "__main__":

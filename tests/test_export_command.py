@@ -71,7 +71,7 @@ def write_notes(folder: pathlib.Path, config: Config) -> pathlib.Path:
 def test_export_and_report(tmp_path: pathlib.Path, monkeypatch, capsys) -> None:
     """Everything in its place; the report is printed and saved; the default model is the shipped one."""
     write_notes(tmp_path / "notes", SMALL)
-    monkeypatch.setattr(pretrained, "SHIPPED", save(tmp_path / "models" / "starter", SMALL))
+    monkeypatch.setattr(pretrained, "TIMBRE_MODEL", save(tmp_path / "models" / "starter", SMALL))
     monkeypatch.chdir(tmp_path)
     assert export.main(["--data", "notes", "--split", "test", "--max-notes", "4", "--version", "3"]) == 0
     printed = capsys.readouterr().out
@@ -103,7 +103,7 @@ def test_errors_are_one_line(tmp_path: pathlib.Path, monkeypatch, capsys) -> Non
     """Bad input ends with 2 before anything is written."""
     notes = write_notes(tmp_path / "notes", SMALL)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pretrained, "SHIPPED", pathlib.Path("models/starter"))
+    monkeypatch.setattr(pretrained, "TIMBRE_MODEL", pathlib.Path("models/starter"))
     assert export.main([]) == 2
     assert f"error: models/starter: {MISSING}" in capsys.readouterr().err
     save(tmp_path / "models" / "starter", SMALL)
@@ -132,7 +132,7 @@ def test_errors_are_one_line(tmp_path: pathlib.Path, monkeypatch, capsys) -> Non
 
 
 def test_notes_are_read_as_arrays(tmp_path: pathlib.Path) -> None:
-    """Of the asked split; bad ones are left out where that is asked for."""
+    """Of the requested split; invalid ones are left out on request."""
     notes = write_notes(tmp_path / "notes", CONFIG)
     (notes / "nsynth-test/audio/organ_electronic_005-065-100.wav").write_bytes(b"no WAV")
     data, bad_notes = DataConfig(data=(str(notes),)), BadNotes("skip")

@@ -110,13 +110,13 @@ def test_what_is_wrong_is_named(opened, tmp_path):
     (broken / "decoder" / "1" / "saved_model.pb").write_bytes(b"no graph")
     with pytest.raises(InputError, match=r"1: cannot be loaded .*, expected a SavedModel"):
         timbre_model.load_exports(broken).decode(np.zeros([1, 6]), 60, 100)
-    facts = broken / "encoder" / "1" / "assets.extra" / "model_facts.json"
+    metadata = broken / "encoder" / "1" / "assets.extra" / "model_facts.json"
     for text, message in (
         ("no JSON", "cannot be read"),
         ("[]", "found no JSON object"),
         ("{}", "not what an export writes"),
     ):
-        facts.write_text(text)
+        metadata.write_text(text)
         with pytest.raises(InputError, match=message):
             timbre_model.load_exports(broken)
     for text, message in (("no JSON", "cannot be read"), ("[]", "found no JSON object")):

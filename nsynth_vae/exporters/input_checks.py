@@ -1,7 +1,7 @@
-"""Checks inside of exported graphs: who sends what would give silent nonsense gets one sentence that says so.
+"""Validation of inputs inside exported graphs, with one-line errors.
 
-Each function returns its arguments, which cannot be used before the checks have passed. The sentence reaches clients of
-TF Serving and of the C API as the text of an `InvalidArgumentError`.
+Each function returns its arguments, which the graph cannot use before the checks have passed. Clients of TF Serving and
+of the C API get the error as the text of an `InvalidArgumentError`.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ import tensorflow as tf
 from nsynth_vae.config import LARGEST_Z, AudioConfig
 
 LOUDEST = 32.0
-"""Peak that audio in -1..1 does not have, whatever its resampler overshoots, and 16-bit integers cast to float do."""
+"""Peak above which audio is taken for 16-bit integers cast to float: no resampler overshoots -1..1 by that much."""
 
 LARGEST_LOG_MEL = 16.0
-"""Normalised log-mels are within -1.3 to 2.5 or so; decibels or another model's are not within this."""
+"""Bound of normalised log-mels, which are within about -1.3 to 2.5; decibels exceed it."""
 
 
 def audio(samples: tf.Tensor, config: AudioConfig) -> tf.Tensor:
-    """Returns audio `[batch, num_samples]` after checking its shape, and that it is finite and not integers."""
+    """Return audio `[batch, num_samples]`, checked to be of this shape, finite and not integers."""
     samples = _shaped("audio", samples, [config.num_samples])
     return _bounded("audio", samples, LOUDEST, "samples within -1 to 1")
 
 
 def log_mel(values: tf.Tensor, config: AudioConfig) -> tf.Tensor:
-    """Returns log-mels `[batch, num_frames, mel_bins]` after checking their shape and range."""
+    """Return log-mels `[batch, num_frames, mel_bins]`, checked for shape and range."""
     values = _shaped("log_mel", values, [config.num_frames, config.num_mel_bins])
     return _bounded("log_mel", values, LARGEST_LOG_MEL, "normalised log-mels, about -1.3 to 2.5")
 
@@ -34,7 +34,7 @@ def log_mel(values: tf.Tensor, config: AudioConfig) -> tf.Tensor:
 def notes(
     z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor, latent_dim: int
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Returns z `[batch, latent_dim]`, pitch and velocity `[batch]` after checking shapes, batch size and range."""
+    """Return z `[batch, latent_dim]`, pitch and velocity `[batch]`, checked for shape, batch size and range."""
     z = _shaped("z", z, [latent_dim])
     pitch, velocity = _shaped("pitch", pitch, []), _shaped("velocity", velocity, [])
     sizes = [tf.shape(tensor)[0] for tensor in (z, pitch, velocity)]
@@ -49,7 +49,7 @@ def notes(
 
 
 def wav(samples: tf.Tensor, sample_rate: tf.Tensor, config: AudioConfig) -> tf.Tensor:
-    """Returns a decoded WAV file `[samples, 1]` after checking that it is mono and of the right sample rate."""
+    """Return a decoded WAV file `[samples, 1]`, checked to be mono and of the model's sample rate."""
     rate = config.sample_rate
     (samples,) = _gated(
         (samples,),
@@ -66,10 +66,10 @@ def wav(samples: tf.Tensor, sample_rate: tf.Tensor, config: AudioConfig) -> tf.T
 
 
 def _shaped(name: str, tensor: tf.Tensor, inner: list[int]) -> tf.Tensor:
-    """Returns the tensor, `[batch, *inner]`, after checking that this is its shape.
+    """Return the tensor, checked to be of shape `[batch, *inner]`.
 
-    TF Serving and the C API feed what they are given, whatever the signature says. The whole shape is asked for: as the
-    batch is unknown, no optimizer of graphs can put the signature's answer in place of the question.
+    TF Serving and the C API do not enforce the signature's shapes. The whole shape is compared, as its unknown batch
+    size keeps graph optimizers from folding the check into a constant.
     """
     shape = tf.strings.regex_replace(tf.strings.format("{}", tf.shape(tensor), summarize=-1), " ", ", ")
     expected = ", ".join(map(str, inner))
@@ -79,7 +79,7 @@ def _shaped(name: str, tensor: tf.Tensor, inner: list[int]) -> tf.Tensor:
 
 
 def _bounded(name: str, tensor: tf.Tensor, limit: float, expected: str) -> tf.Tensor:
-    """Returns the tensor after checking that all its values are finite and within -limit..limit."""
+    """Return the tensor, checked to be finite and within -limit..limit."""
 
     def message() -> tf.Tensor:
         low, high = tf.reduce_min(tensor), tf.reduce_max(tensor)
@@ -94,7 +94,7 @@ def _bounded(name: str, tensor: tf.Tensor, limit: float, expected: str) -> tf.Te
 
 
 def _midi(name: str, number: tf.Tensor) -> tf.Tensor:
-    """Returns the integers after checking that they are within 0..127."""
+    """Return the integers, checked to be within 0..127."""
     outside = tf.logical_or(number < 0, number > 127)
     return _gated(
         (number,),
@@ -104,7 +104,7 @@ def _midi(name: str, number: tf.Tensor) -> tf.Tensor:
 
 
 def _gated(tensors: tuple[tf.Tensor, ...], passed: tf.Tensor, message: Callable[[], tf.Tensor]) -> list[tf.Tensor]:
-    """Returns the tensors, which fail with the message unless passed."""
+    """Return the tensors, whose evaluation fails with the message unless `passed`."""
 
     def fail() -> tf.Tensor:
         with tf.control_dependencies([tf.debugging.Assert(False, [message()])]):

@@ -8,19 +8,21 @@ import os
 import pathlib
 import shutil
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nsynth_vae import __version__, pretrained
-from nsynth_vae.config import Config
+from nsynth_vae.config import Config, DataConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import atomic_rename_all, exclusive_lock, temporary_folder, write_text
+from nsynth_vae.pretrained import ASSETS_EXTRA, ATTRIBUTES, METADATA, SYNTHESIZER, SYNTHESIZER_TFLITE
+from nsynth_vae.timbre_model import PARTS
 
 if TYPE_CHECKING:
+    from nsynth_vae.data.source import BadNotes
     from nsynth_vae.model.vae import VAE
 
-
 FORMAT_VERSION = 1
-"""Raised whenever a client written for the former exports would no longer work."""
+"""Increased whenever a client written for the former exports would no longer work."""
 
 
 def export_model(
@@ -33,64 +35,64 @@ def export_model(
     model: str | os.PathLike | None = None,
     devices: bool = True,
 ) -> dict[str, pathlib.Path]:
-    """Writes the encoder and the decoder as SavedModels and as TFLite, the synthesizer as TFLite.
+    """Write the encoder and the decoder as SavedModels and as TFLite, the synthesizer as TFLite.
 
-    The decoder's `audio` is the synthesizer's. A model of other features than the synthesizer's has Griffin-Lim's in
-    the SavedModel and none in TFLite. Nothing appears under its name before it is whole; a failed export leaves
-    nothing behind.
+    The decoder's `audio` is the synthesizer's. For features that the synthesizer was not trained on, it is
+    Griffin-Lim's in the SavedModel, and TFLite has none. Each export is renamed to its place once it is complete; a
+    failed export leaves nothing behind.
 
     Args:
         vae: the built model.
         config: the model's configuration.
         exports_dir: made if missing.
-        version: of both SavedModels, above all that are there; by default the next one.
+        version: of both SavedModels, above all existing ones; by default the next one.
         report: called with one line for every step.
-        model: the folder that the model is from: the exports say so, and hold a copy of its `attributes.json`.
+        model: the model's folder: its name goes into the metadata, and its `attributes.json` is copied.
         devices: write the TFLite files as well.
 
     Returns:
-        The paths of `encoder` and `decoder`; with `devices` also of `tflite.FILES`, `tflite_facts` and, if there is a
-        synthesizer of these features, `synthesizer_float16`.
+        The paths of `encoder` and `decoder`; with `devices` also of `tflite.FILES`, `tflite_metadata` and, if there is
+        a synthesizer of these features, `synthesizer_float16`.
 
     Raises:
-        InputError: if the version is not above the ones there, or the folder cannot be written.
+        InputError: if the version is not above the existing ones, or the folder cannot be written.
     """
     exports_dir = pathlib.Path(exports_dir)
     report = report or (lambda line: None)
     _next_version(exports_dir, version)
     with temporary_folder(exports_dir) as folder:
         from nsynth_vae.exporters import saved_model, signatures, tflite
-        from nsynth_vae.pretrained import ASSETS_EXTRA, METADATA, SYNTHESIZER, SYNTHESIZER_TFLITE
         from nsynth_vae.synthesis.vocoder import shipped_for, sound_for
 
         encoder, decoder = signatures.float32_layers(vae, config)
         synthesizer = shipped_for(config.audio)
-        sound = synthesizer or sound_for(config.audio)
         if synthesizer is None:
             report("these features are not the synthesizer's: audio is by Griffin-Lim, and not in the TFLite files")
-        facts = model_metadata(config, model)
-        report("encoder: SavedModel")
-        saved_model.write(folder / "encoder", "encoder", signatures.encoder_endpoints(encoder, config), facts)
-        report("decoder: SavedModel")
-        endpoints = signatures.decoder_endpoints(decoder, config, sound)
-        saved_model.write(folder / "decoder", "decoder", endpoints, facts)
-        sources = {"encoder": folder / "encoder", "decoder": folder / "decoder"}
-        if model is not None and (attributes := pathlib.Path(model) / pretrained.ATTRIBUTES).exists():
+        metadata = model_metadata(config, model)
+        endpoints = {
+            "encoder": signatures.encoder_endpoints(encoder, config),
+            "decoder": signatures.decoder_endpoints(decoder, config, synthesizer or sound_for(config.audio)),
+        }
+        for kind in PARTS:
+            report(f"{kind}: SavedModel")
+            saved_model.write(folder / kind, kind, endpoints[kind], metadata)
+        sources = {kind: folder / kind for kind in PARTS}
+        if model is not None and (attributes := pathlib.Path(model) / ATTRIBUTES).exists():
             for path in sources.values():
                 shutil.copy(attributes, path / ASSETS_EXTRA)
         if devices:
-            sources |= tflite.write_models(folder / "tflite", encoder, decoder, config, synthesizer, facts, report)
+            sources |= tflite.write_models(folder / "tflite", encoder, decoder, config, synthesizer, metadata, report)
             if synthesizer is not None:
-                # It does not depend on the model: the file that comes with its weights is copied.
+                # It does not depend on the model: the file shipped with its weights is copied.
                 sources["synthesizer_float16"] = folder / "tflite" / SYNTHESIZER_TFLITE
                 shutil.copyfile(SYNTHESIZER / SYNTHESIZER_TFLITE, sources["synthesizer_float16"])
-            sources["tflite_facts"] = folder / "tflite" / METADATA
-            write_text(sources["tflite_facts"], json.dumps(facts, indent=2) + "\n")
-        # Another export may have published its version while this one was written.
+            sources["tflite_metadata"] = folder / "tflite" / METADATA
+            write_text(sources["tflite_metadata"], json.dumps(metadata, indent=2) + "\n")
+        # Another export may have taken its version while this one was written.
         with exclusive_lock(exports_dir):
             number = str(_next_version(exports_dir, version))
             paths = {name: exports_dir / "tflite" / path.name for name, path in sources.items()}
-            paths |= {kind: exports_dir / kind / number for kind in ("encoder", "decoder")}
+            paths |= {kind: exports_dir / kind / number for kind in PARTS}
             atomic_rename_all({sources[name]: path for name, path in paths.items()})
     return paths
 
@@ -107,10 +109,55 @@ def export_folder(folder: pathlib.Path, exports: pathlib.Path) -> int:
     return int(export_model(vae, config, exports, model=folder, devices=False)["encoder"].name)
 
 
-def model_metadata(config: Config, model: str | os.PathLike | None = None) -> dict[str, object]:
-    """Returns what a client needs to know of the model, JSON-ready.
+def export_with_report(
+    folder: pathlib.Path,
+    exports: pathlib.Path,
+    *,
+    data: DataConfig,
+    split: str,
+    bad_notes: BadNotes,
+    data_dir: str | None = None,
+    version: int | None = None,
+    log: Callable[[str], None] = print,
+) -> None:
+    """Export a model folder, and report on its TFLite files in `report.json` and `report.md`.
 
-    `audio` has the features' constants: log_mel = (ln(mel + log_offset) - log_mel_center) / log_mel_scale.
+    Args:
+        folder: the model folder.
+        exports: made if missing.
+        data: the notes that the files are measured on.
+        split: `train`, `valid` or `test`: the split of these notes.
+        bad_notes: collects the invalid notes, or raises.
+        data_dir: TensorFlow Datasets' folder.
+        version: as in `export_model`.
+        log: called with each line for the user, the report among them.
+
+    Raises:
+        InputError: for bad input; nothing is written then.
+    """
+    from nsynth_vae.data.load_notes import read_notes
+    from nsynth_vae.exporters import report as export_report
+    from nsynth_vae.model.vae import load_model
+
+    vae, config = load_model(folder)
+    # Before the export: wrong notes are to be found before anything is written.
+    notes = read_notes(data, config.audio, split=split, bad_notes=bad_notes, data_dir=data_dir)
+    paths = export_model(vae, config, exports, version=version, report=log, model=folder)
+    log(f"Measuring the TFLite files on {len(notes['pitch'])} notes")
+    report = export_report.measure(vae, config, paths, notes)
+    try:
+        files = export_report.write(report, exports)
+    except OSError as error:
+        raise InputError(f"{exports}: {error.strerror}, expected a folder that can be written") from error
+    log(f"\n{export_report.to_markdown(report)}")
+    log(f"encoder  {paths['encoder']}\ndecoder  {paths['decoder']}\ntflite   {paths['tflite_metadata'].parent}")
+    log(f"report   {', '.join(map(str, files))}")
+
+
+def model_metadata(config: Config, model: str | os.PathLike | None = None) -> dict[str, Any]:
+    """Return the metadata that a client of the model needs, JSON-ready.
+
+    `audio` holds the features' constants: log_mel = (ln(mel + log_offset) - log_mel_center) / log_mel_scale.
     """
     return {
         "format_version": FORMAT_VERSION,
@@ -127,9 +174,9 @@ def model_metadata(config: Config, model: str | os.PathLike | None = None) -> di
 
 
 def _next_version(exports_dir: pathlib.Path, version: int | None) -> int:
-    """Returns the version to write, the same for encoder and decoder."""
+    """Return the version to write, the same for encoder and decoder."""
     newest = 0
-    for kind in ("encoder", "decoder"):
+    for kind in PARTS:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             names = [path.name for path in (exports_dir / kind).iterdir()]
             newest = max([newest, *(int(name) for name in names if name.isascii() and name.isdecimal())])

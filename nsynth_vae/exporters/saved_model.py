@@ -1,13 +1,13 @@
-"""SavedModels: what TensorFlow and TF Serving load, with the model's facts and warm-up requests beside the graph."""
+"""SavedModels for TensorFlow and TF Serving, with the model's metadata and warm-up requests."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
 import pathlib
 import wave
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -19,45 +19,44 @@ from nsynth_vae.files import write_text
 from nsynth_vae.pretrained import ASSETS_EXTRA, METADATA
 
 WARMUP = "tf_serving_warmup_requests"
-"""TF Serving's name for the requests that it makes to a model before it takes any other."""
+"""TF Serving's name for the requests that it replays before a model takes any other."""
 
 WARMUP_BATCHES = (1, 8)
-"""Each signature's requests are of so many notes."""
+"""Batch sizes of each signature's warm-up requests."""
 
 _WARMUP_VALUES = {"pitch": 60, "velocity": 100}
 
 
-def write(folder: str | os.PathLike, name: str, endpoints: Mapping[str, Endpoint], facts: Mapping[str, object]) -> None:
-    """Writes a SavedModel with the endpoints as its signatures, and its `assets.extra`: facts and warm-up requests.
+def write(folder: pathlib.Path, name: str, endpoints: Mapping[str, Endpoint], metadata: Mapping[str, Any]) -> None:
+    """Write a SavedModel with the endpoints as its signatures, and its `assets.extra`: metadata and warm-up requests.
 
-    By Keras's `ExportArchive`, which finds the variables that the functions use; a layer that it is told to track as
-    well would be written twice.
+    Keras's `ExportArchive` finds the variables that the functions use; a layer tracked as well would be written twice.
 
     Args:
         folder: to be made.
         name: of the model in TF Serving.
         endpoints: signature -> endpoint.
-        facts: what a client needs to know of the model, JSON-ready; `sample_rate` among it.
+        metadata: `model_export.model_metadata`.
     """
     archive = keras.export.ExportArchive()
     with quiet():
         for signature, (function, inputs) in endpoints.items():
             archive.add_endpoint(signature, function, inputs)
         archive.write_out(str(folder), verbose=False)
-    extra = pathlib.Path(folder) / ASSETS_EXTRA
+    extra = folder / ASSETS_EXTRA
     extra.mkdir()
-    write_text(extra / METADATA, json.dumps(facts, indent=2) + "\n")
+    write_text(extra / METADATA, json.dumps(metadata, indent=2) + "\n")
     specs = {signature: inputs for signature, (_, inputs) in endpoints.items()}
     with tf.io.TFRecordWriter(str(extra / WARMUP)) as file:
-        for request in warmup_requests(name, specs, facts["sample_rate"]):
+        for request in warmup_requests(name, specs, metadata["sample_rate"]):
             file.write(request)
 
 
 def warmup_requests(name: str, specs: Mapping[str, list[tf.TensorSpec]], sample_rate: int) -> Iterator[bytes]:
-    """Yields serialized `PredictionLog`s of requests to each signature, with `WARMUP_BATCHES` notes.
+    """Yield serialized `PredictionLog`s of requests to each signature, with `WARMUP_BATCHES` notes.
 
-    The first run of a signature takes seconds, in which its graph is optimized: no client is to wait for that. The
-    tensors are constant, of which the format keeps one value.
+    The first run of a signature takes seconds, in which its graph is optimized: no client should wait for that. The
+    tensors are constant, so that the format stores one value of each.
 
     Args:
         name: of the model in TF Serving.
@@ -82,7 +81,7 @@ def warmup_requests(name: str, specs: Mapping[str, list[tf.TensorSpec]], sample_
 
 
 def _silent_wav(sample_rate: int) -> bytes:
-    """Returns a WAV file of one sample, which a model pads."""
+    """Return a WAV file of one sample, which the model pads."""
     content = io.BytesIO()
     with wave.open(content, "wb") as file:
         file.setparams((1, 2, sample_rate, 1, "NONE", ""))

@@ -1,4 +1,4 @@
-"""Suppression of standard error while TensorFlow writes to it."""
+"""Suppression of what TensorFlow writes to the standard error stream."""
 
 from __future__ import annotations
 
@@ -7,17 +7,13 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from nsynth_vae.errors import InputError
-
-if TYPE_CHECKING:
-    pass
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps what TensorFlow's C++ and Python write to stderr from the user, unless the body fails."""
+    """Suppress what C++ and Python write to stderr in the block, unless the block fails."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as log:

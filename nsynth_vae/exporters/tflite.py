@@ -1,18 +1,18 @@
-"""TFLite: the encoder, the decoder and the synthesizer as files that LiteRT runs, of built-in operators only.
+"""TFLite files of the encoder, the decoder and the synthesizer for LiteRT, of built-in operators only.
 
-One note at a time: `serving_default` has the contracts' names with a batch of 1. What is smaller in a `float16` and an
-`int8` file are the networks' weights; features and synthesizer compute in float32 as ever. docs/tflite.md has the
-measurements.
+`serving_default` takes one note at a time. `float16` and `int8` files store the networks' weights in these formats;
+features and synthesizer compute in float32. docs/tflite.md has the measurements.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pathlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,22 +31,22 @@ if TYPE_CHECKING:
     from nsynth_vae.synthesis.synthesizer import Synthesizer
 
 KINDS = ("float32", "float16", "int8")
-"""How the networks' weights are kept; `int8` is dynamic range."""
+"""Formats of the networks' weights; `int8` is dynamic range."""
 
 FILES = tuple(f"{model}_{kind}" for model in ("encoder", "decoder") for kind in KINDS)
-"""The stems of the files that `write_models` writes."""
+"""The stems of the files of `write_models`."""
 
-FACTS = "nsynth_vae.json"
-"""The metadata entry with the model's facts."""
+METADATA_ENTRY = "nsynth_vae.json"
+"""The entry of a file's metadata that describes the model."""
 
 _SMALLEST = {"int8": 1024, "float16": 4096}
-"""Constants of fewer elements stay float32: int8 weights, and float16 constants that are not weights."""
+"""Constants of fewer elements stay float32; `float16` holds for those that are not weights."""
 
-_MEANINGS = {
+_DESCRIPTIONS = {
     "audio": "4 s, mono, -1 to 1; an encoder's note starts at sample 0",
-    "z": "a place in the timbre space",
-    "z_mean": "the note's place in the timbre space",
-    "z_log_var": "how sure of it: the logarithm of the variance",
+    "z": "latent vector: a timbre",
+    "z_mean": "latent vector of the note's timbre: the posterior's mean",
+    "z_log_var": "logarithm of the posterior's variance",
     "pitch": "MIDI pitch, clamped to 0 to 127; 60 is C4",
     "velocity": "MIDI velocity, clamped to 0 to 127",
     "log_mel": "normalised log-mel: (ln(mel + log_offset) - log_mel_center) / log_mel_scale",
@@ -59,10 +59,10 @@ def write_models(
     decoder: Decoder,
     config: Config,
     synthesizer: Synthesizer | None,
-    facts: Mapping[str, object],
+    metadata: Mapping[str, Any],
     report: Callable[[str], None],
 ) -> dict[str, pathlib.Path]:
-    """Writes `FILES`, each with the ending `.tflite` and with the facts inside.
+    """Write `FILES`, each with the extension `.tflite` and with the model's metadata inside.
 
     Args:
         folder: made if missing; files of the same name are replaced.
@@ -70,7 +70,7 @@ def write_models(
         decoder: the same.
         config: the model's configuration.
         synthesizer: of the model's features; None leaves `audio` out of the decoder's outputs.
-        facts: what a client needs to know of the model, JSON-ready; see `read_facts`.
+        metadata: `model_export.model_metadata`; see `read_metadata`.
         report: called with one line for every step.
 
     Returns:
@@ -78,7 +78,12 @@ def write_models(
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    networks = {"encoder": [encoder], "decoder": [decoder, *([synthesizer] if synthesizer else [])]}
+    networks = [decoder, synthesizer] if synthesizer else [decoder]
+    plans = {
+        # Rounding before a logarithm is audible in quiet notes: the features' constants stay exact.
+        "encoder": functools.partial(_plan, networks=[encoder], rest="float32"),
+        "decoder": functools.partial(_plan, networks=networks, rest="float16", exact=[decoder.template]),
+    }
     endpoints = {
         "encoder": tflite_signatures.encoder_endpoint(encoder, config),
         "decoder": tflite_signatures.decoder_endpoint(decoder, config, synthesizer),
@@ -88,39 +93,35 @@ def write_models(
         report(f"{model}: TFLite")
         content = convert(endpoint)
         for kind in KINDS:
-            own = {"model": model, "weights": kind, **_described(content), **facts}
-            text = json.dumps(own, indent=2) + "\n"
-            if model == "encoder":
-                # What is rounded before a logarithm is heard in the quiet: the features' constants stay exact.
-                plan = _plan(kind, networks[model], rest="float32")
-            else:
-                plan = _plan(kind, networks[model], rest="float16", exact=[decoder.template])
-            paths[f"{model}_{kind}"] = folder / f"{model}_{kind}.tflite"
-            paths[f"{model}_{kind}"].write_bytes(tflite_quantization.rewrite(content, notes={FACTS: text}, plan=plan))
+            text = json.dumps({"model": model, "weights": kind, **_described(content), **metadata}, indent=2) + "\n"
+            path = paths[f"{model}_{kind}"] = folder / f"{model}_{kind}.tflite"
+            entries = {METADATA_ENTRY: text}
+            path.write_bytes(tflite_quantization.rewrite(content, metadata=entries, plan=plans[model](kind)))
     return paths
 
 
-def read_facts(path: str | os.PathLike) -> dict[str, object]:
-    """Returns the facts that a file of `write_models` has inside.
+def read_metadata(path: str | os.PathLike) -> dict[str, Any]:
+    """Return the metadata inside a file of `write_models`.
 
-    Those of `export.model_facts`, and `model`, `weights`, `inputs` and `outputs`: name -> dtype, shape and meaning.
+    They are those of `model_export.model_metadata`, and `model`, `weights`, `inputs` and `outputs`: name -> dtype,
+    shape and description.
 
     Raises:
-        InputError: if the file cannot be read, is no TFLite file, or has no facts.
+        InputError: if the file cannot be read, is no TFLite file, or has no such metadata.
     """
     try:
-        text = tflite_quantization.read_note(pathlib.Path(path).read_bytes(), FACTS)
+        text = tflite_quantization.read_metadata_entry(pathlib.Path(path).read_bytes(), METADATA_ENTRY)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}, expected a TFLite file") from error
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
     if text is None:
-        raise InputError(f"{path}: found no metadata {FACTS}, expected a file of this package's export")
+        raise InputError(f"{path}: found no metadata {METADATA_ENTRY}, expected a file of this package's export")
     return json.loads(text)
 
 
 def export_synthesizer(synthesizer: Synthesizer, path: str | os.PathLike) -> None:
-    """Writes a synthesizer as TFLite, weights in float16: `log_mel`, `pitch` -> `audio`, one note.
+    """Write a synthesizer as TFLite, weights in float16: `log_mel`, `pitch` -> `audio`, one note.
 
     Raises:
         InputError: if the file cannot be written.
@@ -128,17 +129,15 @@ def export_synthesizer(synthesizer: Synthesizer, path: str | os.PathLike) -> Non
     path = pathlib.Path(path)
     with temporary_folder(path.parent) as folder:
         plan = _plan("float16", [synthesizer], rest="float16")
-        content = tflite_quantization.rewrite(
-            convert(tflite_signatures.synthesizer_endpoint(synthesizer)), notes={}, plan=plan
-        )
-        (folder / "tflite").write_bytes(content)
+        content = convert(tflite_signatures.synthesizer_endpoint(synthesizer))
+        (folder / "tflite").write_bytes(tflite_quantization.rewrite(content, metadata={}, plan=plan))
         atomic_rename(folder / "tflite", path)
 
 
 def convert(endpoint: Endpoint) -> bytes:
-    """Returns an endpoint of one note as a TFLite file in float32, with built-in operators only.
+    """Return an endpoint of one note as a TFLite file in float32, with built-in operators only.
 
-    By a SavedModel of Keras's `ExportArchive`: TensorFlow 2.17's TFLite converter crashes on a plain
+    It goes by a SavedModel of Keras's `ExportArchive`: TensorFlow 2.17's TFLite converter crashes on a plain
     `tf.saved_model.save` of Keras 3 layers ("missing attribute 'value'").
     """
     import keras
@@ -154,15 +153,19 @@ def convert(endpoint: Endpoint) -> bytes:
         return converter.convert()
 
 
-def _described(content: bytes) -> dict[str, dict]:
-    """Returns `inputs` and `outputs` of a file's `serving_default`: name -> dtype, shape and meaning."""
+def _described(content: bytes) -> dict[str, dict[str, Any]]:
+    """Return `inputs` and `outputs` of a file's `serving_default`: name -> dtype, shape and description."""
     from ai_edge_litert.interpreter import Interpreter
 
     with quiet():
         run = Interpreter(model_content=content).get_signature_runner("serving_default")
     return {
         kind: {
-            name: {"dtype": item["dtype"].__name__, "shape": item["shape"].tolist(), "meaning": _MEANINGS[name]}
+            name: {
+                "dtype": item["dtype"].__name__,
+                "shape": item["shape"].tolist(),
+                "description": _DESCRIPTIONS[name],
+            }
             for name, item in sorted(details.items())
         }
         for kind, details in (("inputs", run.get_input_details()), ("outputs", run.get_output_details()))
@@ -176,10 +179,10 @@ def _plan(
     rest: str,
     exact: Sequence[np.ndarray] = (),
 ) -> tflite_quantization.Plan | None:
-    """Returns how to keep a file's constants: the networks' weights as `kind`, other large ones but `exact` as `rest`.
+    """Return the formats of constants: the networks' weights in `kind`, other large ones except `exact` in `rest`.
 
-    Weights are known by their values. The converter multiplies some by a gain for each output, so what is compared is
-    each output's weights over the largest of them.
+    Weights are recognised by their values. The converter multiplies some by a gain for each output, so each output's
+    weights are compared relative to the largest of them.
     """
     if kind == "float32":
         return None
@@ -200,13 +203,13 @@ def _plan(
 
 
 def _kernels(network: keras.Layer) -> list[np.ndarray]:
-    """Returns the weights of a network's products and convolutions as TFLite has them, outputs first."""
+    """Return the weights of a network's products and convolutions in TFLite's order, outputs first."""
     kernels = [np.asarray(weight) for weight in network.weights if weight.path.endswith("/kernel")]
     return [np.moveaxis(kernel, -1, 0) for kernel in kernels]
 
 
 def _direction(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns `[outputs, weights]`, each output's weights over the largest of them, and which outputs have any."""
+    """Return `[outputs, weights]`, each output's weights over the largest of them, and which outputs are not all 0."""
     rows = kernel.reshape(len(kernel), -1)
     largest = np.take_along_axis(rows, np.abs(rows).argmax(axis=1)[:, None], axis=1)
     return rows / np.where(largest == 0.0, 1.0, largest), largest[:, 0] != 0.0

@@ -1,7 +1,7 @@
-"""The inside of a TFLite file: a note in its metadata, and the format in which it keeps its constants.
+"""Quantization of the constants in a TFLite file, and text entries in its metadata.
 
-By the schema that comes with LiteRT. TensorFlow's converter has one format for all constants of a file; a network's
-weights bear 8 bits, which as a DFT's matrix would be a noise floor 50 dB below the note.
+Files are rewritten by the schema that comes with LiteRT. TensorFlow's converter has one format for all constants of a
+file; a network's weights tolerate 8 bits, but a DFT's matrix would have a noise floor 50 dB below the note.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ IDENTIFIER = b"TFL3"
 """The file's bytes 4 to 7."""
 
 ALIGNMENT = 16
-"""Bytes: where a constant begins, by the schema's `force_align`, which the generated code does not see to."""
+"""Bytes: alignment of a constant by the schema's `force_align`, which the generated code ignores."""
 
 _INT8_RUNTIME = b"2.17.0"
 """The oldest runtime with matrix products of int8 weights with a scale for each output."""
@@ -30,8 +30,8 @@ Plan = Callable[[np.ndarray], str]
 """A float32 constant -> `float32`, `float16` or `int8`."""
 
 
-def read_note(content: bytes, name: str) -> str | None:
-    """Returns the text of a metadata entry, or None if there is none of this name.
+def read_metadata_entry(content: bytes, name: str) -> str | None:
+    """Return the text of a metadata entry, or None if there is none of this name.
 
     Raises:
         ValueError: if the content is not a TFLite file, or the entry is not UTF-8.
@@ -44,14 +44,14 @@ def read_note(content: bytes, name: str) -> str | None:
 
 
 def operators(content: bytes) -> dict[str, int]:
-    """Returns how many of each operator a TFLite file has: name -> number; custom ones have names in lower case.
+    """Return the operators of a TFLite file: name -> number of them; custom ones have names in lower case.
 
     Raises:
         ValueError: if the content is not a TFLite file.
     """
     model = _read(content)
     names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
-    found = collections.Counter()
+    found: collections.Counter[str] = collections.Counter()
     for graph in model.subgraphs:
         for operator in graph.operators:
             code = model.operatorCodes[operator.opcodeIndex]
@@ -62,15 +62,15 @@ def operators(content: bytes) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def rewrite(content: bytes, *, notes: dict[str, str], plan: Plan | None = None) -> bytes:
-    """Returns a TFLite file with texts added to its metadata and its constants kept as planned.
+def rewrite(content: bytes, *, metadata: dict[str, str], plan: Plan | None = None) -> bytes:
+    """Return a TFLite file with entries added to its metadata and its constants in the planned formats.
 
     Args:
-        content: a file of float32 constants, as TensorFlow's converter gives it.
-        notes: name -> text of metadata entries to add.
-        plan: asked for every constant; by default all stay what they are. `float16` ones are converted back when the
-            file is loaded. `int8` is for the weights of `CONV_2D` and `FULLY_CONNECTED`: dynamic range, symmetric, a
-            scale for each output; such a product also rounds its inputs to 8 bits, by their range in each call.
+        content: a file of float32 constants, as TensorFlow's converter writes it.
+        metadata: name -> text of the entries to add.
+        plan: called with every constant; None leaves all in float32. `float16` ones are converted back when the file
+            is loaded. `int8` is for the weights of `CONV_2D` and `FULLY_CONNECTED`: dynamic range, symmetric, a scale
+            for each output; such a product also rounds its inputs to 8 bits, by their range in each call.
 
     Raises:
         ValueError: if the content is not a TFLite file, or a constant is to be int8 that is not such weights.
@@ -78,9 +78,9 @@ def rewrite(content: bytes, *, notes: dict[str, str], plan: Plan | None = None) 
     model = _read(content)
     if plan is not None:
         for graph in model.subgraphs:
-            _keep_as_planned(model, graph, plan)
+            _quantize_constants(model, graph, plan)
         _drop_unused(model)
-    for name, text in notes.items():
+    for name, text in metadata.items():
         entry = schema.MetadataT()
         entry.name, entry.buffer = name.encode(), len(model.buffers)
         model.buffers.append(_Buffer(text.encode()))
@@ -91,15 +91,15 @@ def rewrite(content: bytes, *, notes: dict[str, str], plan: Plan | None = None) 
 
 
 class _Buffer(schema.BufferT):
-    """A buffer that begins at a multiple of `ALIGNMENT`."""
+    """A buffer aligned to `ALIGNMENT`."""
 
     def __init__(self, data: bytes | np.ndarray | None = None) -> None:
-        """Takes the content; None is an empty buffer, that of a tensor that is computed."""
+        """Set the content; None is an empty buffer, that of a computed tensor."""
         super().__init__()
         self.data = None if data is None else np.frombuffer(bytes(data), np.uint8)
 
     def Pack(self, builder: flatbuffers.Builder) -> int:
-        """Writes the buffer; returns its place."""
+        """Write the buffer; return its offset."""
         if self.data is None:
             return super().Pack(builder)
         builder.StartVector(1, self.data.size, ALIGNMENT)
@@ -115,7 +115,7 @@ def _read(content: bytes) -> schema.ModelT:
     try:
         model = schema.ModelT.InitFromPackedBuf(content, 0) if content[4:8] == IDENTIFIER else None
     except (ValueError, TypeError, IndexError, struct.error):
-        # A file that is cut off has places outside of it.
+        # A truncated file has offsets beyond its end.
         model = None
     if model is None:
         raise ValueError("found something else, expected a whole TFLite file")
@@ -123,9 +123,9 @@ def _read(content: bytes) -> schema.ModelT:
     return model
 
 
-def _keep_as_planned(model: schema.ModelT, graph: schema.SubGraphT, plan: Plan) -> None:
-    """Changes the constants of a graph, and the operators that take them."""
-    back = []
+def _quantize_constants(model: schema.ModelT, graph: schema.SubGraphT, plan: Plan) -> None:
+    """Change the format of a graph's constants, and the operators that take them."""
+    dequantize = []
     for index in range(len(graph.tensors)):
         tensor = graph.tensors[index]
         data = model.buffers[tensor.buffer].data
@@ -134,14 +134,14 @@ def _keep_as_planned(model: schema.ModelT, graph: schema.SubGraphT, plan: Plan) 
         values = data.view(np.float32).reshape(tensor.shape)
         kind = plan(values)
         if kind == "int8":
-            _quantise(model, graph, index, values)
+            _to_int8(model, graph, index, values)
         elif kind == "float16":
-            back.append(_halve(model, graph, index, values))
-    graph.operators = back + graph.operators
+            dequantize.append(_to_float16(model, graph, index, values))
+    graph.operators = dequantize + graph.operators
 
 
-def _halve(model: schema.ModelT, graph: schema.SubGraphT, index: int, values: np.ndarray) -> schema.OperatorT:
-    """Puts a float16 constant beside a float32 one, which is computed from it; returns the operator that does."""
+def _to_float16(model: schema.ModelT, graph: schema.SubGraphT, index: int, values: np.ndarray) -> schema.OperatorT:
+    """Compute a float32 constant from a new float16 one; return the operator that does."""
     tensor, half = graph.tensors[index], schema.TensorT()
     half.shape, half.type, half.buffer = tensor.shape, schema.TensorType.FLOAT16, len(model.buffers)
     half.name = tensor.name + b"_float16"
@@ -156,8 +156,8 @@ def _halve(model: schema.ModelT, graph: schema.SubGraphT, index: int, values: np
     return operator
 
 
-def _quantise(model: schema.ModelT, graph: schema.SubGraphT, index: int, values: np.ndarray) -> None:
-    """Makes a constant int8, and the operators that take it hybrid ones."""
+def _to_int8(model: schema.ModelT, graph: schema.SubGraphT, index: int, values: np.ndarray) -> None:
+    """Make a constant int8, and the operators that take it hybrid ones."""
     tensor = graph.tensors[index]
     for operator in graph.operators:
         if index not in operator.inputs:
@@ -170,9 +170,9 @@ def _quantise(model: schema.ModelT, graph: schema.SubGraphT, index: int, values:
             operator.builtinOptions.asymmetricQuantizeInputs = True
     largest = np.abs(values).reshape(len(values), -1).max(axis=1)
     scale = np.maximum(largest / 127.0, np.finfo(np.float32).tiny).astype(np.float32)
-    whole = np.round(values / scale.reshape(-1, *[1] * (values.ndim - 1)))
+    quantized = np.round(values / scale.reshape(-1, *[1] * (values.ndim - 1)))
     tensor.type, tensor.buffer = schema.TensorType.INT8, len(model.buffers)
-    model.buffers.append(_Buffer(np.clip(whole, -127, 127).astype(np.int8)))
+    model.buffers.append(_Buffer(np.clip(quantized, -127, 127).astype(np.int8)))
     tensor.quantization = schema.QuantizationParametersT()
     tensor.quantization.scale, tensor.quantization.zeroPoint = scale, np.zeros(len(scale), np.int64)
     for entry in model.metadata or []:
@@ -181,14 +181,14 @@ def _quantise(model: schema.ModelT, graph: schema.SubGraphT, index: int, values:
 
 
 def _drop_unused(model: schema.ModelT) -> None:
-    """Empties the buffers of constants that were replaced; the others keep their numbers."""
+    """Empty the buffers of replaced constants; the others keep their indices."""
     used = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
     used |= {entry.buffer for entry in model.metadata or []}
     model.buffers = [buffer if index in used else _Buffer() for index, buffer in enumerate(model.buffers)]
 
 
 def _code(model: schema.ModelT, builtin: int, version: int) -> int:
-    """Returns the index of an operator's code in this version, added if need be."""
+    """Return the index of an operator's code in this version, adding it if it is missing."""
     for index, code in enumerate(model.operatorCodes):
         if (code.builtinCode, code.version) == (builtin, version):
             return index

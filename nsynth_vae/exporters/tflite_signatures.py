@@ -1,6 +1,6 @@
-"""What the TFLite files offer: the endpoints of `signatures` for one note, of operators that TFLite has built in.
+"""Signatures of the TFLite files: the endpoints for one note, of built-in operators only.
 
-TFLite has no checks of values: what is out of range is clamped.
+TFLite cannot check values: what is out of range is clamped.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from nsynth_vae import features
 from nsynth_vae.config import AudioConfig, Config
-from nsynth_vae.exporters.signatures import Endpoint
+from nsynth_vae.exporters.signatures import Endpoint, audio_spec, log_mel_spec, note_specs
 from nsynth_vae.model.decoder import Decoder
 from nsynth_vae.model.encoder import Encoder
 from nsynth_vae.synthesis import spectral_ops
@@ -18,19 +18,19 @@ from nsynth_vae.synthesis.synthesizer import Synthesizer
 
 
 def encoder_endpoint(encoder: Encoder, config: Config) -> Endpoint:
-    """Returns `audio` `[1, num_samples]`, -1..1 -> `z_mean`, `z_log_var` `[1, latent_dim]`, for TFLite."""
+    """Return the encoder's endpoint: `audio` `[1, num_samples]`, -1..1 -> `z_mean`, `z_log_var` `[1, latent_dim]`."""
 
     def encode(audio: tf.Tensor) -> dict[str, tf.Tensor]:
         z_mean, z_log_var = encoder(log_mel(audio, config.audio))
         return {"z_mean": z_mean, "z_log_var": z_log_var}
 
-    return encode, [tf.TensorSpec([1, config.audio.num_samples], tf.float32, name="audio")]
+    return encode, [audio_spec(config.audio, 1)]
 
 
 def log_mel(audio: tf.Tensor, config: AudioConfig) -> tf.Tensor:
-    """Returns `features.log_mel`, by operators that TFLite has.
+    """Return `features.log_mel`, computed by TFLite's operators.
 
-    Its FFT is one of them, but takes powers of two only: for other lengths this is a product with the DFT's matrix.
+    TFLite's FFT takes powers of two only: other lengths are a product with the DFT's matrix.
 
     Args:
         audio: float32 `[batch, num_samples]`, -1..1.
@@ -50,40 +50,29 @@ def log_mel(audio: tf.Tensor, config: AudioConfig) -> tf.Tensor:
 
 
 def decoder_endpoint(decoder: Decoder, config: Config, synthesizer: Synthesizer | None) -> Endpoint:
-    """Returns `z`, `pitch`, `velocity` -> `log_mel` and `audio`, for TFLite; without a synthesizer no `audio`.
+    """Return the decoder's endpoint: `z`, `pitch`, `velocity` -> `log_mel` and, with a synthesizer, `audio`.
 
     Pitch and velocity are clamped to 0..127: TFLite does not check the index of a look-up.
     """
 
     def decode(z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor) -> dict[str, tf.Tensor]:
         pitch, velocity = _clamped(pitch), _clamped(velocity)
-        made = decoder(z, pitch, velocity)
-        outputs = {"log_mel": made} | ({"audio": synthesizer(made, pitch)} if synthesizer else {})
-        # 0, or NaN for a z that is not finite: a product with 8-bit inputs would make some number of it.
-        nothing = 0.0 * tf.reduce_sum(z)
-        return {name: value + nothing for name, value in outputs.items()}
+        log_mel = decoder(z, pitch, velocity)
+        outputs = {"log_mel": log_mel} | ({"audio": synthesizer(log_mel, pitch)} if synthesizer else {})
+        # 0, or NaN for a z that is not finite: a product with 8-bit inputs would turn NaN into a number.
+        zero = 0.0 * tf.reduce_sum(z)
+        return {name: value + zero for name, value in outputs.items()}
 
-    return decode, [
-        tf.TensorSpec([1, config.model.latent_dim], tf.float32, name="z"),
-        tf.TensorSpec([1], tf.int32, name="pitch"),
-        tf.TensorSpec([1], tf.int32, name="velocity"),
-    ]
+    return decode, note_specs(config, 1)
 
 
 def synthesizer_endpoint(synthesizer: Synthesizer) -> Endpoint:
-    """Returns `log_mel` `[1, num_frames, mel_bins]`, `pitch` `[1]` -> `audio` `[1, num_samples]`, for TFLite.
-
-    Pitch is clamped to 0..127.
-    """
-    audio = synthesizer.audio
+    """Return the synthesizer's endpoint: `log_mel`, `pitch` -> `audio` `[1, num_samples]`; pitch is clamped."""
 
     def synthesize(log_mel: tf.Tensor, pitch: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"audio": synthesizer(log_mel, _clamped(pitch))}
 
-    return synthesize, [
-        tf.TensorSpec([1, audio.num_frames, audio.num_mel_bins], tf.float32, name="log_mel"),
-        tf.TensorSpec([1], tf.int32, name="pitch"),
-    ]
+    return synthesize, [log_mel_spec(synthesizer.audio, 1), tf.TensorSpec([1], tf.int32, name="pitch")]
 
 
 def _clamped(value: tf.Tensor) -> tf.Tensor:

@@ -15,10 +15,10 @@ import pytest
 import tensorflow as tf
 from small_models import AUDIO, CONFIG, SMALL, make_inputs, make_vae, sound
 
-from nsynth_vae import export, features, files
+from nsynth_vae import features, files
 from nsynth_vae.config import AudioConfig, Config, ModelConfig
 from nsynth_vae.errors import InputError
-from nsynth_vae.exporters import saved_model, signatures, tflite
+from nsynth_vae.exporters import model_export, saved_model, signatures, tflite
 from nsynth_vae.exporters.model_export import export_model
 from nsynth_vae.exporters.suppress_stderr import quiet
 from nsynth_vae.model.vae import VAE, load_model
@@ -78,7 +78,7 @@ def exported(
     vae = make_vae(CONFIG)
     log = tmp_path_factory.mktemp("log") / "log"
     kept = os.dup(1), os.dup(2)
-    with open(log, "wb") as file:
+    with log.open("wb") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
         try:
@@ -93,9 +93,9 @@ def exported(
 def stubs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replaces the slow writing of SavedModels and TFLite, for tests of where and when."""
 
-    def write(folder: pathlib.Path, name: str, endpoints: object, facts: dict) -> None:
+    def write(folder: pathlib.Path, name: str, endpoints: object, metadata: dict) -> None:
         folder.mkdir()
-        (folder / "saved_model.pb").write_text(json.dumps(facts))
+        (folder / "saved_model.pb").write_text(json.dumps(metadata))
 
     monkeypatch.setattr(saved_model, "write", write)
 
@@ -216,20 +216,20 @@ def test_other_features_than_the_synthesizers(tmp_path: pathlib.Path) -> None:
     np.testing.assert_allclose(found["audio"], expected, atol=1e-3)
 
 
-def test_facts_are_beside_every_export(exported) -> None:
-    """The same facts three times."""
+def test_metadata_are_in_every_export(exported) -> None:
+    """The same metadata three times."""
     _, paths, folder, _ = exported
     texts = {
         (paths["encoder"] / "assets.extra" / "model_facts.json").read_text(),
         (paths["decoder"] / "assets.extra" / "model_facts.json").read_text(),
         (folder / "tflite" / "model_facts.json").read_text(),
     }
-    facts = json.loads(texts.pop())
+    metadata = json.loads(texts.pop())
     assert not texts
-    assert (facts["sample_rate"], facts["num_samples"], facts["latent_dim"]) == (16000, 64000, 6)
-    assert (facts["num_frames"], facts["num_mel_bins"], facts["format_version"]) == (251, 128, 1)
-    assert AudioConfig.from_dict(facts["audio"]) == AUDIO
-    assert facts["package_version"]
+    assert (metadata["sample_rate"], metadata["num_samples"], metadata["latent_dim"]) == (16000, 64000, 6)
+    assert (metadata["num_frames"], metadata["num_mel_bins"], metadata["format_version"]) == (251, 128, 1)
+    assert AudioConfig.from_dict(metadata["audio"]) == AUDIO
+    assert metadata["package_version"]
 
 
 def test_export_is_quiet_and_leaves_only_what_it_should(exported) -> None:
@@ -269,7 +269,7 @@ def test_versions_only_grow(tmp_path: pathlib.Path) -> None:
 
 def test_a_version_that_appears_meanwhile_is_kept(tmp_path: pathlib.Path, stubs, monkeypatch) -> None:
     """Another export may have been faster."""
-    monkeypatch.setattr(export, "_next_version", lambda *_: 1)
+    monkeypatch.setattr(model_export, "_next_version", lambda *_: 1)
     (tmp_path / "encoder" / "1").mkdir(parents=True)
     (tmp_path / "encoder" / "1" / "mine").write_text("mine")
     with pytest.raises(InputError, match=f"{tmp_path}/encoder/1: .*, expected to write it new"):
@@ -281,7 +281,7 @@ def test_a_version_that_appears_meanwhile_is_kept(tmp_path: pathlib.Path, stubs,
 def test_a_failure_in_the_middle_takes_back_the_version(tmp_path: pathlib.Path, stubs) -> None:
     """An encoder without its decoder is no use."""
     (tmp_path / "tflite").write_text("a file where the folder should be")
-    with pytest.raises(InputError, match="tflite/encoder_float32.tflite: .*, expected to write it new"):
+    with pytest.raises(InputError, match=r"tflite/encoder_float32.tflite: .*, expected to write it new"):
         export_model(make_vae(SMALL), SMALL, tmp_path)
     assert numbered(tmp_path) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["decoder", "encoder", "tflite"]
@@ -314,7 +314,7 @@ def test_many_exports_at_once(tmp_path: pathlib.Path, stubs) -> None:
 
 
 def test_a_failure_leaves_nothing_and_tells_why(tmp_path: pathlib.Path, stubs, monkeypatch, capfd) -> None:
-    """No numbered folder, nothing aside, and what was kept quiet is said."""
+    """No numbered folder, no temporary file, and the suppressed output is printed."""
 
     def fail(folder: pathlib.Path, *_) -> dict[str, pathlib.Path]:
         assert (folder.parent / "encoder" / "saved_model.pb").exists()
@@ -344,7 +344,7 @@ def test_what_a_killed_export_left_is_removed_later(tmp_path: pathlib.Path) -> N
 def test_exports_folder_that_cannot_be_made(tmp_path: pathlib.Path) -> None:
     """Bad input, not a traceback."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="file/exports: .*expected a folder that can be written"):
+    with pytest.raises(InputError, match=r"file/exports: .*expected a folder that can be written"):
         export_model(None, SMALL, tmp_path / "file" / "exports")
 
 
@@ -390,20 +390,20 @@ def test_load_model_names_what_is_wrong(model_folder: pathlib.Path, tmp_path: pa
     """Every message, one line each."""
     with pytest.raises(InputError, match="nowhere: not a folder, expected a model folder"):
         load_model(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="config.json: No such file or directory, expected"):
+    with pytest.raises(InputError, match=r"config.json: No such file or directory, expected"):
         load_model(tmp_path)
     weights = model_folder / "model.weights.h5"
     whole = weights.read_bytes()
     for broken in (whole[: len(whole) // 2], b"", b"no weights at all"):
         weights.write_bytes(broken)
-        with pytest.raises(InputError, match="model.weights.h5: .*; expected the weights of the model") as error:
+        with pytest.raises(InputError, match=r"model.weights.h5: .*; expected the weights of the model") as error:
             load_model(model_folder)
         assert "\n" not in str(error.value)
     weights.write_bytes(whole)
     Config(audio=SMALL.audio, model=ModelConfig(latent_dim=4, channels=16)).save(model_folder / "config.json")
-    with pytest.raises(InputError, match="model.weights.h5: .*; expected the weights of the model"):
+    with pytest.raises(InputError, match=r"model.weights.h5: .*; expected the weights of the model"):
         load_model(model_folder)
     SMALL.save(model_folder / "config.json")
     weights.unlink()
-    with pytest.raises(InputError, match="model.weights.h5: not found, expected the weights"):
+    with pytest.raises(InputError, match=r"model.weights.h5: not found, expected the weights"):
         load_model(model_folder)

@@ -33,9 +33,9 @@ def make_notes(count: int = 2) -> dict[str, np.ndarray]:
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple:
     """Returns a model, its files and the report on them."""
     vae = make_vae(CONFIG)
-    synthesizer, facts = load(), model_metadata(CONFIG)
+    synthesizer, metadata = load(), model_metadata(CONFIG)
     folder = tmp_path_factory.mktemp("tflite")
-    paths = tflite.write_models(folder, vae.encoder, vae.decoder, CONFIG, synthesizer, facts, lambda line: None)
+    paths = tflite.write_models(folder, vae.encoder, vae.decoder, CONFIG, synthesizer, metadata, lambda line: None)
     paths["synthesizer_float16"] = SYNTHESIZER / SYNTHESIZER_TFLITE
     return vae, paths, export_report.measure(vae, CONFIG, paths, make_notes(), runs=3)
 
@@ -105,14 +105,14 @@ def test_a_silent_note_has_no_off_harmonic_db() -> None:
     """And a report still has a mean of the other notes, or none."""
     notes = make_notes()
     silence = np.zeros_like(notes["audio"])
-    found = export_report._judged(notes, silence)
+    found = export_report._sound(notes, silence)
     assert found["off_harmonic_db"] is None
     assert found["in_tune"] == 0.0
     assert found["log_mel_l1"] > 0.1
     assert export_report._sound_cells(found)[1] == ""
     half = np.stack([notes["audio"][0], silence[1]])
     f0 = metrics.note_f0(half[0], 60)
-    assert export_report._judged(notes, half)["off_harmonic_db"] == metrics.off_harmonic_db(half[0], f0)
+    assert export_report._sound(notes, half)["off_harmonic_db"] == metrics.off_harmonic_db(half[0], f0)
 
 
 @pytest.mark.slow
@@ -208,7 +208,9 @@ def test_the_example_says_what_is_wrong(measured, tmp_path: pathlib.Path) -> Non
     for arguments, message in cases.items():
         done = play(*arguments, folder=tmp_path)
         last = done.stderr.splitlines()[-1]
-        assert done.returncode == 2 and last.startswith("error: ") and message in last, (arguments, done.stderr)
+        assert done.returncode == 2, (arguments, done.stderr)
+        assert last.startswith("error: "), (arguments, done.stderr)
+        assert message in last, (arguments, done.stderr)
         assert "Traceback" not in done.stderr
     for name in ("--pitch", "--velocity"):
         done = play(decoder, name, 128, folder=tmp_path)

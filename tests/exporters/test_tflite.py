@@ -1,4 +1,4 @@
-"""TFLite files: signatures, operators, facts, parity with Keras in a process without this package, bad requests."""
+"""TFLite files: signatures, operators, metadata, parity with Keras in a process without this package, bad requests."""
 
 import json
 import pathlib
@@ -101,8 +101,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple:
     """Returns a model, its files' paths and what the writing reported."""
     vae, lines = make_vae(WIDE), []
     folder = tmp_path_factory.mktemp("exports") / "tflite"
-    facts, synthesizer = model_metadata(WIDE), load()
-    paths = tflite.write_models(folder, vae.encoder, vae.decoder, WIDE, synthesizer, facts, lines.append)
+    metadata, synthesizer = model_metadata(WIDE), load()
+    paths = tflite.write_models(folder, vae.encoder, vae.decoder, WIDE, synthesizer, metadata, lines.append)
     return vae, paths, lines
 
 
@@ -225,34 +225,34 @@ def test_bad_requests(written) -> None:
         assert {own["NaN"], own["infinite"]} <= told
 
 
-def test_facts_inside(written) -> None:
+def test_metadata_inside(written) -> None:
     """What a client needs to know, and what goes in and out."""
     for stem, path in written[1].items():
         model, kind = stem.split("_")
-        facts = tflite.read_facts(path)
-        assert facts["model"] == model
-        assert facts["weights"] == kind
-        assert {name: facts[name] for name in model_metadata(WIDE)} == model_metadata(WIDE)
-    assert facts["inputs"]["pitch"]["dtype"] == "int32"
-    assert facts["inputs"]["z"]["shape"] == [1, 6]
-    assert facts["outputs"]["audio"] == {
+        metadata = tflite.read_metadata(path)
+        assert metadata["model"] == model
+        assert metadata["weights"] == kind
+        assert {name: metadata[name] for name in model_metadata(WIDE)} == model_metadata(WIDE)
+    assert metadata["inputs"]["pitch"]["dtype"] == "int32"
+    assert metadata["inputs"]["z"]["shape"] == [1, 6]
+    assert metadata["outputs"]["audio"] == {
         "dtype": "float32",
         "shape": [1, 64000],
-        "meaning": "4 s, mono, -1 to 1; an encoder's note starts at sample 0",
+        "description": "4 s, mono, -1 to 1; an encoder's note starts at sample 0",
     }
-    assert all(item["meaning"] for part in ("inputs", "outputs") for item in facts[part].values())
+    assert all(item["description"] for part in ("inputs", "outputs") for item in metadata[part].values())
 
 
-def test_read_facts_says_what_is_wrong(tmp_path: pathlib.Path) -> None:
+def test_read_metadata_says_what_is_wrong(tmp_path: pathlib.Path) -> None:
     """Each message, with the file's name."""
-    with pytest.raises(InputError, match="nowhere.tflite: No such file or directory, expected a TFLite file"):
-        tflite.read_facts(tmp_path / "nowhere.tflite")
+    with pytest.raises(InputError, match=r"nowhere.tflite: No such file or directory, expected a TFLite file"):
+        tflite.read_metadata(tmp_path / "nowhere.tflite")
     (tmp_path / "a.tflite").write_text("no model")
-    with pytest.raises(InputError, match="a.tflite: found something else, expected a whole TFLite file"):
-        tflite.read_facts(tmp_path / "a.tflite")
+    with pytest.raises(InputError, match=r"a.tflite: found something else, expected a whole TFLite file"):
+        tflite.read_metadata(tmp_path / "a.tflite")
     synthesizer = SYNTHESIZER / SYNTHESIZER_TFLITE
-    with pytest.raises(InputError, match="float16.tflite: found no metadata nsynth_vae.json, expected a file of this"):
-        tflite.read_facts(synthesizer)
+    with pytest.raises(InputError, match=r"float16.tflite: found no metadata nsynth_vae.json, expected a file of this"):
+        tflite.read_metadata(synthesizer)
 
 
 def test_synthesizer(tmp_path: pathlib.Path) -> None:
@@ -277,7 +277,7 @@ def test_synthesizer(tmp_path: pathlib.Path) -> None:
             np.testing.assert_allclose(made, sound(**given), atol=1e-3)
         silence = features.log_mel(tf.zeros([1, 64000]), AUDIO).numpy()
         assert np.abs(run(log_mel=silence, pitch=np.array([60], np.int32))["audio"]).max() < 1e-6
-    with pytest.raises(InputError, match="synthesizer.tflite: .*, expected a folder that can be written"):
+    with pytest.raises(InputError, match=r"synthesizer.tflite: .*, expected a folder that can be written"):
         tflite.export_synthesizer(load(), tmp_path / "synthesizer.tflite" / "file")
 
 

@@ -1,4 +1,4 @@
-"""The inside of TFLite files: notes in the metadata, constants in float16 and int8."""
+"""The inside of TFLite files: metadata entries, constants in float16 and int8."""
 
 import functools
 import tempfile
@@ -46,11 +46,11 @@ def planned(kind: str, shape: tuple[int, ...]):
 def test_a_note_is_read_back_and_nothing_else_changes() -> None:
     """Not the outputs' last bit, nor what the converter wrote in the metadata."""
     before = converted()
-    after = tflite_quantization.rewrite(before, notes={"a.json": '{"é": 1}', "b": "two\nlines"})
-    assert tflite_quantization.read_note(after, "a.json") == '{"é": 1}'
-    assert tflite_quantization.read_note(after, "b") == "two\nlines"
-    assert tflite_quantization.read_note(after, "c") is None
-    assert tflite_quantization.read_note(before, "a.json") is None
+    after = tflite_quantization.rewrite(before, metadata={"a.json": '{"é": 1}', "b": "two\nlines"})
+    assert tflite_quantization.read_metadata_entry(after, "a.json") == '{"é": 1}'
+    assert tflite_quantization.read_metadata_entry(after, "b") == "two\nlines"
+    assert tflite_quantization.read_metadata_entry(after, "c") is None
+    assert tflite_quantization.read_metadata_entry(before, "a.json") is None
     for name, value in run(before).items():
         np.testing.assert_array_equal(run(after)[name], value)
     assert (
@@ -71,7 +71,7 @@ def test_a_note_is_read_back_and_nothing_else_changes() -> None:
 @pytest.mark.parametrize("plan", [None, planned("float16", (48, 32)), planned("int8", (48, 32))])
 def test_constants_are_aligned(plan) -> None:
     """The schema promises 16 bytes to runtimes that read constants in place."""
-    content = tflite_quantization.rewrite(converted(), notes={"a": "x" * 5, "b": "y" * 3}, plan=plan)
+    content = tflite_quantization.rewrite(converted(), metadata={"a": "x" * 5, "b": "y" * 3}, plan=plan)
     model, data = schema.Model.GetRootAs(content, 0), np.frombuffer(content, np.uint8)
     buffers = [model.Buffers(i).DataAsNumpy() for i in range(model.BuffersLength())]
     places = [part.ctypes.data - data.ctypes.data for part in buffers if isinstance(part, np.ndarray)]
@@ -82,20 +82,20 @@ def test_constants_are_aligned(plan) -> None:
 def test_float16_constants() -> None:
     """What the file computes is what the rounded constants give; the others stay exact, and the file shrinks."""
     before = converted()
-    after = tflite_quantization.rewrite(before, notes={}, plan=planned("float16", (48, 32)))
+    after = tflite_quantization.rewrite(before, metadata={}, plan=planned("float16", (48, 32)))
     assert tflite_quantization.operators(after) == {"DEQUANTIZE": 1, "FULLY_CONNECTED": 1, "MUL": 1}
     found = run(after)
     np.testing.assert_allclose(found["product"], X @ WEIGHTS.astype(np.float16).astype(np.float32), atol=1e-5)
     np.testing.assert_array_equal(found["scaled"][0], TABLE)
     assert len(before) - len(after) > WEIGHTS.size * 2 - 600
-    everything = run(tflite_quantization.rewrite(before, notes={}, plan=lambda values: "float16"))
+    everything = run(tflite_quantization.rewrite(before, metadata={}, plan=lambda values: "float16"))
     np.testing.assert_array_equal(everything["scaled"][0], TABLE.astype(np.float16).astype(np.float32))
 
 
 def test_int8_weights() -> None:
     """A scale for each output, symmetric; the runtime that this needs is named, and the product is near."""
     before = converted()
-    after = tflite_quantization.rewrite(before, notes={}, plan=planned("int8", (48, 32)))
+    after = tflite_quantization.rewrite(before, metadata={}, plan=planned("int8", (48, 32)))
     assert tflite_quantization.operators(after) == {"FULLY_CONNECTED": 1, "MUL": 1}
     model = schema.ModelT.InitFromPackedBuf(after, 0)
     (weights,) = (tensor for tensor in model.subgraphs[0].tensors if tensor.type == schema.TensorType.INT8)
@@ -105,7 +105,7 @@ def test_int8_weights() -> None:
     assert np.abs(stored * scale[:, None] - WEIGHTS.T).max() <= scale.max() * 0.501
     assert list(weights.quantization.zeroPoint) == [0] * 48
     assert weights.quantization.quantizedDimension == 0
-    assert tflite_quantization.read_note(after, "min_runtime_version").rstrip("\0") == "2.17.0"
+    assert tflite_quantization.read_metadata_entry(after, "min_runtime_version").rstrip("\0") == "2.17.0"
     assert len(before) - len(after) > WEIGHTS.size * 3 - 1400
     found = run(after)
     assert 1e-4 < np.abs(found["product"] - X @ WEIGHTS).max() < 0.05 * np.abs(X @ WEIGHTS).max()
@@ -115,16 +115,16 @@ def test_int8_weights() -> None:
 def test_int8_is_for_weights_alone() -> None:
     """Any other constant is refused by name."""
     with pytest.raises(ValueError, match="found no convolution's or product's weights, expected to"):
-        tflite_quantization.rewrite(converted(), notes={}, plan=planned("int8", (48,)))
+        tflite_quantization.rewrite(converted(), metadata={}, plan=planned("int8", (48,)))
 
 
 @pytest.mark.parametrize("content", [b"", b"TFL3", b"not a model at all", converted()[:2000], converted()[:40]])
 def test_what_is_no_tflite_file(content: bytes) -> None:
     """Or half of one."""
     for function in (
-        lambda: tflite_quantization.read_note(content, "a"),
+        lambda: tflite_quantization.read_metadata_entry(content, "a"),
         lambda: tflite_quantization.operators(content),
-        lambda: tflite_quantization.rewrite(content, notes={}),
+        lambda: tflite_quantization.rewrite(content, metadata={}),
     ):
         with pytest.raises(ValueError, match="found something else, expected a whole TFLite file"):
             function()
