@@ -1,9 +1,8 @@
-"""The pages: every link leads somewhere, every command is one, every example runs, and the figures can be drawn."""
+"""Documentation pages: links, commands, options, examples, figures and the site."""
 
 import importlib
 import importlib.util
 import json
-import os
 import pathlib
 import re
 import shlex
@@ -25,13 +24,13 @@ PAGES = sorted(
         *ROOT.glob("*.md"),
         *(ROOT / "docs").rglob("*.md"),
         ROOT / "exports/README.md",
-        ROOT / "models/README.md",
+        *(ROOT / "models").rglob("README.md"),
         ROOT / "nsynth_vae/data/starter_set/README.md",
     }
 )
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"(?:\S*/)?python3? -m (nsynth_vae\.\w+)(.*)")
+COMMAND = re.compile(r"(?:(?:\S*/)?python3? -m nsynth_vae\.|nsynth-vae )(\w+)(.*)")
 FIRST_COMMAND = (
     "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt && .venv/bin/python -m nsynth_vae.train"
 )
@@ -43,18 +42,18 @@ def name(page: pathlib.Path) -> str:
 
 
 def prose(page: pathlib.Path) -> str:
-    """Returns the page without its code."""
+    """Return the page without its code."""
     return re.sub(r"`[^`\n]+`", "", FENCE.sub("", page.read_text(encoding="utf-8")))
 
 
 def anchors(page: pathlib.Path) -> set[str]:
-    """Returns the anchors that GitHub gives a page's headings."""
+    """Return the anchors that GitHub gives a page's headings."""
     headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def commands(page: pathlib.Path) -> list[tuple[str, list[str]]]:
-    """Returns (module, arguments) of each `python -m nsynth_vae.*` in code, be it a block's or a line's."""
+    """Return (module, arguments) of each `python -m nsynth_vae.*` or `nsynth-vae *` in code, in blocks and lines."""
     text = page.read_text(encoding="utf-8").replace("\\\n", " ")
     inline = re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
     blocks = [line for line in text.splitlines() if COMMAND.search(line) and "`" not in line]
@@ -63,7 +62,7 @@ def commands(page: pathlib.Path) -> list[tuple[str, list[str]]]:
         for part in line.split("&&"):
             match = COMMAND.fullmatch(part.strip())
             if match:
-                found.append((match[1], shlex.split(match[2], comments=True)))
+                found.append((f"nsynth_vae.{match[1]}", shlex.split(match[2], comments=True)))
     return found
 
 
@@ -71,8 +70,8 @@ def python_blocks(page: pathlib.Path) -> list[str]:
     return [code for _, kind, code in FENCE.findall(page.read_text(encoding="utf-8")) if kind == "python"]
 
 
-def make_figures(script: str = "make_figures"):
-    """Returns a script of docs/ as a module, which is no part of the package."""
+def load_script(script: str = "make_figures"):
+    """Return a script of docs/ as a module, which is no part of the package."""
     spec = importlib.util.spec_from_file_location(script, ROOT / f"docs/{script}.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # where dataclasses look their own module up
@@ -97,18 +96,22 @@ def test_links_and_images_are_there(page):
 def test_commands_are_understood(page, capsys):
     for module, arguments in commands(page):
         parser = importlib.import_module(module).make_parser()
+        code = None
         try:
             parser.parse_args(arguments)
         except SystemExit as end:
-            assert end.code == 0, f"{module} {arguments}: {capsys.readouterr().err}"
+            code = end.code
+        assert not code, f"{module} {arguments}: {capsys.readouterr().err}"
 
 
 def test_commands_are_found():
-    found = commands(ROOT / "README.md")
-    assert ("nsynth_vae.train", []) in found
-    assert ("nsynth_vae.train", ["--data", "my-samples"]) in found
-    assert ("nsynth_vae.train", ["--help"]) in found
-    assert len(found) >= 10
+    readme, train, play = (commands(ROOT / page) for page in ("README.md", "docs/train.md", "docs/play.md"))
+    assert ("nsynth_vae.train", []) in readme
+    assert ("nsynth_vae.interpolate", ["flute", "guitar", "-o", "morph"]) in readme
+    assert ("nsynth_vae.train", ["--data", "my-samples"]) in train
+    assert ("nsynth_vae.train", ["--help"]) in train
+    assert ("nsynth_vae.sample", ["--count", "16", "--pitch", "48-72", "-o", "new"]) in play
+    assert min(len(found) for found in (readme, train, play)) >= 10
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -126,33 +129,32 @@ def test_the_two_commands():
     assert re.search(r"^pytest==", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
 
 
-def test_options_of_the_readme_exist_with_their_defaults():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_options_of_the_training_page_exist_with_their_defaults():
+    page = (ROOT / "docs/train.md").read_text(encoding="utf-8")
     parser = importlib.import_module("nsynth_vae.train").make_parser()
     known = {option for action in parser._actions for option in action.option_strings}
-    named = {option for span in re.findall(r"`([^`\n]+)`", readme) for option in re.findall(r"(?<!\S)--[\w-]+", span)}
+    named = {option for span in re.findall(r"`([^`\n]+)`", page) for option in re.findall(r"(?<!\S)--[\w-]+", span)}
     assert len(named) > 20
     assert named - known == set()
     default = Config()
-    stated = dict(re.findall(r"^\| `(--[\w-]+)` \| ([\d.]+) \|", readme, re.MULTILINE))
+    stated = dict(re.findall(r"^\| `(--[\w-]+)` \| ([\d.]+) \|", page, re.MULTILINE))
     assert {option: float(value) for option, value in stated.items()} == {
         "--latent-dim": default.model.latent_dim,
         "--channels": default.model.channels,
         "--beta": default.model.beta,
         "--adversary-weight": default.model.adversary_weight,
-        "--cross-note-share": default.model.cross_note_share,
-        "--recolored-share": default.model.recolored_share,
-        "--blended-share": default.model.blended_share,
-        "--transposed-copies": default.model.transposed_copies,
+        "--eq-augmentation-probability": default.model.eq_augmentation_probability,
+        "--mixup-probability": default.model.mixup_probability,
+        "--pitch-shift-copies": default.model.pitch_shift_copies,
     }
     together = f"| {default.train.batch_size}, {default.train.learning_rate}, {default.train.seed} |"
-    assert f"| `--batch-size`, `--learning-rate`, `--seed` {together}" in readme
-    assert f"| {importlib.import_module('nsynth_vae.train').DEFAULT_MINUTES:g} minutes |" in readme
+    assert f"| `--batch-size`, `--learning-rate`, `--seed` {together}" in page
+    assert f"| {importlib.import_module('nsynth_vae.train').DEFAULT_MINUTES:g} minutes |" in page
 
 
-def test_file_names_of_the_readme():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `([^`]+\.(?:wav|flac|ogg|mp3))` \| (\w+) \| (\w+) \| (\d+) \|$", readme, re.MULTILINE)
+def test_file_names_of_the_training_page():
+    page = (ROOT / "docs/train.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([^`]+\.(?:wav|flac|ogg|mp3))` \| (\w+) \| (\w+) \| (\d+) \|$", page, re.MULTILINE)
     assert len(rows) == 5
     for file, instrument, pitch, velocity in rows:
         found = parse_file_name(pathlib.Path(file).stem)
@@ -189,7 +191,7 @@ def test_spectral_centroid_of_a_sine_is_its_frequency(hertz):
     config = AudioConfig()
     seconds = np.arange(config.num_samples) / config.sample_rate
     log_mel = features.log_mel(0.5 * np.sin(2 * np.pi * hertz * seconds).astype(np.float32), config).numpy()
-    found = make_figures().spectral_centroid(log_mel, config)
+    found = load_script().spectral_centroid(log_mel, config)
     # Half a frame of silence before and after the note spreads the first and the last frame.
     assert found == pytest.approx(hertz, rel=0.03)
 
@@ -208,9 +210,9 @@ def tiny(tmp_path_factory):
     model.mkdir(parents=True)
     config.save(model / "config.json")
     vae.save_weights(model / "model.weights.h5")
-    os.symlink("starter", folder / "models/nsynth-small")
+    (folder / "models/nsynth-small").symlink_to("starter")
     export_model(vae, config, folder / "exports")
-    os.symlink(ROOT / "nsynth_vae", folder / "nsynth_vae")
+    (folder / "nsynth_vae").symlink_to(ROOT / "nsynth_vae")
     return folder
 
 
@@ -231,7 +233,7 @@ def test_examples_run(page, tiny, monkeypatch):
 def test_figures_are_drawn(tiny, tmp_path, capsys):
     output, sounds = tmp_path / "figures", tmp_path / "sounds"
     arguments = ["--model", str(tiny / "models/starter"), "--output", str(output), "--sounds", str(sounds)]
-    assert make_figures().main(arguments) == 0
+    assert load_script().main(arguments) == 0
     names = ["arithmetic.png", "mel.png", "morph.png", "reparameterisation.png", "sounds.png", "vae.png"]
     assert sorted(path.name for path in output.iterdir()) == names
     for path in output.iterdir():
@@ -240,7 +242,7 @@ def test_figures_are_drawn(tiny, tmp_path, capsys):
             assert 250 <= picture.height <= 700
             assert len(picture.convert("RGB").getcolors(maxcolors=1 << 16)) > 20
         assert path.stat().st_size < 300_000
-    steps = {"morph": make_figures().MORPH_STEPS, "flute": 1, "half-way": 1, "guitar": 1}
+    steps = {"morph": load_script().MORPH_STEPS, "flute": 1, "half-way": 1, "guitar": 1}
     assert sorted(path.stem for path in sounds.iterdir()) == sorted(steps)
     for name_, count in steps.items():
         audio, sample_rate = soundfile.read(sounds / f"{name_}.wav")
@@ -259,7 +261,7 @@ def test_words_for_names_are_all_on_the_page():
 
 
 def test_what_the_page_of_the_latent_tools_shows_is_made_by_its_commands():
-    script, page = make_figures("make_latent_figures"), (ROOT / "docs/latent.md").read_text()
+    script, page = load_script("make_latent_figures"), (ROOT / "docs/latent.md").read_text()
     assert sorted(arguments[-1] for _, arguments in script.commands()) == sorted(script.SHOWN)
     shown = {f"figures/{path}.png" for files in script.SHOWN.values() for f, path in files.items() if f.endswith("png")}
     shown |= {f"sounds/{path}.wav" for files in script.SHOWN.values() for f, path in files.items() if f.endswith("wav")}
@@ -269,7 +271,7 @@ def test_what_the_page_of_the_latent_tools_shows_is_made_by_its_commands():
 @pytest.mark.slow
 def test_figures_of_the_latent_tools_are_made(tmp_path, monkeypatch):
     """Of two of the commands: the others differ in what is run, which has tests of its own."""
-    script = make_figures("make_latent_figures")
+    script = load_script("make_latent_figures")
     some = [command for command in script.commands() if command[1][-1] in ("violin", "new")]
     monkeypatch.setattr(script, "commands", lambda: some)
     paths = script.make_figures(tmp_path)
@@ -293,5 +295,20 @@ def test_figures_of_the_latent_tools_are_made(tmp_path, monkeypatch):
 
 
 def test_figures_of_no_model_are_an_error(tmp_path, capsys):
-    assert make_figures().main(["--model", str(tmp_path / "none")]) == 2
+    assert load_script().main(["--model", str(tmp_path / "none")]) == 2
     assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'none'}: ")
+
+
+def test_pages_that_are_to_be_short_are():
+    lengths = {page: len((ROOT / page).read_text().splitlines()) for page in ("README.md", "docs/model.md")}
+    assert lengths["README.md"] <= 130
+    assert lengths["docs/model.md"] <= 120
+
+
+def test_every_page_of_docs_is_in_the_navigation_of_the_site():
+    navigation = (ROOT / "mkdocs.yml").read_text().split("\nnav:\n")[1]
+    named = re.findall(r"[\w/-]+\.md", navigation)
+    pages = {page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")}
+    assert pages <= set(named)
+    for page in named:
+        assert (ROOT / "docs" / page).exists() or (ROOT / page).exists()
