@@ -21,7 +21,7 @@ The notes are the FluidR3Mono_GM sound font (MIT; its notice is in `LICENSE`) pl
 
     python scripts/make_starter_set.py
 
-- Each note starts at time 0, is held for 3 s and rings for 1 s more: 64,000 samples at 16 kHz, mono.
+- Each note starts at time 0, is sustained for 3 s, then released for 1 s: 64,000 samples at 16 kHz, mono.
 - Each is rendered from silence at 44.1 kHz without reverb and chorus, high-passed at 20 Hz (causal, second
   order; some presets carry DC) and resampled to 16 kHz (100 dB down at 8 kHz). What a sample has before it
   first reaches 1 % of its peak, if it is 5 ms or more, is cut to 3 ms. Picked Bass still has up to
@@ -33,7 +33,7 @@ The notes are the FluidR3Mono_GM sound font (MIT; its notice is in `LICENSE`) pl
 - Coding: Ogg Vorbis at quality {vorbis_quality:.1f}, {audio_megabytes:.1f} MB. The difference to the uncoded
   note in log-mel (ln(mel + 1e-4), 128 bins) is {error_nats:.2f} nats on average.
 - Splits: about 80/10/10 by instrument, by a stable hash (SHA-256) within families. Instruments that share
-  samples (`sample_group`) are on one side. Organ, with two instruments, is in train only.
+  samples (`sample_group`) are in one split. Organ, with two instruments, is in train only.
 - Presets that do not sound at their written pitch are left out (`not_at_written_pitch` in
   `scripts/starter_presets.json`; also Tubular Bells, an octave up, and Muted Guitar, silent at its top).
 
@@ -43,7 +43,7 @@ The notes are the FluidR3Mono_GM sound font (MIT; its notice is in `LICENSE`) pl
 ## Qualities
 
 Six of NSynth's ten qualities are labelled, each by a rule that measures the note (thresholds:
-`scripts/starter_qualities.py`). Where a rule is not sure, and for the other four qualities (distortion,
+`scripts/starter_qualities.py`). Where a rule is undecided, and for the other four qualities (distortion,
 multiphonic, reverb, tempo-synced), the flag is null: unknown, not 0. The rules are ours, not NSynth's.
 
 {qualities}
