@@ -1,42 +1,39 @@
-"""`python -m nsynth_vae.train_classifier`: from notes to a classifier of pitch, family and source, to measure with."""
+"""`python -m nsynth_vae.train_classifier`: from notes to a classifier of pitch, family and source for evaluations."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from nsynth_vae import cli
 from nsynth_vae.config import ClassificationConfig
-from nsynth_vae.training import options as training_options
-from nsynth_vae.training.classifier_run import DEFAULT_MINUTES, Options, train_classifier
-
-if TYPE_CHECKING:
-    pass
+from nsynth_vae.training.options import ClassifierOptions, add_options
 
 
 def make_parser() -> cli.Parser:
-    """Returns the command's options."""
+    """Return the command's parser."""
     parser = cli.Parser(
         "nsynth_vae.train_classifier",
-        "Trains a classifier to tell notes' pitch, instrument family and source. Evaluations measure with it. The same "
-        "command goes on where an interrupted one stopped.",
+        "Train a classifier to predict notes' pitch, instrument family and source. Evaluations measure with it. The "
+        "same command resumes an interrupted run.",
     )
     cli.add_data_options(parser, features=False)
     cli.add_config_options(parser, ClassificationConfig)
-    name = "classifier- and a name made from --data"
-    training_options.add_options(parser, Options(), minutes=DEFAULT_MINUTES, name=name)
+    add_options(parser, ClassifierOptions, name="classifier- and a name made from --data")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and returns its exit code."""
+    """Run the command and return its exit code."""
 
-    def train_from(parsed: argparse.Namespace) -> None:
-        train_classifier(cli.config_from(parsed, ClassificationConfig), cli.options_from(parsed, Options))
+    def run(parsed: argparse.Namespace) -> None:
+        config, options = cli.config_from(parsed, ClassificationConfig), cli.options_from(parsed, ClassifierOptions)
+        from nsynth_vae.training.classifier_run import train_classifier
 
-    return cli.run(train_from, make_parser(), arguments)
+        train_classifier(config, options)
+
+    return cli.run(run, make_parser(), arguments)
 
 
 if __name__ == "__main__":

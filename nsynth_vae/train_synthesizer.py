@@ -5,38 +5,35 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from nsynth_vae import cli
 from nsynth_vae.config import SynthesisConfig
-from nsynth_vae.training import options as training_options
-from nsynth_vae.training.synthesizer_run import DEFAULT_MINUTES, Options, train_synthesizer
-
-if TYPE_CHECKING:
-    pass
+from nsynth_vae.training.options import SynthesizerOptions, add_options
 
 
 def make_parser() -> cli.Parser:
-    """Returns the command's options."""
+    """Return the command's parser."""
     parser = cli.Parser(
         "nsynth_vae.train_synthesizer",
-        "Trains a synthesizer, harmonics and noise that a network controls, to turn notes' own log-mels and pitches "
-        "into their sound. The same command goes on where an interrupted one stopped.",
+        "Train a synthesizer, harmonics and noise that a network controls, to turn notes' own log-mels and pitches "
+        "into their sound. The same command resumes an interrupted run.",
     )
     cli.add_data_options(parser, features=False)
     cli.add_config_options(parser, SynthesisConfig)
-    name = "synthesizer- and a name made from --data"
-    training_options.add_options(parser, Options(), minutes=DEFAULT_MINUTES, name=name)
+    add_options(parser, SynthesizerOptions, name="synthesizer- and a name made from --data")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and returns its exit code."""
+    """Run the command and return its exit code."""
 
-    def train_from(parsed: argparse.Namespace) -> None:
-        train_synthesizer(cli.config_from(parsed, SynthesisConfig), cli.options_from(parsed, Options))
+    def run(parsed: argparse.Namespace) -> None:
+        config, options = cli.config_from(parsed, SynthesisConfig), cli.options_from(parsed, SynthesizerOptions)
+        from nsynth_vae.training.synthesizer_run import train_synthesizer
 
-    return cli.run(train_from, make_parser(), arguments)
+        train_synthesizer(config, options)
+
+    return cli.run(run, make_parser(), arguments)
 
 
 if __name__ == "__main__":

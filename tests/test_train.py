@@ -1,4 +1,4 @@
-"""`python -m nsynth_vae.train`: what it leaves, what it says, how it goes on, and every error it can end with."""
+"""`python -m nsynth_vae.train`: its files, its messages, resuming, and every error it can end with."""
 
 import json
 import pathlib
@@ -17,8 +17,8 @@ import synthetic
 
 from nsynth_vae import train
 from nsynth_vae.config import Budget, Config, DataConfig
-from nsynth_vae.training.resume import _asks_for_more, check, default_name
-from nsynth_vae.training.vae_run import _Run
+from nsynth_vae.training import vae_run
+from nsynth_vae.training.resume import check_folder, default_folder_name, exceeds
 
 FAST = ["--latent-dim", "4", "--channels", "16", "--batch-size", "8"]
 
@@ -122,7 +122,7 @@ def test_sounds_are_16_bit_mono_and_of_the_right_length(finished):
         info = soundfile.info(path)
         assert (info.samplerate, info.channels, info.subtype) == (16000, 1, "PCM_16")
         assert info.frames == (9 * 24000 if path.name == "morph.wav" else 64000)
-    original, _ = soundfile.read([path for path in sounds if path.name.endswith("060-100-original.wav")][0])
+    original, _ = soundfile.read(next(path for path in sounds if path.name.endswith("060-100-original.wav")))
     assert np.abs(original).max() > 0.1
 
 
@@ -160,7 +160,7 @@ def test_another_configuration_is_an_error_that_names_what_differs(finished, cap
     folder, arguments = finished
     before = contents(folder)
     assert train.main([*arguments, "--latent-dim", "5"]) == 2
-    assert "latent_dim: 4 there, 5 asked" in capsys.readouterr().err
+    assert "latent_dim: 4 there, 5 requested" in capsys.readouterr().err
     assert contents(folder) == before
 
 
@@ -170,7 +170,7 @@ def test_a_larger_budget_trains_further_and_no_resume_starts_anew(finished, tmp_
     shutil.copytree(folder / "models", tmp_path / "models")
     arguments = [*arguments, "--models", str(tmp_path / "models"), "--exports", str(tmp_path / "exports")]
     assert train.main([*arguments, "--steps", "7"]) == 0
-    assert "Going on from step 6" in capsys.readouterr().out
+    assert "Resuming from step 6" in capsys.readouterr().out
     metrics = tmp_path / "models" / "tiny-nsynth" / "metrics.json"
     assert json.loads(metrics.read_text())["training"]["step"] == 7
     assert train.main([*arguments, "--steps", "1", "--no-resume"]) == 0
@@ -189,8 +189,11 @@ def fresh(tmp_path: pathlib.Path) -> list[str]:
         (["--latent-dim", "0"], "--latent-dim: found '0', expected a positive integer"),
         (["--beta", "nan"], "beta: found nan, expected a finite number"),
         (["--beta", "-1"], "beta: found -1.0, expected 0 or more"),
-        (["--cross-note-share", "1.5"], "cross_note_share: found 1.5, expected a number from 0 to 1"),
-        (["--recolored-share", "-0.5"], "recolored_share: found -0.5, expected a number from 0 to 1"),
+        (["--mixup-probability", "1.5"], "mixup_probability: found 1.5, expected a number from 0 to 1"),
+        (
+            ["--eq-augmentation-probability", "-0.5"],
+            "eq_augmentation_probability: found -0.5, expected a number from 0 to 1",
+        ),
         (["--channels", "20"], "channels: found 20, expected a multiple of 16"),
         (["--pitches", "84-24"], "pitches: found (84, 24), expected two MIDI pitches"),
         (["--pitches", "low"], "found 'low', expected MIDI pitches such as 24-84"),
@@ -233,11 +236,10 @@ def test_a_bad_note_is_named_or_skipped_and_one_split_is_split_anew(tmp_path, ca
     assert "\n" not in error
     assert not (tmp_path / "models").exists()
     # Sounds and exports are for other tests.
-    monkeypatch.setattr(_Run, "write_results", lambda run: None)
-    monkeypatch.setattr(_Run, "summary", lambda run, metrics: "")
+    monkeypatch.setattr(vae_run, "write_results", lambda *arguments: "")
     assert train.main([*arguments, "--on-bad-note", "skip"]) == 0
     said = capsys.readouterr().out
-    assert "Skipped 1 bad note:" in said
+    assert "Skipped 1 invalid note:" in said
     assert "split anew, by instrument" in said
     metrics = json.loads((tmp_path / "models" / "one" / "metrics.json").read_text())
     assert list(metrics["skipped_notes"]) == [str(bad)]
@@ -275,10 +277,10 @@ def test_no_resume_with_bad_input_leaves_the_former_run_alone(finished, capsys):
         ((None, 11, None), True),
     ],
 )
-def test_a_finished_run_goes_on_only_if_every_given_limit_is_above_what_it_used(budget, more):
+def test_a_finished_run_resumes_only_if_every_given_limit_is_above_what_it_used(budget, more):
     done = {"step": 100, "steps_per_epoch": 10, "seconds": 120.0, "converged": False}
-    assert _asks_for_more(done, Budget(*budget)) is more
-    assert not _asks_for_more(done | {"converged": True}, Budget(*budget))
+    assert exceeds(Budget(*budget), done) is more
+    assert not exceeds(Budget(*budget), done | {"converged": True})
 
 
 def test_a_folder_that_is_no_models_is_an_error(tmp_path, notes, capsys):
@@ -287,10 +289,10 @@ def test_a_folder_that_is_no_models_is_an_error(tmp_path, notes, capsys):
     assert train.main([*fresh(tmp_path), "--data", str(notes), "--name", "mine"]) == 2
     assert "not a model's (no config.json)" in capsys.readouterr().err
     (tmp_path / "models" / "file").write_text("")
-    assert check(tmp_path / "new", Config(), resume=True, budget=Budget())
+    assert check_folder(tmp_path / "new", Config(), resume=True, budget=Budget())
     (tmp_path / "killed").mkdir()
     (tmp_path / "killed" / ".config.json.tmp").write_text("{")
-    assert check(tmp_path / "killed", Config(), resume=True, budget=Budget())
+    assert check_folder(tmp_path / "killed", Config(), resume=True, budget=Budget())
     assert train.main([*fresh(tmp_path), "--data", str(notes), "--name", "file"]) == 2
     assert "found a file, expected a folder" in capsys.readouterr().err
 
@@ -325,7 +327,7 @@ def test_a_bad_config_file_is_named(tmp_path, text, message, capsys):
 
 def test_default_names_come_from_the_data():
     def name(*data):
-        return default_name(Config(data=DataConfig(data=data)))
+        return default_folder_name(Config(data=DataConfig(data=data)))
 
     assert name("starter") == "starter"
     assert name("tfds:nsynth/full") == "nsynth-full"
@@ -348,15 +350,16 @@ def test_help_answers_in_two_seconds_and_tensorflow_is_quiet(tmp_path):
 
 KILL = """
     import os, signal, sys
-    from nsynth_vae import train, trainer
+    from nsynth_vae import train
+    from nsynth_vae.training import trainer, vae_run
     trainer.CHECKPOINT_SECONDS = 0.0
-    add = trainer.Trainer._add_to_epoch
+    add = trainer.TrainerState.add_step
     def kill(self, losses):
+        add(self, losses)
         if self.step == int(sys.argv[1]):
             os.kill(os.getpid(), getattr(signal, sys.argv[2]))
-        add(self, losses)
-    trainer.Trainer._add_to_epoch = kill
-    train._Run.finish = lambda *arguments: None  # What comes after training is for other tests.
+    trainer.TrainerState.add_step = kill
+    vae_run.finish = lambda *arguments: None  # What comes after training is for other tests.
     sys.exit(train.main(sys.argv[3:]))
 """
 
@@ -390,7 +393,7 @@ def test_killed_at_17_and_started_again_is_the_same_as_40_in_one_go(notes, tmp_p
     assert run(17, "killed").returncode == -signal.SIGKILL
     again = run(-1, "killed")
     assert again.returncode == 0
-    assert "Going on from step 16" in again.stdout
+    assert "Resuming from step 16" in again.stdout
     assert run(-1, "whole").returncode == 0
     found, expected = (
         weights(tmp_path / "killed" / "tiny-nsynth"),
@@ -402,7 +405,7 @@ def test_killed_at_17_and_started_again_is_the_same_as_40_in_one_go(notes, tmp_p
 
 
 @pytest.mark.slow
-def test_ctrl_c_saves_and_says_how_to_go_on(notes, tmp_path):
+def test_ctrl_c_saves_and_says_how_to_resume(notes, tmp_path):
     options = [
         "--data",
         str(notes),
@@ -418,7 +421,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(notes, tmp_path):
         [sys.executable, "-c", textwrap.dedent(KILL), "7", "SIGINT", *options], capture_output=True, text=True
     )
     assert ended.returncode == 130
-    assert "Saved at step 7; the same command goes on from there." in ended.stderr
+    assert "Saved at step 7; the same command resumes from there." in ended.stderr
     assert "Traceback" not in ended.stderr
     assert (tmp_path / "tiny-nsynth" / "checkpoints" / "step-00000007.npz").is_file()
     assert not (tmp_path / "e" / "encoder").exists()

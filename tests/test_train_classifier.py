@@ -1,4 +1,4 @@
-"""`python -m nsynth_vae.train_classifier`: what it leaves, how it goes on, and the errors it can end with.
+"""`python -m nsynth_vae.train_classifier`: its files, resuming, and the errors it can end with.
 
 What it shares with the other training commands (splits, checkpoints, Ctrl-C) is tested with these.
 """
@@ -17,7 +17,8 @@ from nsynth_vae import train_classifier
 from nsynth_vae.config import ClassificationConfig, SynthesisConfig
 from nsynth_vae.evaluation import classifier
 from nsynth_vae.pretrained import CLASSIFIER
-from nsynth_vae.training.classifier_run import Options, _Run
+from nsynth_vae.training.classifier_run import make_task
+from nsynth_vae.training.options import ClassifierOptions
 
 FAST = ["--channels", "4", "--feature-dim", "8", "--batch-size", "8"]
 
@@ -78,7 +79,7 @@ def test_a_finished_run_is_left_alone_and_a_larger_budget_trains_further(finishe
     assert "is finished" in capsys.readouterr().out
     shutil.copytree(model, tmp_path / model.name)
     assert train_classifier.main([*arguments, "--models", str(tmp_path), "--steps", "7"]) == 0
-    assert "Going on from step 6" in capsys.readouterr().out
+    assert "Resuming from step 6" in capsys.readouterr().out
     assert json.loads((tmp_path / model.name / "metrics.json").read_text())["training"]["step"] == 7
 
 
@@ -127,6 +128,6 @@ def test_bad_options_are_one_line_and_leave_nothing(options, message, tmp_path, 
 
 
 def test_the_default_name_is_not_that_of_the_shipped_classifier():
-    run = _Run(ClassificationConfig(), Options())
-    assert run.folder == pathlib.Path("models/classifier-starter")
-    assert run.folder.name != CLASSIFIER.name
+    task = make_task(ClassificationConfig(), ClassifierOptions())
+    assert task.folder == pathlib.Path("models/classifier-starter")
+    assert task.folder.name != CLASSIFIER.name

@@ -1,4 +1,4 @@
-"""`python -m nsynth_vae.train_synthesizer`: what it leaves, how it goes on, and every error it can end with.
+"""`python -m nsynth_vae.train_synthesizer`: its files, resuming, and every error it can end with.
 
 What it shares with `train` (splits, configuration files, checkpoints, Ctrl-C) is tested there.
 """
@@ -24,7 +24,8 @@ from nsynth_vae.config import Config, DataConfig, SynthesisConfig
 from nsynth_vae.pretrained import SYNTHESIZER
 from nsynth_vae.synthesis import losses
 from nsynth_vae.synthesis.vocoder import load
-from nsynth_vae.training.synthesizer_run import Options, _Run, every_kth
+from nsynth_vae.training import synthesizer_run
+from nsynth_vae.training.options import SynthesizerOptions
 
 FAST = ["--channels", "16", "--blocks", "1", "--num-harmonics", "20", "--batch-size", "8"]
 
@@ -67,7 +68,7 @@ def test_the_model_folder_is_whole(finished):
     config = SynthesisConfig.load(model / "config.json")
     assert (config.synthesizer.channels, config.synthesizer.blocks, config.synthesizer.num_harmonics) == (16, 1, 20)
     assert config.train.batch_size == 8
-    assert config.train.weight_average == SynthesisConfig().train.weight_average
+    assert config.train.ema_decay == SynthesisConfig().train.ema_decay
 
 
 def test_metrics_have_definitions_and_the_card_says_how_to_use_it(finished):
@@ -127,7 +128,7 @@ def test_a_finished_run_is_left_alone(finished, capsys):
     assert train_synthesizer.main(arguments) == 0
     assert "is finished" in capsys.readouterr().out
     assert train_synthesizer.main([*arguments, "--num-harmonics", "21"]) == 2
-    assert "num_harmonics: 20 there, 21 asked" in capsys.readouterr().err
+    assert "num_harmonics: 20 there, 21 requested" in capsys.readouterr().err
     assert contents(model) == before
 
 
@@ -146,7 +147,7 @@ def test_a_larger_budget_trains_further(finished, tmp_path, capsys):
     model, arguments = finished
     shutil.copytree(model, tmp_path / model.name)
     assert train_synthesizer.main([*arguments, "--models", str(tmp_path), "--steps", "7"]) == 0
-    assert "Going on from step 6" in capsys.readouterr().out
+    assert "Resuming from step 6" in capsys.readouterr().out
     assert json.loads((tmp_path / model.name / "metrics.json").read_text())["training"]["step"] == 7
 
 
@@ -165,7 +166,7 @@ def assert_same_weights(folder: pathlib.Path, other: pathlib.Path) -> None:
 
 def test_notes_that_are_streamed_give_the_same_as_notes_in_memory(finished, tmp_path, monkeypatch, capsys):
     model, arguments = finished
-    monkeypatch.setattr(_Run, "finish", lambda *arguments: None)
+    monkeypatch.setattr(synthesizer_run, "finish", lambda *arguments: None)
     assert train_synthesizer.main([*arguments, "--models", str(tmp_path), "--memory-cache-mb", "0"]) == 0
     said = capsys.readouterr().out
     assert "Training ended: 6 steps done" in said
@@ -175,26 +176,27 @@ def test_notes_that_are_streamed_give_the_same_as_notes_in_memory(finished, tmp_
 
 KILL = """
     import os, signal, sys
-    from nsynth_vae import train_synthesizer, trainer
+    from nsynth_vae import train_synthesizer
+    from nsynth_vae.training import trainer
     trainer.CHECKPOINT_SECONDS = 0.0
-    add = trainer.Trainer._add_to_epoch
+    add = trainer.TrainerState.add_step
     def kill(self, losses):
+        add(self, losses)
         if self.step == 6:
             os.kill(os.getpid(), signal.SIGKILL)
-        add(self, losses)
-    trainer.Trainer._add_to_epoch = kill
+    trainer.TrainerState.add_step = kill
     sys.exit(train_synthesizer.main(sys.argv[1:]))
 """
 
 
 @pytest.mark.slow
 def test_killed_at_6_and_started_again_is_the_same_as_10_in_one_go(notes, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(_Run, "finish", lambda *arguments: None)
+    monkeypatch.setattr(synthesizer_run, "finish", lambda *arguments: None)
     arguments = ["--data", str(notes), "--steps", "10", "--models", str(tmp_path), *FAST, "--name"]
     killed = subprocess.run([sys.executable, "-c", textwrap.dedent(KILL), *arguments, "killed"], capture_output=True)
     assert killed.returncode == -signal.SIGKILL
     assert train_synthesizer.main([*arguments, "killed"]) == 0
-    assert "Going on from step 5" in capsys.readouterr().out
+    assert "Resuming from step 5" in capsys.readouterr().out
     assert train_synthesizer.main([*arguments, "whole"]) == 0
     assert_same_weights(tmp_path / "killed", tmp_path / "whole")
 
@@ -248,21 +250,21 @@ def test_a_bad_note_is_named_and_leaves_nothing(tmp_path, memory, capsys):
         assert not (tmp_path / "models").exists()
 
 
-def test_validation_hears_every_kth_note_and_at_most_128():
+def test_validation_takes_every_kth_note_and_at_most_128():
     rows = np.arange(1000, 2000)
-    heard = every_kth(rows, 128)
-    assert len(heard) == 125
-    assert heard[0] == 1000
-    assert set(np.diff(heard)) == {8}
+    chosen = synthesizer_run.every_kth(rows, 128)
+    assert len(chosen) == 125
+    assert chosen[0] == 1000
+    assert set(np.diff(chosen)) == {8}
     for count in (1, 2, 127, 128):
-        np.testing.assert_array_equal(every_kth(rows[:count], 128), rows[:count])
-    assert len(every_kth(rows[:129], 128)) == 65
+        np.testing.assert_array_equal(synthesizer_run.every_kth(rows[:count], 128), rows[:count])
+    assert len(synthesizer_run.every_kth(rows[:129], 128)) == 65
 
 
 def test_the_default_name_is_not_that_of_the_shipped_synthesizer():
-    run = _Run(SynthesisConfig(), Options())
-    assert run.folder == pathlib.Path("models/synthesizer-starter")
-    assert run.folder.name != SYNTHESIZER.name
+    task = synthesizer_run.make_task(SynthesisConfig(), SynthesizerOptions())
+    assert task.folder == pathlib.Path("models/synthesizer-starter")
+    assert task.folder.name != SYNTHESIZER.name
 
 
 def test_help_answers_in_two_seconds():

@@ -46,6 +46,7 @@ def add_data_options(parser: argparse.ArgumentParser, *, features: bool = True, 
         group.add_argument(
             "--cache-dir",
             metavar="DIR",
+            type=pathlib.Path,
             help="keep computed features here, for this run and later ones (default: in memory)",
         )
         text = "without --cache-dir, features up to this many MB (0.13 a note) are kept in memory, more are computed"

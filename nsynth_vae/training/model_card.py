@@ -4,42 +4,32 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import keras
+import tensorflow as tf
 
 from nsynth_vae import __version__
-from nsynth_vae.config import AnyConfig
 
 if TYPE_CHECKING:
-    pass
+    from nsynth_vae.training.run import Selection, Task
+    from nsynth_vae.training.trainer import Trainer
 
 
-def run_metrics(
-    *, definitions: dict, notes: dict, shared: dict, skipped: dict, valid: dict, state: dict, steps_per_epoch: int
-) -> dict:
-    """Returns what `metrics.json` holds.
-
-    Args:
-        definitions: measure -> its unit and what it is.
-        notes: split -> number of notes.
-        shared: pair of splits -> number of instruments in both.
-        skipped: file -> what was wrong with it.
-        valid: the measures of the best weights on the validation notes.
-        state: the trainer's.
-        steps_per_epoch: the trainer's.
-    """
-    import keras
-    import tensorflow as tf
-
+def run_metrics(task: Task, selection: Selection, trainer: Trainer) -> dict[str, Any]:
+    """Evaluate the trainer's model on the validation notes and return what `metrics.json` holds."""
+    state = trainer.state.to_dict()
     names = ("stopped", "converged", "step", "best_step", "seconds", "seed", "last_losses", "history")
     return {
         "format_version": 1,
         "finished": True,
-        "definitions": definitions,
-        "notes": notes,
-        "shared_instruments": shared,
-        "skipped_notes": skipped,
-        "valid": valid,
-        "training": {name: state[name] for name in names} | {"steps_per_epoch": steps_per_epoch},
+        "definitions": dict(task.definitions),
+        "notes": {name: len(rows) for name, rows in selection.rows.items()},
+        "shared_instruments": selection.shared,
+        "skipped_notes": selection.bad_notes.skipped,
+        "valid": trainer.evaluate(trainer.valid),
+        "training": {name: state[name] for name in names} | {"steps_per_epoch": trainer.steps_per_epoch},
         "versions": {
             "nsynth_vae": __version__,
             "tensorflow": tf.__version__,
@@ -50,28 +40,25 @@ def run_metrics(
     }
 
 
-def model_card(config: AnyConfig, metrics: dict, *, kind: str, module: str, results: str, pictures: str) -> str:
-    """Returns the model folder's README: what it was trained on, how, and how well it does.
+def model_card(task: Task, metrics: dict[str, Any], *, results: str, pictures: str) -> str:
+    """Return the model folder's README: its notes, its training, and how well it does.
 
     Args:
-        config: the whole configuration.
+        task: what was trained.
         metrics: what `run_metrics` returned.
-        kind: of model, the title's first words.
-        module: the command that trained it.
         results: a paragraph on how well it does.
         pictures: figures, then a sentence on the sounds.
     """
-    notes, training = metrics["notes"], metrics["training"]
-    data = ", ".join(config.data.data)
+    notes, training, data = metrics["notes"], metrics["training"], task.config.data.data
+    batch_size = task.config.train.batch_size
     sources = []
-    if set(config.data.data) - {"starter"}:
+    if set(data) - {"starter"}:
         sources.append("the licence of the notes is that of their source; NSynth's is CC BY 4.0 by Google Inc")
-    if "starter" in config.data.data:
+    if "starter" in data:
         sources.append("the starter set is rendered from FluidR3Mono_GM (MIT, see nsynth_vae/data/starter_set/LICENSE)")
-    credit = "; ".join(sources)
-    return f"""# {kind} trained on {data}
+    return f"""# {task.kind} trained on {", ".join(data)}
 
-Trained by `python -m {module}` {__version__}: {training["step"]} steps of {config.train.batch_size} notes,
+Trained by `python -m nsynth_vae.{task.command}` {__version__}: {training["step"]} steps of {batch_size} notes,
 {training["seconds"] / 60:.1f} minutes on {metrics["cpu_cores"]} CPU cores; ended because: {training["stopped"]}.
 
 | split | notes |
@@ -82,5 +69,16 @@ Trained by `python -m {module}` {__version__}: {training["step"]} steps of {conf
 {results}
 `metrics.json` has the definitions and the history.
 
-{pictures} Data: {credit}.
+{pictures} Data: {"; ".join(sources)}.
 """
+
+
+def train_again(task: Task, metrics: dict[str, Any]) -> str:
+    """Return the command that trains the same model again."""
+    config, step = f"models/{task.folder.name}/config.json", metrics["training"]["step"]
+    return f"python -m nsynth_vae.{task.command} --config {config} --steps {step} --name NAME"
+
+
+def listed(measures: Mapping[str, float]) -> str:
+    """Return measures as text, three digits after the point."""
+    return ", ".join(f"{name} {value:.3f}" for name, value in measures.items())

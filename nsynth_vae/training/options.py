@@ -1,17 +1,22 @@
-"""The options of the commands that train, whatever they train."""
+"""Command-line options of the training commands."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
 import pathlib
+from typing import ClassVar
 
 from nsynth_vae import cli
+from nsynth_vae.config import Budget
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What a run needs besides the configuration; nothing here changes what the same steps would learn."""
+    """A training run's settings besides the configuration; none of them changes the result of the same steps."""
+
+    default_minutes: ClassVar[float]
+    """Training time if no limit is given."""
 
     models: pathlib.Path = pathlib.Path("models")
     name: str | None = None
@@ -25,58 +30,82 @@ class Options:
     jit_compile: bool | None = None
     resume: bool = True
 
+    @property
+    def requested_budget(self) -> Budget:
+        """The limits that were given."""
+        return Budget(self.steps, self.epochs, self.minutes)
 
-def add_options(parser: argparse.ArgumentParser, defaults: Options, *, minutes: float, name: str) -> None:
-    """Adds what a training run needs besides notes and configuration.
+    @property
+    def budget(self) -> Budget:
+        """The limits that were given, or the default where none was."""
+        requested = self.requested_budget
+        return Budget(minutes=self.default_minutes) if requested == Budget() else requested
+
+
+@dataclasses.dataclass(frozen=True)
+class VaeOptions(Options):
+    """Settings of `train`."""
+
+    default_minutes = 6.0  # With all the rest, a run takes less than ten minutes on two cores.
+    exports: pathlib.Path = pathlib.Path("exports")
+    cache_dir: pathlib.Path | None = None
+
+
+class SynthesizerOptions(Options):
+    """Settings of `train_synthesizer`."""
+
+    default_minutes = 20.0
+
+
+class ClassifierOptions(Options):
+    """Settings of `train_classifier`."""
+
+    default_minutes = 10.0
+
+
+def add_options(parser: argparse.ArgumentParser, kind: type[Options], *, name: str) -> None:
+    """Add the options of a training run besides notes and configuration.
 
     Args:
         parser: gets the options.
-        defaults: has `exports` beside the rest if the command exports.
-        minutes: the budget where none is given.
-        name: what the folder's name is by default, in words.
+        kind: the dataclass that they fill; one with `exports` gets `--exports` too.
+        name: the default of `--name`, in words.
     """
     group = parser.add_argument_group("this run")
-    group.add_argument(
-        "--models",
-        metavar="DIR",
-        type=pathlib.Path,
-        default=defaults.models,
-        help="where model folders are (default: %(default)s)",
-    )
+
+    def add_folder(flag: str, text: str, default: pathlib.Path) -> None:
+        text = f"{text} (default: %(default)s)"
+        group.add_argument(flag, metavar="DIR", type=pathlib.Path, default=default, help=text)
+
+    add_folder("--models", "where model folders are", kind.models)
     group.add_argument("--name", help=f"name of the model's folder (default: {name})")
-    if hasattr(defaults, "exports"):
-        group.add_argument(
-            "--exports",
-            metavar="DIR",
-            type=pathlib.Path,
-            default=defaults.exports,
-            help="where SavedModels and TFLite files go (default: %(default)s)",
-        )
+    if issubclass(kind, VaeOptions):
+        add_folder("--exports", "where SavedModels and TFLite files go", kind.exports)
     group.add_argument("--steps", metavar="N", type=cli.positive_int, help="end after N steps")
-    group.add_argument(
-        "--epochs", metavar="N", type=cli.positive_int, help="end after N passes over the training notes"
-    )
+    text = "end after N passes over the training notes"
+    group.add_argument("--epochs", metavar="N", type=cli.positive_int, help=text)
     group.add_argument(
         "--minutes",
         metavar="X",
         type=cli.positive_float,
-        help=f"end after X minutes of training (default: {minutes:g} if neither --steps nor --epochs is given)",
+        help=f"end after X minutes of training (default: {kind.default_minutes:g} if neither --steps nor --epochs is "
+        "given)",
     )
     group.add_argument(
         "--strategy",
         choices=("none", "mirrored"),
-        default="none",
+        default=kind.strategy,
         help="mirrored: all GPUs of this machine share each batch (default: %(default)s)",
     )
     group.add_argument(
         "--jit-compile",
         action=argparse.BooleanOptionalAction,
-        default=None,
+        default=kind.jit_compile,
         help="compile the step with XLA (default: on a GPU only; on CPUs it is slower)",
     )
     group.add_argument(
         "--resume",
         action=argparse.BooleanOptionalAction,
-        default=True,
-        help="go on from the folder's last checkpoint; --no-resume starts anew (default: --resume)",
+        default=kind.resume,
+        help="resume from the folder's last checkpoint; --no-resume starts anew (default: --resume)",
     )

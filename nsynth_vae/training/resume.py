@@ -1,4 +1,4 @@
-"""Resuming of training: whether a model folder can take a run."""
+"""Model folders of training runs: their default names, and checks before a run starts or resumes."""
 
 from __future__ import annotations
 
@@ -6,39 +6,33 @@ import json
 import pathlib
 import re
 import shutil
-from typing import TYPE_CHECKING
+from typing import Any
 
 from nsynth_vae.config import AnyConfig, Budget
 from nsynth_vae.errors import InputError
 
-if TYPE_CHECKING:
-    pass
 
-
-def default_name(config: AnyConfig) -> str:
-    """Returns a folder name made from `--data`: `starter`, a folder's name, `nsynth-full`; several joined by `+`."""
+def default_folder_name(config: AnyConfig) -> str:
+    """Return a folder name made from `--data`: `starter`, a folder's name, `nsynth-full`; several joined by `+`."""
     names = []
     for spec in config.data.data:
-        name = (
-            spec.removeprefix("tfds:").replace("/", "-")
-            if spec.startswith("tfds:")
-            else pathlib.Path(spec).resolve().name
-        )
+        tfds = spec.removeprefix("tfds:")
+        name = pathlib.Path(spec).resolve().name if tfds == spec else tfds.replace("/", "-")
         names.append(re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "model")
     return "+".join(names)
 
 
-def check(folder: pathlib.Path, config: AnyConfig, *, resume: bool, budget: Budget) -> bool:
-    """Checks that a folder can take a run.
+def check_folder(folder: pathlib.Path, config: AnyConfig, *, resume: bool, budget: Budget) -> bool:
+    """Check that a folder can take a run.
 
     Args:
-        folder: the model folder, which need not be there.
-        config: what is to be trained.
-        resume: go on from what is there, or start anew.
-        budget: what the run may use.
+        folder: the model folder, which need not exist.
+        config: the configuration of the run.
+        resume: resume what is there, or start anew.
+        budget: the limits that were given.
 
     Returns:
-        False if the folder is finished and the budget asks for no more: there is nothing to do.
+        False if the run in the folder is finished and the budget is no larger: nothing is left to do.
 
     Raises:
         InputError: if the folder holds something else, a model of another kind or of another configuration.
@@ -46,7 +40,7 @@ def check(folder: pathlib.Path, config: AnyConfig, *, resume: bool, budget: Budg
     path = folder / "config.json"
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: found a file, expected a folder or a new name (--name)")
-    # A kill can leave a hidden file, written aside and not renamed yet.
+    # A kill can leave a hidden file, written but not yet renamed.
     if folder.is_dir() and any(entry.name[0] != "." for entry in folder.iterdir()) and not path.exists():
         raise InputError(
             f"{folder}: a folder that is not a model's (no config.json), expected an empty one or a new --name"
@@ -64,33 +58,51 @@ def check(folder: pathlib.Path, config: AnyConfig, *, resume: bool, budget: Budg
                 f"{folder}: holds a model of another configuration ({_differences(found, config)}); "
                 "expected the same options, another --name, or --no-resume to start anew"
             )
-        done = _finished(folder)
-        if done is not None and not _asks_for_more(done, budget):
+        finished = _finished_training(folder)
+        if finished is not None and not exceeds(budget, finished):
             print(
-                f"{folder} is finished ({done['stopped']}, step {done['step']}): nothing to do. "
+                f"{folder} is finished ({finished['stopped']}, step {finished['step']}): nothing to do. "
                 "A larger --steps, --epochs or --minutes trains it further, --no-resume starts anew."
             )
             return False
     return True
 
 
-def clear(folder: pathlib.Path) -> None:
-    """Removes what a former run would go on from."""
+def clear_checkpoints(folder: pathlib.Path) -> None:
+    """Remove the checkpoints, logs and metrics of a former run."""
     for name in ("checkpoints", "logs"):
         shutil.rmtree(folder / name, ignore_errors=True)
     (folder / "metrics.json").unlink(missing_ok=True)
 
 
+def exceeds(budget: Budget, finished: dict[str, Any]) -> bool:
+    """Return whether a budget has a limit, and every limit is above what a finished run used.
+
+    A run that converged has no use for more.
+
+    Args:
+        budget: the limits.
+        finished: `training` in the run's `metrics.json`.
+    """
+    limits = [
+        (budget.steps, finished["step"]),
+        (budget.epochs and budget.epochs * finished["steps_per_epoch"], finished["step"]),
+        (budget.minutes and 60 * budget.minutes, finished["seconds"]),
+    ]
+    given = [(limit, used) for limit, used in limits if limit]
+    return bool(given) and not finished["converged"] and all(limit > used for limit, used in given)
+
+
 def _sections(path: pathlib.Path) -> set[str]:
-    """Returns the names of a configuration file's sections; none if it is not there or no JSON object."""
+    """Return the names of a configuration file's sections; none if it is missing or no JSON object."""
     try:
         return set(json.loads(path.read_text(encoding="utf-8")).keys())
     except (OSError, ValueError, AttributeError):
         return set()
 
 
-def _finished(folder: pathlib.Path) -> dict | None:
-    """Returns the training part of a finished run's metrics, or None."""
+def _finished_training(folder: pathlib.Path) -> dict[str, Any] | None:
+    """Return the training part of a finished run's metrics, or None."""
     try:
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         return metrics["training"] if metrics["finished"] else None
@@ -98,23 +110,12 @@ def _finished(folder: pathlib.Path) -> dict | None:
         return None
 
 
-def _asks_for_more(done: dict, budget: Budget) -> bool:
-    """Tells whether a budget was given, and is above what the finished run used up or could use."""
-    limits = [
-        (budget.steps, done["step"]),
-        (budget.epochs and budget.epochs * done["steps_per_epoch"], done["step"]),
-        (budget.minutes and 60 * budget.minutes, done["seconds"]),
-    ]
-    given = [(limit, used) for limit, used in limits if limit]
-    return bool(given) and not done["converged"] and all(limit > used for limit, used in given)
-
-
-def _differences(found: AnyConfig, asked: AnyConfig) -> str:
-    """Returns the fields in which two configurations differ, with both values."""
-    parts = []
-    for section, values in found.to_dict().items():
-        for name, value in values.items():
-            other = asked.to_dict()[section][name]
-            if value != other:
-                parts.append(f"{name}: {value!r} there, {other!r} asked")
-    return "; ".join(parts)
+def _differences(found: AnyConfig, requested: AnyConfig) -> str:
+    """Return the fields in which two configurations differ, with both values."""
+    other = requested.to_dict()
+    return "; ".join(
+        f"{name}: {value!r} there, {other[section][name]!r} requested"
+        for section, values in found.to_dict().items()
+        for name, value in values.items()
+        if value != other[section][name]
+    )

@@ -1,9 +1,9 @@
-"""One run of a training command, whatever it trains: from options to a finished model folder."""
+"""Steps of a training run, from notes to a finished model folder, which the run of each kind of model composes."""
 
 from __future__ import annotations
 
-import abc
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -11,258 +11,286 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import Any, TypeVar
 
-from nsynth_vae.config import AnyConfig, Budget
+import keras
+import numpy as np
+import tensorflow as tf
+
+from nsynth_vae.cli.progress import Progress
+from nsynth_vae.config import AnyConfig
+from nsynth_vae.data.batching.audio_batches import LABELS, AudioNotes, audio_megabytes, open_audio
+from nsynth_vae.data.batching.base import SplitNotes
+from nsynth_vae.data.open_sources import open_sources
+from nsynth_vae.data.source import BadNotes, Source
+from nsynth_vae.data.splits import select, shared_instruments
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import write_text
-from nsynth_vae.training.model_card import run_metrics
+from nsynth_vae.nn.float16 import round_weights
+from nsynth_vae.rendering import plots
+from nsynth_vae.training.examples import Examples, Media, choose_examples
+from nsynth_vae.training.model_card import model_card
 from nsynth_vae.training.options import Options
-from nsynth_vae.training.resume import check, clear, default_name
+from nsynth_vae.training.resume import check_folder, clear_checkpoints, default_folder_name
+from nsynth_vae.training.state import EpochRecord
+from nsynth_vae.training.tensorboard import TensorBoardWriter
+from nsynth_vae.training.trainer import Trainer
 
-if TYPE_CHECKING:
-    import keras
-    import numpy as np
-
-    from nsynth_vae.data.batching.base import SplitNotes
-    from nsynth_vae.training.examples import Examples, Media
+_Notes = TypeVar("_Notes", bound=SplitNotes)
 
 
-class TrainingRun(abc.ABC):
-    """One run of a training command, in three steps: `read_notes`, `train`, `finish`.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Task:
+    """A run's subject: the model, the settings, and the measures that are reported."""
 
-    A subclass says what is trained, on what, and what is written and shown of it.
-    """
-
-    default_minutes: ClassVar[float]
-    """Training time where no budget is given."""
-    reading: ClassVar[str]
-    """What is done with the notes before training, for the progress."""
-    watched: ClassVar[tuple[str, str]]
+    kind: str
+    """Kind of model, in words."""
+    command: str
+    """The module of `nsynth_vae` that trains it."""
+    config: AnyConfig
+    options: Options
+    name_prefix: str = ""
+    """Start of the default name of the folder."""
+    make_model: Callable[[], keras.Model]
+    """Makes the model, not yet built; see `Trainer`."""
+    show: Callable[[keras.Model, Examples], Media] = lambda model, examples: Media({}, {})
+    """Makes what TensorBoard shows of the examples."""
+    watched: tuple[str, str] = ("loss", "loss")
     """The loss that the progress shows, and its name in words."""
-    loss_panels: ClassVar[Sequence[tuple[str, str]]]
-    """What `figures/losses.png` shows: (loss, title)."""
+    loss_panels: Sequence[tuple[str, str]]
+    """(loss, title) of each panel of `figures/losses.png`."""
+    definitions: Mapping[str, str]
+    """Measure -> its unit and definition."""
+    started: float = dataclasses.field(default_factory=time.monotonic)
 
-    def __init__(self, config: AnyConfig, options: Options) -> None:
-        """Takes what is to be trained and how; nothing is read or written yet."""
-        from nsynth_vae.data.source import BadNotes
+    @property
+    def folder(self) -> pathlib.Path:
+        """The model folder."""
+        return self.options.models / (self.options.name or self.name_prefix + default_folder_name(self.config))
 
-        self.config, self.options = config, options
-        self.folder = options.models / (options.name or self.default_name())
-        self.bad_notes = BadNotes(options.on_bad_note)
 
-    def default_name(self) -> str:
-        """Returns the name of the model's folder where none is given."""
-        return default_name(self.config)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Selection:
+    """The notes of a run, by split."""
 
-    @abc.abstractmethod
-    def opener(self, count: int) -> Callable[..., SplitNotes]:
-        """Returns what opens a split's notes, called with their rows and `progress`; `count` of all will be opened."""
+    source: Source
+    rows: dict[str, np.ndarray]
+    """Split -> int64 `[notes]`, rows of `source.table`."""
+    shared: dict[str, int]
+    """Pair of splits -> number of instruments in both."""
+    bad_notes: BadNotes
 
-    @abc.abstractmethod
-    def make_model(self, config: AnyConfig) -> keras.Model:
-        """Makes the model; see `Trainer`."""
 
-    @abc.abstractmethod
-    def show(self, model: keras.Model, examples: Examples) -> Media:
-        """Returns what TensorBoard shows of the examples."""
+def prepare_folder(task: Task) -> bool:
+    """Check that the folder can take the run; return False if the run is finished already.
 
-    @abc.abstractmethod
-    def write_results(self) -> None:
-        """Writes what the trained model gives beside its weights: figures, sounds, exports."""
+    Raises:
+        InputError: if the folder holds something else.
+    """
+    config, options, folder = task.config, task.options, task.folder
+    if not check_folder(folder, config, resume=options.resume, budget=options.requested_budget):
+        return False
+    print(f"Training {folder} on {', '.join(config.data.data)} with {os.cpu_count()} CPU cores")
+    return True
 
-    @abc.abstractmethod
-    def definitions(self) -> dict[str, str]:
-        """Returns the measures' units and what they are."""
 
-    @abc.abstractmethod
-    def model_card(self, metrics: dict) -> str:
-        """Returns the model folder's README."""
+def select_notes(task: Task) -> Selection:
+    """Open the sources and split their notes, by instrument where the sources' own splits lack training or validation.
 
-    @abc.abstractmethod
-    def summary(self, metrics: dict) -> str:
-        """Returns what is said at the end, after the time taken."""
+    Raises:
+        InputError: if there are no such notes.
+    """
+    config, options = task.config, task.options
+    bad_notes = BadNotes(options.on_bad_note)
+    source = open_sources(config.data.data, audio=config.audio, bad_notes=bad_notes, data_dir=options.data_dir)
+    table, rows = source.table, select(source.table, config.data)
+    empty = next((name for name in ("train", "valid") if not len(rows[name])), None)
+    if empty:
+        print(f"No note of these is in the split {empty}: all are split anew, by instrument")
+        rows = select(table, dataclasses.replace(config.data, split_by="instrument"))
+    for name, part in rows.items():
+        instruments = len(set(table.instrument_str[part]))
+        of = f"of {instruments} {_plural(instruments, 'instrument')}"
+        print(f"  {name:5} {len(part):7,} {_plural(len(part), 'note')} {of}")
+    shared = shared_instruments(table, rows)
+    print("  instruments in common: " + ", ".join(f"{pair} {count}" for pair, count in shared.items()))
+    return Selection(source=source, rows=rows, shared=shared, bad_notes=bad_notes)
 
-    def rows_to_open(self, rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Returns the rows, of those in each split, that training and validation use."""
-        return {name: rows[name] for name in ("train", "valid")}
 
-    def batch_options(self) -> Mapping[str, object]:
-        """Returns what training's batches depend on beside batch size, seed and step."""
-        return {}
+def open_notes(
+    opener: Callable[..., _Notes], rows: Mapping[str, np.ndarray], bad_notes: BadNotes, reading: str
+) -> dict[str, _Notes]:
+    """Open the notes of some splits, with progress, and report the invalid ones.
 
-    def run(self) -> pathlib.Path:
-        """Does all of it.
+    Args:
+        opener: opens notes, called with their rows and `progress`, which takes a number of notes.
+        rows: split -> rows.
+        bad_notes: has the invalid notes.
+        reading: title of the progress.
+    """
+    total, done, progress = sum(map(len, rows.values())), 0, Progress(reading)
 
-        Returns:
-            The model folder.
+    def advance(notes: int) -> None:
+        nonlocal done
+        done += notes
+        progress.to(done / total, f"{done:,} of {total:,} notes")
 
-        Raises:
-            InputError: for bad input; nothing half-written is left.
-            KeyboardInterrupt: after Ctrl-C, with what is to be done to go on.
-        """
-        started = time.monotonic()
-        options, folder = self.options, self.folder
-        asked = Budget(options.steps, options.epochs, options.minutes)
-        if not check(folder, self.config, resume=options.resume, budget=asked):
-            return folder
-        print(f"Training {folder} on {', '.join(self.config.data.data)} with {os.cpu_count()} CPU cores")
-        self.read_notes()
-        new = not folder.exists()
-        if not options.resume:
-            clear(folder)
-        try:
-            self.train()
-        except InputError:
-            # A bad note met while streaming, or a loss that is not finite: before a checkpoint, nothing is kept.
-            if new and not (folder / "checkpoints").exists():
-                shutil.rmtree(folder, ignore_errors=True)
-            raise
-        self.finish(started)
-        return folder
-
-    def read_notes(self) -> None:
-        """Opens the notes, splits them, and reads them unless they are to be streamed."""
-        import numpy as np
-
-        from nsynth_vae.cli.progress import Progress
-        from nsynth_vae.data.open_sources import open_sources
-        from nsynth_vae.data.splits import select, shared_instruments
-
-        config, options = self.config, self.options
-        self.source = open_sources(
-            config.data.data, audio=config.audio, bad_notes=self.bad_notes, data_dir=options.data_dir
-        )
-        table = self.source.table
-        rows = select(table, config.data)
-        if not (len(rows["train"]) and len(rows["valid"])):
-            empty = "train" if not len(rows["train"]) else "valid"
-            print(f"No note of these is in the split {empty}: all are split anew, by instrument")
-            rows = select(table, dataclasses.replace(config.data, split_by="instrument"))
-        for name, part in rows.items():
-            instruments = len(set(table.instrument_str[part]))
-            of = f"of {instruments} {_plural(instruments, 'instrument')}"
-            print(f"  {name:5} {len(part):7,} {_plural(len(part), 'note')} {of}")
-        self.shared = shared_instruments(table, rows)
-        print("  instruments in common: " + ", ".join(f"{pair} {count}" for pair, count in self.shared.items()))
-        to_open = self.rows_to_open(rows)
-        used = sum(map(len, to_open.values()))
-        opener = self.opener(used)
-        progress, done = Progress(self.reading), 0
-
-        def advance(notes: int) -> None:
-            nonlocal done
-            done += notes
-            progress.to(done / used, f"{done:,} of {used:,} notes")
-
-        self.notes = {name: opener(part, progress=advance) for name, part in to_open.items()}
-        progress.close()
-        self.rows = rows
-        if self.bad_notes.skipped:
-            self._report_skipped()
-        train, valid = (self.notes[name].rows for name in ("train", "valid"))
-        self.example_rows = valid if len(valid) > 1 else np.concatenate([train, valid])
-
-    def _report_skipped(self) -> None:
-        skipped = self.bad_notes.skipped
-        print(f"Skipped {len(skipped):,} bad {_plural(len(skipped), 'note')}:")
+    notes = {name: opener(part, progress=advance) for name, part in rows.items()}
+    progress.close()
+    skipped = bad_notes.skipped
+    if skipped:
+        print(f"Skipped {len(skipped):,} invalid {_plural(len(skipped), 'note')}:")
         for name, problem in list(skipped.items())[:20]:
             print(f"  {name}: {problem}")
         if len(skipped) > 20:
             print(f"  ... and {len(skipped) - 20:,} more, all in metrics.json")
-
-    def train(self) -> None:
-        """Trains, with progress, checkpoints and TensorBoard logs."""
-        import tensorflow as tf
-
-        from nsynth_vae.cli.progress import Progress
-        from nsynth_vae.training.examples import choose_examples
-        from nsynth_vae.training.tensorboard import Board
-        from nsynth_vae.training.trainer import Trainer
-
-        options = self.options
-        unlimited = not (options.steps or options.epochs or options.minutes)
-        budget = Budget(options.steps, options.epochs, self.default_minutes if unlimited else options.minutes)
-        strategy = None
-        if options.strategy == "mirrored":
-            devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-            strategy = tf.distribute.MirroredStrategy([device.name for device in devices])
-            print(f"Each batch is shared by {len(devices)} devices")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.config.save(self.folder / "config.json")
-        self.trainer = trainer = Trainer(
-            self.make_model,
-            self.config,
-            self.notes["train"],
-            self.notes["valid"],
-            self.folder,
-            batch_options=self.batch_options(),
-            strategy=strategy,
-            jit_compile=options.jit_compile,
-        )
-        if trainer.step:
-            print(f"Going on from step {trainer.step}, after {trainer.state['seconds'] / 60:.1f} minutes of training")
-        self.examples = choose_examples(self.source, self.example_rows, self.config.audio)
-        board = Board(self.folder / "logs", trainer, self.examples, self.show)
-        progress = Progress("Training", start=trainer.fraction(budget))
-        watched, in_words = self.watched
-        latest = ""
-
-        def on_step(losses: dict) -> None:
-            epoch = trainer.step / trainer.steps_per_epoch
-            progress.to(
-                trainer.fraction(budget),
-                f"step {trainer.step}, epoch {epoch:.1f}, {in_words} {losses[watched]:.2f}{latest}",
-            )
-
-        def on_epoch(record: dict) -> None:
-            nonlocal latest
-            latest = f", valid {record['valid'][watched]:.2f}"
-            board.write(record)
-
-        try:
-            stopped = trainer.run(budget, on_step=on_step, on_epoch=on_epoch)
-        finally:
-            progress.close()
-            board.close()
-        print(f"Training ended: {stopped}; the best weights are those of step {trainer.state['best_step']}")
-
-    def finish(self, started: float) -> None:
-        """Writes the model folder, `metrics.json` last, and prints the summary."""
-        from nsynth_vae.nn.float16 import round_weights
-        from nsynth_vae.rendering import plots
-
-        trainer, folder = self.trainer, self.folder
-        trainer.use_best()
-        round_weights(trainer.model)
-        print("Writing figures and sounds")
-        plots.plot_losses(trainer.state["history"], self.loss_panels, folder / "figures" / "losses.png")
-        # A copy without the optimizer, whose state would make the file three times as large.
-        model = self.make_model(self.config)
-        model.build()
-        model.set_weights(trainer.model.get_weights())
-        aside = folder / ".model.weights.h5"
-        model.save_weights(aside)
-        aside.replace(folder / "model.weights.h5")
-        self.write_results()
-        metrics = run_metrics(
-            definitions=self.definitions(),
-            notes={name: len(rows) for name, rows in self.rows.items()},
-            shared=self.shared,
-            skipped=self.bad_notes.skipped,
-            valid=trainer.evaluate(self.notes["valid"]),
-            state=trainer.state,
-            steps_per_epoch=trainer.steps_per_epoch,
-        )
-        write_text(folder / "README.md", self.model_card(metrics))
-        write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
-        print(f"\nDone in {(time.monotonic() - started) / 60:.1f} minutes. {self.summary(metrics)}")
+    return notes
 
 
-def python() -> str:
-    """Returns how this Python was called, relative to the working directory where it lies below it."""
+def open_audio_notes(
+    task: Task, selection: Selection, rows: Mapping[str, np.ndarray], labels: Sequence[str] = LABELS
+) -> dict[str, AudioNotes]:
+    """Open the audio and labels of some splits' notes: in memory if they fit, else streamed."""
+    audio, bad_notes = task.config.audio, selection.bad_notes
+    megabytes = audio_megabytes(sum(map(len, rows.values())), audio)
+    memory = megabytes <= task.options.memory_cache_mb
+    if not memory:
+        needed = f"--memory-cache-mb {megabytes:.0f}"
+        print(f"Audio of {megabytes:,.0f} MB is read anew every epoch; {needed} would keep it in memory")
+    opener = functools.partial(
+        open_audio, selection.source, config=audio, bad_notes=bad_notes, memory=memory, labels=labels
+    )
+    return open_notes(opener, rows, bad_notes, "Reading notes")
+
+
+def train(
+    task: Task, source: Source, notes: Mapping[str, SplitNotes], batch_options: Mapping[str, object] | None = None
+) -> tuple[Trainer, Examples]:
+    """Train, with progress, checkpoints and TensorBoard logs.
+
+    Args:
+        task: what is trained.
+        source: the source of the notes.
+        notes: `train` and `valid`.
+        batch_options: see `Trainer`.
+
+    Returns:
+        (the trainer, the notes that the model's figures and sounds show).
+
+    Raises:
+        InputError: for an invalid note in a stream, or a loss that is not finite.
+        KeyboardInterrupt: after Ctrl-C; the message says how to resume.
+    """
+    new = not task.folder.exists()
+    if not task.options.resume:
+        clear_checkpoints(task.folder)
+    try:
+        return _train(task, source, notes, batch_options)
+    except InputError:
+        # Before the first checkpoint, nothing is worth keeping.
+        if new and not (task.folder / "checkpoints").exists():
+            shutil.rmtree(task.folder, ignore_errors=True)
+        raise
+
+
+def _train(
+    task: Task, source: Source, notes: Mapping[str, SplitNotes], batch_options: Mapping[str, object] | None
+) -> tuple[Trainer, Examples]:
+    config, options, folder = task.config, task.options, task.folder
+    strategy = None
+    if options.strategy == "mirrored":
+        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        strategy = tf.distribute.MirroredStrategy([device.name for device in devices])
+        print(f"Each batch is shared by {len(devices)} devices")
+    folder.mkdir(parents=True, exist_ok=True)
+    config.save(folder / "config.json")
+    trainer = Trainer(
+        task.make_model,
+        config,
+        notes["train"],
+        notes["valid"],
+        folder,
+        batch_options=batch_options,
+        strategy=strategy,
+        jit_compile=options.jit_compile,
+    )
+    if trainer.step:
+        print(f"Resuming from step {trainer.step}, after {trainer.state.seconds / 60:.1f} minutes of training")
+    train_rows, valid_rows = notes["train"].rows, notes["valid"].rows
+    example_rows = valid_rows if len(valid_rows) > 1 else np.concatenate([train_rows, valid_rows])
+    examples = choose_examples(source, example_rows, config.audio)
+    writer = TensorBoardWriter(folder / "logs", trainer, examples, task.show)
+    progress = Progress("Training", start=trainer.fraction(options.budget))
+    watched, in_words = task.watched
+    latest = ""
+
+    def on_step(losses: dict[str, float]) -> None:
+        epoch = trainer.step / trainer.steps_per_epoch
+        note = f"step {trainer.step}, epoch {epoch:.1f}, {in_words} {losses[watched]:.2f}{latest}"
+        progress.to(trainer.fraction(options.budget), note)
+
+    def on_epoch(record: EpochRecord) -> None:
+        nonlocal latest
+        latest = f", valid {record['valid'][watched]:.2f}"
+        writer.write(record)
+
+    try:
+        stopped = trainer.run(options.budget, on_step=on_step, on_epoch=on_epoch)
+    finally:
+        progress.close()
+        writer.close()
+    print(f"Training ended: {stopped}; the best weights are those of step {trainer.state.best_step}")
+    return trainer, examples
+
+
+def write_model(task: Task, trainer: Trainer) -> None:
+    """Write the best weights, rounded to float16 precision, and the losses; `trainer.model` keeps these weights."""
+    trainer.use_best()
+    round_weights(trainer.model)
+    print("Writing figures and sounds")
+    plots.plot_losses(trainer.state.history, task.loss_panels, task.folder / "figures" / "losses.png")
+    # A copy without the optimizer, whose state would make the file three times as large.
+    model = task.make_model()
+    model.build()
+    model.set_weights(trainer.model.get_weights())
+    temporary = task.folder / ".model.weights.h5"
+    model.save_weights(temporary)
+    temporary.replace(task.folder / "model.weights.h5")
+
+
+def complete_folder(
+    task: Task,
+    metrics: dict[str, Any],
+    *,
+    on: str,
+    results: str,
+    pictures: str,
+    places: Mapping[str, object] | None = None,
+    first: str = "",
+    last: tuple[str, str],
+) -> None:
+    """Write the model card and, last of all, `metrics.json`; print a summary.
+
+    Args:
+        task: what was trained.
+        metrics: what `run_metrics` returned.
+        on: the notes of the results, in words.
+        results: the results, in words.
+        pictures: see `model_card`.
+        places: what was written besides the model and its figures -> where.
+        first: what can be done next, in words.
+        last: what can be done after that, in words, and its command without `python -m nsynth_vae.`.
+    """
+    folder = task.folder
+    write_text(folder / "README.md", model_card(task, metrics, results=f"{on}\n{results}.", pictures=pictures))
+    write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    print(f"\nDone in {(time.monotonic() - task.started) / 60:.1f} minutes. {on} {results}.")
+    for name, place in {"model": folder, "figures": folder / "figures", **(places or {})}.items():
+        print(f"  {name:8} {place}")
     path = pathlib.Path(sys.executable)
-    return str(path.relative_to(pathlib.Path.cwd())) if path.is_relative_to(pathlib.Path.cwd()) else "python"
+    python = str(path.relative_to(pathlib.Path.cwd())) if path.is_relative_to(pathlib.Path.cwd()) else "python"
+    print(f"Next: {first}look at the training with\n  {python} -m tensorboard.main --logdir {folder / 'logs'}")
+    print(f"or {last[0]}\n  {python} -m nsynth_vae.{last[1]}")
 
 
 def _plural(count: int, noun: str) -> str:

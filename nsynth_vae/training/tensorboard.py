@@ -1,4 +1,4 @@
-"""TensorBoard: all that a trainer measures, spectrogram images and audio."""
+"""TensorBoard logs: losses and measures, spectrogram images and audio."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import numpy as np
 import tensorflow as tf
 
 from nsynth_vae.training.examples import Examples, Media
+from nsynth_vae.training.state import EpochRecord
 from nsynth_vae.training.trainer import Trainer
 
 MEDIA_SECONDS = 60.0
 """Images and audio are written at most this often: making audio takes a moment."""
 
 
-class Board:
-    """Writes a trainer's progress to event files below a folder."""
+class TensorBoardWriter:
+    """Event files of a trainer's progress."""
 
     def __init__(
         self,
@@ -27,19 +28,17 @@ class Board:
         examples: Examples,
         show: Callable[[keras.Model, Examples], Media],
     ) -> None:
-        """Opens the event file; `show` gives the images and the audio of what the model makes of the examples."""
+        """Open the event file; `show` makes the model's images and audio of the examples."""
         self._writer = tf.summary.create_file_writer(str(folder))
         self._trainer, self._examples, self._show = trainer, examples, show
         self._media_time = -MEDIA_SECONDS
-        config = trainer.config.audio
-        with self._writer.as_default():
-            for name, audio in zip(examples.table.note_str, examples.audio, strict=True):
-                tf.summary.audio(f"original/{name}", audio[None, :, None], config.sample_rate, step=0)
+        with self._writer.as_default(step=0):
+            names = examples.table.note_str
+            self._write_audio({f"original/{name}": audio for name, audio in zip(names, examples.audio, strict=True)})
 
-    def write(self, record: dict) -> None:
-        """Writes an epoch's record, and now and then what the examples look and sound like."""
-        step = record["step"]
-        with self._writer.as_default(step=step):
+    def write(self, record: EpochRecord) -> None:
+        """Write an epoch's record and, once in `MEDIA_SECONDS`, images and audio."""
+        with self._writer.as_default(step=record["step"]):
             for split in ("train", "valid"):
                 for name, value in record[split].items():
                     tf.summary.scalar(f"{split}/{name}", value)
@@ -49,7 +48,7 @@ class Board:
         self._writer.flush()
 
     def close(self) -> None:
-        """Writes the examples once more and closes the file."""
+        """Write images and audio once more and close the file."""
         with self._writer.as_default(step=self._trainer.step):
             self._write_media()
         self._writer.close()
@@ -58,10 +57,13 @@ class Board:
         media = self._show(self._trainer.model, self._examples)
         for name, log_mel in media.log_mels.items():
             tf.summary.image(name, _to_grey(log_mel).T[None, ::-1, :, None])
-        for name, audio in media.sounds.items():
+        self._write_audio(media.sounds)
+
+    def _write_audio(self, sounds: dict[str, np.ndarray]) -> None:
+        for name, audio in sounds.items():
             tf.summary.audio(name, audio[None, :, None], self._trainer.config.audio.sample_rate)
 
 
 def _to_grey(log_mel: np.ndarray) -> np.ndarray:
-    """Returns a log-mel as grey values, 0 for silence (-1.3) to 1 for the loudest (2.5)."""
+    """Return a log-mel as grey values, 0 for silence (-1.3) to 1 for the loudest (2.5)."""
     return np.clip((log_mel + 1.3) / 3.8, 0.0, 1.0)

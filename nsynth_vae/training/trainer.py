@@ -1,13 +1,14 @@
-"""The training loop: steps, validation, running mean of the weights, checkpoints, budgets and early stopping."""
+"""Training loop: steps, validation, EMA of the weights, checkpoints, budgets and early stopping."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import pathlib
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -18,13 +19,15 @@ from nsynth_vae.config import AnyConfig, Budget, TrainConfig
 from nsynth_vae.data.batching.base import SplitNotes
 from nsynth_vae.errors import InputError
 from nsynth_vae.training import checkpoints
+from nsynth_vae.training.ema import WeightEma
+from nsynth_vae.training.state import EpochRecord, TrainerState
 
 CHECKPOINT_SECONDS = 60.0
 """A checkpoint is written at every epoch, and at least this often."""
 
 
 def make_optimizer(config: TrainConfig) -> keras.optimizers.Optimizer:
-    """Returns Adam, with loss scaling where float16 needs it."""
+    """Return Adam, with loss scaling where float16 needs it."""
     optimizer = keras.optimizers.Adam(config.learning_rate)
     if config.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
@@ -32,19 +35,18 @@ def make_optimizer(config: TrainConfig) -> keras.optimizers.Optimizer:
 
 
 class Trainer:
-    """Trains one model on one set of notes; goes on from the newest checkpoint in `folder/checkpoints`.
+    """Training of one model on one set of notes, resumed from the newest checkpoint in `folder/checkpoints`.
 
-    A model has, beside Keras's `build`, `compile` and `reset_metrics`:
+    Besides Keras's `build`, `compile` and `reset_metrics`, a model has:
     - `train_step(batch)`, which takes a step of its optimizer and returns losses by name, `loss` among them;
-    - `assess(batch)`, which returns the losses' running means since `reset_metrics`, of which the lowest `loss` is
-      the best, and a tensor of one row a note;
-    - if there is more to say of an evaluation, `summarize(assessed)`, which gets these rows of all notes and returns
-      measures by name.
+    - `assess(batch)`, which returns the losses' means since `reset_metrics`, of which the lowest `loss` is the best,
+      and a tensor of one row a note;
+    - optionally `summarize(assessed)`, which returns further measures by name from these rows of all notes.
     """
 
     def __init__(
         self,
-        make_model: Callable[[AnyConfig], keras.Model],
+        make_model: Callable[[], keras.Model],
         config: AnyConfig,
         train: SplitNotes,
         valid: SplitNotes,
@@ -55,53 +57,43 @@ class Trainer:
         jit_compile: bool | None = None,
         log: Callable[[str], None] = print,
     ) -> None:
-        """Makes the model and restores the newest checkpoint; without one, the weights that training starts from.
+        """Make the model and restore the newest checkpoint; without one, the weights that training starts from.
 
         Args:
-            make_model: makes the model of a configuration, in the strategy's scope.
-            config: the whole configuration.
-            train: the notes to learn from.
-            valid: the notes that say when it is good.
+            make_model: makes the model, not yet built; called in the strategy's scope.
+            config: the model's whole configuration.
+            train: the training notes.
+            valid: the validation notes.
             folder: the model folder.
-            batch_options: what `train.training` is told beside batch size, seed and step.
-            strategy: how replicas share a batch; None for one device.
+            batch_options: arguments of `train.training` besides batch size, seed and step.
+            strategy: distributes each batch over replicas; None for one device.
             jit_compile: compile the step with XLA; None: on a GPU only.
-            log: is told what happened, a line at a time.
+            log: called with each line of the log.
 
         Raises:
-            InputError: if the batch cannot be shared evenly by the strategy's replicas, or the weights to start from
-                are missing, broken or another model's.
+            InputError: if the batch is no multiple of the strategy's replicas, or the weights to start from are
+                missing, broken or another model's.
         """
-        self.config, self.train, self.valid, self.folder, self.log = config, train, valid, folder, log
+        self.config, self.train, self.valid, self.folder = config, train, valid, folder
         self.batch_options = dict(batch_options or {})
         self.strategy = strategy or tf.distribute.get_strategy()
+        self.steps_per_epoch = train.steps_per_epoch(config.train.batch_size)
+        self.interrupted = False
         replicas = self.strategy.num_replicas_in_sync
         if config.train.batch_size % replicas:
             raise InputError(f"--batch-size {config.train.batch_size}: expected a multiple of the {replicas} devices")
         checkpoint = checkpoints.load_newest(folder / "checkpoints", log)
         keras.utils.set_random_seed(config.train.seed)
         with self.strategy.scope():
-            self.model = make_model(config)
+            self.model = make_model()
             self.model.build()
             if config.train.start_from and checkpoint is None:
                 pretrained.load_weights(self.model, config.train.start_from, of="these options describe")
             self.model.compile(optimizer=make_optimizer(config.train))
             self.model.optimizer.build(self.model.trainable_variables)
-            self.averages = [tf.Variable(tf.convert_to_tensor(weight)) for weight in self.model.trainable_variables]
-        self.best = [np.array(weight) for weight in self.model.trainable_variables]
-        self.state = {
-            "step": 0,
-            "seed": config.train.seed,
-            "best_valid_loss": None,
-            "best_step": 0,
-            "epochs_since_best": 0,
-            "seconds": 0.0,
-            "stopped": None,
-            "converged": False,
-            "history": [],
-            "epoch_sums": None,
-        }
-        self.interrupted = False
+            self.ema = WeightEma(self.model.trainable_variables, config.train.ema_decay)
+        self.best = self._weights()
+        self.state = TrainerState(seed=config.train.seed)
         if checkpoint is not None:
             self._restore(checkpoint)
         if jit_compile is None:
@@ -110,84 +102,69 @@ class Trainer:
         graph = functools.partial(tf.function, autograph=False)
         inner = graph(self.model.train_step, jit_compile=True) if jit_compile else self.model.train_step
         self._step = graph(lambda batch: self._distributed(inner, batch))
-        self._average = graph(self._average_weights)
         self._assess = graph(self.model.assess, reduce_retracing=True)
 
     @property
     def step(self) -> int:
         """Steps taken so far."""
-        return self.state["step"]
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Steps in an epoch."""
-        return self.train.steps_per_epoch(self.config.train.batch_size)
+        return self.state.step
 
     def run(
         self,
         budget: Budget,
         *,
-        on_step: Callable[[dict], None] = lambda losses: None,
-        on_epoch: Callable[[dict], None] = lambda record: None,
+        on_step: Callable[[dict[str, float]], None] = lambda losses: None,
+        on_epoch: Callable[[EpochRecord], None] = lambda record: None,
     ) -> str:
-        """Trains until the budget is used up, validation stops improving, or Ctrl-C.
+        """Train until the budget is used up, validation stops improving, or Ctrl-C.
 
         Args:
             budget: when to end.
-            on_step: is given each step's losses, floats by name.
-            on_epoch: is given each epoch's record, after its validation.
+            on_step: called with each step's losses.
+            on_epoch: called with each epoch's record, after its validation.
 
         Returns:
-            Why it ended, in words.
+            The reason of the end, in words.
 
         Raises:
+            InputError: if the loss is not finite.
             KeyboardInterrupt: after Ctrl-C, once the step is done and saved.
         """
-        total_steps = self._total_steps(budget)
-        self.state["stopped"] = self._used_up(budget, total_steps)
+        state = self.state
+        state.stopped = self._end_reason(budget)
         batches = self.train.checked(self._batches())
-        previous = _catch_interrupt(self)
-        saved = started = time.monotonic()
-        before = self.state["seconds"]
-        try:
-            while self.state["stopped"] is None:
+        before, saved = state.seconds, time.monotonic()
+        started = saved
+        with self._interrupt_deferred():
+            while state.stopped is None:
                 losses = {name: float(value) for name, value in self._step(next(batches)).items()}
-                self._average(self._decay())
-                self.state["step"] += 1
+                self.ema.update(state.step)
+                state.add_step(losses)
                 now = time.monotonic()
-                self.state["seconds"] = before + now - started
-                self._add_to_epoch(losses)
+                state.seconds = before + now - started
                 if not math.isfinite(losses["loss"]):
-                    raise InputError(f"step {self.step}: the loss is {losses['loss']}; try a lower --learning-rate")
+                    raise InputError(f"step {state.step}: the loss is {losses['loss']}; try a lower --learning-rate")
                 on_step(losses)
-                self.state["stopped"] = self._used_up(budget, total_steps)
-                if self.step % self.steps_per_epoch == 0 or self.state["stopped"]:
+                state.stopped = self._end_reason(budget)
+                epoch_ended = state.step % self.steps_per_epoch == 0 or state.stopped is not None
+                if epoch_ended:
                     on_epoch(self._end_epoch())
-                    self.state["stopped"] = self._used_up(budget, total_steps)
-                    self.state["seconds"] = before + time.monotonic() - started
-                    self.save()
-                    saved = time.monotonic()
-                elif now - saved >= CHECKPOINT_SECONDS or self.interrupted:
+                    state.stopped = self._end_reason(budget)
+                    state.seconds = before + time.monotonic() - started
+                if epoch_ended or now - saved >= CHECKPOINT_SECONDS or self.interrupted:
                     self.save()
                     saved = time.monotonic()
                 if self.interrupted:
-                    raise KeyboardInterrupt(f"Saved at step {self.step}; the same command goes on from there.")
-        finally:
-            if previous is not None:
-                signal.signal(signal.SIGINT, previous)
-        return self.state["stopped"]
+                    raise KeyboardInterrupt(f"Saved at step {state.step}; the same command resumes from there.")
+        return state.stopped
 
     def fraction(self, budget: Budget) -> float:
-        """Returns how much of the budget is used up, 0 to 1."""
+        """Return the fraction of the budget that is used up, 0 to 1."""
         minutes = 60 * budget.minutes if budget.minutes else math.inf
-        return min(1.0, max(self.step / self._total_steps(budget), self.state["seconds"] / minutes))
-
-    def validate(self) -> dict[str, float]:
-        """Returns the measures of the weights as they are on the validation notes."""
-        return self.evaluate(self.valid)
+        return min(1.0, max(self.step / self._total_steps(budget), self.state.seconds / minutes))
 
     def evaluate(self, notes: SplitNotes) -> dict[str, float]:
-        """Returns the mean losses over some notes with the weights as they are, and the model's summary of them."""
+        """Return the mean losses over some notes with the weights as they are, and the model's summary of them."""
         self.model.reset_metrics()
         summarize = getattr(self.model, "summarize", None)
         rows, result = [], {}
@@ -199,39 +176,43 @@ class Trainer:
         return {name: float(value) for name, value in result.items()} | summary
 
     def use_best(self) -> None:
-        """Gives the model the best weights: those of the lowest validation loss."""
+        """Set the model's weights to the best: those of the lowest validation loss."""
         self._set_weights(self.best)
 
-    def _set_weights(self, values: Sequence[np.ndarray]) -> None:
-        for variable, value in zip(self.model.trainable_variables, values, strict=True):
-            variable.assign(value)
-
     def save(self) -> None:
-        """Writes a checkpoint."""
-        arrays = {f"weights/{i}": np.array(value) for i, value in enumerate(self.model.trainable_variables)}
-        arrays |= {f"optimizer/{i}": np.array(value) for i, value in enumerate(self.model.optimizer.variables)}
-        arrays |= {f"average/{i}": value.numpy() for i, value in enumerate(self.averages)}
-        arrays |= {f"best/{i}": value for i, value in enumerate(self.best)}
-        checkpoints.save(self.folder / "checkpoints", checkpoints.Checkpoint(arrays, self.state), self.step)
+        """Write a checkpoint."""
+        optimizer = [np.array(value) for value in self.model.optimizer.variables]
+        parts = {"weights": self._weights(), "optimizer": optimizer, "average": self._averages(), "best": self.best}
+        arrays = {f"{name}/{i}": value for name, values in parts.items() for i, value in enumerate(values)}
+        checkpoint = checkpoints.Checkpoint(arrays, self.state.to_dict())
+        checkpoints.save(self.folder / "checkpoints", checkpoint, self.step)
 
     def _restore(self, checkpoint: checkpoints.Checkpoint) -> None:
         arrays = checkpoint.arrays
         for name, variables in (
             ("weights", self.model.trainable_variables),
             ("optimizer", self.model.optimizer.variables),
-            ("average", self.averages),
+            ("average", self.ema.averages),
         ):
             for i, variable in enumerate(variables):
                 variable.assign(arrays[f"{name}/{i}"])
         self.best = [arrays[f"best/{i}"] for i in range(len(self.best))]
-        self.state = checkpoint.state
+        self.state = TrainerState.from_dict(checkpoint.state)
+
+    def _weights(self) -> list[np.ndarray]:
+        return [np.array(weight) for weight in self.model.trainable_variables]
+
+    def _averages(self) -> list[np.ndarray]:
+        return [average.numpy() for average in self.ema.averages]
+
+    def _set_weights(self, values: Sequence[np.ndarray]) -> None:
+        for variable, value in zip(self.model.trainable_variables, values, strict=True):
+            variable.assign(value)
 
     def _batches(self) -> tf.data.Dataset:
+        train = self.config.train
         dataset = self.train.training(
-            batch_size=self.config.train.batch_size,
-            seed=self.config.train.seed,
-            first_step=self.step,
-            **self.batch_options,
+            batch_size=train.batch_size, seed=train.seed, first_step=self.step, **self.batch_options
         )
         if self.strategy.num_replicas_in_sync == 1:
             return dataset
@@ -239,71 +220,49 @@ class Trainer:
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
         return self.strategy.experimental_distribute_dataset(dataset.with_options(options))
 
-    def _distributed(self, inner: Callable, batch: dict) -> dict:
+    def _distributed(self, train_step: Callable[[dict], dict], batch: dict) -> dict:
         if self.strategy.num_replicas_in_sync == 1:
-            return inner(batch)
-        losses = self.strategy.run(inner, args=(batch,))
+            return train_step(batch)
+        losses = self.strategy.run(train_step, args=(batch,))
         return {name: self.strategy.reduce("MEAN", value, axis=None) for name, value in losses.items()}
 
-    def _decay(self) -> tf.Tensor:
-        """Returns the running mean's decay, shorter at the start, where the weights still move far."""
-        return tf.constant(min(self.config.train.weight_average, (1 + self.step) / (10 + self.step)), tf.float32)
-
-    def _average_weights(self, decay: tf.Tensor) -> None:
-        for average, weight in zip(self.averages, self.model.trainable_variables, strict=True):
-            average.assign(decay * average + (1.0 - decay) * tf.convert_to_tensor(weight))
-
-    def _add_to_epoch(self, losses: dict[str, float]) -> None:
-        sums = self.state["epoch_sums"] or dict.fromkeys(losses, 0.0) | {"steps": 0}
-        self.state["epoch_sums"] = {name: sums[name] + losses.get(name, 1) for name in sums}
-        self.state["last_losses"] = losses
-
-    def _end_epoch(self) -> dict:
-        """Validates the averaged weights, keeps them if they are the best, and adds to the history."""
-        sums = self.state["epoch_sums"]
-        self.state["epoch_sums"] = None
-        weights = [np.array(weight) for weight in self.model.trainable_variables]
-        self._set_weights([average.numpy() for average in self.averages])
-        valid = self.validate()
-        if self.state["best_valid_loss"] is None or valid["loss"] < self.state["best_valid_loss"]:
-            self.state |= {"best_valid_loss": valid["loss"], "best_step": self.step, "epochs_since_best": 0}
-            self.best = [np.array(weight) for weight in self.model.trainable_variables]
-        else:
-            self.state["epochs_since_best"] += 1
+    def _end_epoch(self) -> EpochRecord:
+        """Validate the averaged weights, keep them if they are the best, and return the epoch's record."""
+        weights, averages = self._weights(), self._averages()
+        self._set_weights(averages)
+        record = self.state.end_epoch(self.evaluate(self.valid))
         self._set_weights(weights)
-        record = {
-            "step": self.step,
-            "seconds": round(self.state["seconds"], 1),
-            "train": {name: sums[name] / sums["steps"] for name in sums if name != "steps"},
-            "valid": valid,
-        }
-        self.state["history"].append(record)
+        if self.state.best_step == self.step:
+            self.best = averages
         return record
 
     def _total_steps(self, budget: Budget) -> float:
         by_epochs = budget.epochs * self.steps_per_epoch if budget.epochs else math.inf
         return min(budget.steps or math.inf, by_epochs)
 
-    def _used_up(self, budget: Budget, total_steps: float) -> str | None:
-        if self.step >= total_steps:
-            return f"{self.step} steps done"
-        if budget.minutes and self.state["seconds"] >= 60 * budget.minutes:
+    def _end_reason(self, budget: Budget) -> str | None:
+        state, patience = self.state, self.config.train.patience
+        if state.step >= self._total_steps(budget):
+            return f"{state.step} steps done"
+        if budget.minutes and state.seconds >= 60 * budget.minutes:
             return f"{budget.minutes:g} minutes of training done"
-        self.state["converged"] = self.state["epochs_since_best"] >= self.config.train.patience
-        if self.state["converged"]:
-            return f"no better validation loss for {self.config.train.patience} epochs"
-        return None
+        state.converged = state.epochs_since_best >= patience
+        return f"no better validation loss for {patience} epochs" if state.converged else None
 
+    @contextlib.contextmanager
+    def _interrupt_deferred(self) -> Iterator[None]:
+        """Make Ctrl-C end training after the step; a second one ends it at once."""
 
-def _catch_interrupt(trainer: Trainer):
-    """Makes Ctrl-C end training after the step; a second one ends it at once. Returns the handler before."""
+        def handle(number: int, frame: object) -> None:
+            if self.interrupted:
+                raise KeyboardInterrupt
+            self.interrupted = True
 
-    def handle(number, frame) -> None:
-        if trainer.interrupted:
-            raise KeyboardInterrupt
-        trainer.interrupted = True
-
-    try:
-        return signal.signal(signal.SIGINT, handle)
-    except ValueError:  # Not in the main thread: there, Ctrl-C is not ours to catch.
-        return None
+        previous = None
+        with contextlib.suppress(ValueError):  # Outside the main thread, signals cannot be handled.
+            previous = signal.signal(signal.SIGINT, handle)
+        try:
+            yield
+        finally:
+            if previous is not None:
+                signal.signal(signal.SIGINT, previous)

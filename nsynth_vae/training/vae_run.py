@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import json
 import pathlib
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from nsynth_vae import pretrained
 from nsynth_vae.config import Config
+from nsynth_vae.data.batching.feature_batches import SplitFeatures, feature_megabytes, open_features
+from nsynth_vae.data.readers.transposed import with_transposed
+from nsynth_vae.data.source import Source
+from nsynth_vae.exporters.model_export import export_model
 from nsynth_vae.files import write_text
-from nsynth_vae.training import options as training_options
-from nsynth_vae.training.model_card import model_card
-from nsynth_vae.training.run import TrainingRun, python
+from nsynth_vae.model.vae import VAE
+from nsynth_vae.training import examples, run
+from nsynth_vae.training.model_card import run_metrics
+from nsynth_vae.training.options import VaeOptions
+from nsynth_vae.training.trainer import Trainer
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    from nsynth_vae.data.batching.feature_batches import SplitFeatures
-    from nsynth_vae.model.vae import VAE
-    from nsynth_vae.training.examples import Examples, Media
-
-
-DEFAULT_MINUTES = 6.0
-"""Training time where no budget is given: with all the rest, below ten minutes on two cores."""
 DEFINITIONS = {
     "loss": "nats a note: reconstruction_loss + beta * kl_loss",
     "reconstruction_loss": "nats a note: negative log-likelihood of the log-mel, Laplace with one learnt scale",
@@ -35,143 +28,107 @@ DEFINITIONS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Options(training_options.Options):
-    """What a run needs besides the configuration; nothing here changes what the same steps would learn."""
-
-    exports: pathlib.Path = pathlib.Path("exports")
-    cache_dir: str | None = None
-
-
-def train(config: Config, options: Options) -> pathlib.Path:
-    """Trains, evaluates and exports one model.
+def train_vae(config: Config, options: VaeOptions) -> pathlib.Path:
+    """Train, evaluate and export one timbre model.
 
     Args:
-        config: decides what is learnt.
-        options: where from and where to, and for how long.
+        config: settings that decide the result.
+        options: paths, budget and devices.
 
     Returns:
         The model folder.
 
     Raises:
         InputError: for bad input; nothing half-written is left.
-        KeyboardInterrupt: after Ctrl-C, with what is to be done to go on.
+        KeyboardInterrupt: after Ctrl-C; the message says how to resume.
     """
-    return _Run(config, options).run()
-
-
-class _Run(TrainingRun):
-    """A run that trains and exports a `VAE`."""
-
-    default_minutes = DEFAULT_MINUTES
-    reading = "Computing features"
-    watched = ("log_mel_l1", "log-mel L1")
-    loss_panels = (
-        ("reconstruction_loss", "reconstruction (nats a note)"),
-        ("log_mel_l1", "log-mel L1 (nats)"),
-        ("kl_loss", "KL (nats a note)"),
+    task = run.Task(
+        kind="Timbre model",
+        command="train",
+        config=config,
+        options=options,
+        make_model=functools.partial(VAE, config),
+        show=examples.show_reconstructions,
+        watched=("log_mel_l1", "log-mel L1"),
+        loss_panels=(
+            ("reconstruction_loss", "reconstruction (nats a note)"),
+            ("log_mel_l1", "log-mel L1 (nats)"),
+            ("kl_loss", "KL (nats a note)"),
+        ),
+        definitions=DEFINITIONS,
     )
+    if run.prepare_folder(task):
+        selection = run.select_notes(task)
+        source, notes = open_split_features(config, options, selection)
+        batch_options = {"mixup_probability": config.model.mixup_probability}
+        trainer, shown = run.train(task, source, notes, batch_options)
+        finish(task, selection, trainer, shown, options.exports)
+    return task.folder
 
-    def rows_to_open(self, rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Returns the rows that are opened: to the training notes, transposed copies are added."""
-        from nsynth_vae.data.readers.transposed import with_transposed
 
-        opened = super().rows_to_open(rows)
-        self.instruments = set(self.source.table.instrument_str[rows["train"]])
-        copies, seed = self.config.model.transposed_copies, self.config.train.seed
-        if copies:
-            self.source, opened["train"] = with_transposed(self.source, rows["train"], copies, seed)
-        return opened
+def open_split_features(
+    config: Config, options: VaeOptions, selection: run.Selection
+) -> tuple[Source, dict[str, SplitFeatures]]:
+    """Open the features of the training notes, with their pitch-shifted copies, and of the validation notes.
 
-    def opener(self, count: int) -> Callable[..., SplitFeatures]:
-        """Returns what opens features: from memory, from disk, or streamed."""
-        from nsynth_vae.data.batching.feature_batches import feature_megabytes, open_features
+    Returns:
+        (a source that has the copies too, {`train`, `valid`: features in memory, on disk, or streamed}).
+    """
+    source, rows = selection.source, {name: selection.rows[name] for name in ("train", "valid")}
+    if copies := config.model.pitch_shift_copies:
+        source, rows["train"] = with_transposed(source, rows["train"], copies, config.train.seed)
+    megabytes = feature_megabytes(sum(map(len, rows.values())), config.audio)
+    memory = megabytes <= options.memory_cache_mb
+    if options.cache_dir is None and not memory:
+        print(f"Features of {megabytes:,.0f} MB are computed anew every epoch; --cache-dir DIR would keep them")
+    opener = functools.partial(
+        open_features,
+        source,
+        audio=config.audio,
+        bad_notes=selection.bad_notes,
+        memory=memory,
+        cache_dir=options.cache_dir,
+    )
+    return source, run.open_notes(opener, rows, selection.bad_notes, "Computing features")
 
-        config, options = self.config.audio, self.options
-        megabytes = feature_megabytes(count, config)
-        memory = megabytes <= options.memory_cache_mb
-        if options.cache_dir is None and not memory:
-            print(f"Features of {megabytes:,.0f} MB are computed anew every epoch; --cache-dir DIR would keep them")
-        return functools.partial(
-            open_features,
-            self.source,
-            audio=config,
-            bad_notes=self.bad_notes,
-            memory=memory,
-            cache_dir=options.cache_dir,
-        )
 
-    def make_model(self, config: Config) -> VAE:
-        """Makes the model."""
-        from nsynth_vae.model.vae import VAE
-
-        return VAE(config)
-
-    def batch_options(self) -> Mapping[str, object]:
-        """Returns how notes are paired and blended."""
-        model = self.config.model
-        return {"cross_note_share": model.cross_note_share, "blended_share": model.blended_share}
-
-    def show(self, model: VAE, examples: Examples) -> Media:
-        """Returns reconstructions."""
-        from nsynth_vae.training import examples as showcase
-
-        return showcase.show_reconstructions(model, examples)
-
-    def write_results(self) -> None:
-        """Writes reconstructions, a morph, the latent space's centroids, and the exports."""
-        from nsynth_vae.exporters.model_export import export_model
-        from nsynth_vae.training import examples as showcase
-
-        vae, folder = self.trainer.model, self.folder
-        showcase.write_reconstructions(vae, self.examples, folder)
-        showcase.write_morph(vae, self.examples, folder)
-        centroids = showcase.latent_centroids(
-            vae, self.notes["train"], self.config.train.batch_size, instruments=self.instruments
-        )
-        write_text(folder / pretrained.ATTRIBUTES, json.dumps(centroids, separators=(",", ":")) + "\n")
-        print("Exporting")
-        self.exported = export_model(
-            vae, self.config, self.options.exports, report=lambda line: print(f"  {line}"), model=folder
-        )
-
-    def definitions(self) -> dict[str, str]:
-        """Returns the measures' units and what they are."""
-        return DEFINITIONS
-
-    def model_card(self, metrics: dict) -> str:
-        """Returns the model folder's README."""
-        valid = metrics["valid"]
-        active = f"{valid['active_dimensions']} of {self.config.model.latent_dim}"
-        return model_card(
-            self.config,
-            metrics,
-            kind="Timbre model",
-            module="nsynth_vae.train",
-            results=f"""\
-On the validation notes, decoded from their own z_mean: log-mel L1 {valid["log_mel_l1"]:.3f} nats,
-KL {valid["kl_loss"]:.1f} nats, {active} latent dimensions active.""",
-            pictures="""\
+def finish(
+    task: run.Task, selection: run.Selection, trainer: Trainer, shown: examples.Examples, exports: pathlib.Path
+) -> None:
+    """Write the model folder and the exports, and print a summary."""
+    run.write_model(task, trainer)
+    exported = write_results(task, selection, trainer, shown, exports)
+    metrics = run_metrics(task, selection, trainer)
+    valid, folder = metrics["valid"], task.folder
+    run.complete_folder(
+        task,
+        metrics,
+        on=f"On {metrics['notes']['valid']} validation notes, decoded from their own z_mean:",
+        results=f"log-mel L1 {valid['log_mel_l1']:.3f} nats, KL {valid['kl_loss']:.1f} nats, "
+        f"{valid['active_dimensions']} of {trainer.model.config.model.latent_dim} latent dimensions active",
+        pictures="""\
 ![Originals and reconstructions](figures/reconstructions.png)
 ![A morph](figures/interpolation.png)
 ![Losses](figures/losses.png)
 
 Sounds are in `sounds/`.""",
-        )
+        places={"sounds": folder / "sounds", "exports": exported},
+        first=f"listen to {folder / 'sounds' / 'morph.wav'}, ",
+        last=("train on your own samples with", "train --data FOLDER"),
+    )
 
-    def summary(self, metrics: dict) -> str:
-        """Returns what is said at the end, after the time taken."""
-        folder, exported, valid = self.folder, self.exported, metrics["valid"]
-        return (
-            f"On {metrics['notes']['valid']} validation notes: log-mel L1 "
-            f"{valid['log_mel_l1']:.2f} nats, KL {valid['kl_loss']:.0f} nats, {valid['active_dimensions']} of "
-            f"{self.config.model.latent_dim} latent dimensions active.\n"
-            f"  model    {folder}\n"
-            f"  figures  {folder / 'figures'}\n"
-            f"  sounds   {folder / 'sounds'}\n"
-            f"  exports  {exported['encoder']}, {exported['decoder']}, {exported['decoder_float32'].parent}\n"
-            f"Next: listen to {folder / 'sounds' / 'morph.wav'}, look at the training with\n"
-            f"  {python()} -m tensorboard.main --logdir {folder / 'logs'}\n"
-            f"or train on your own samples with\n"
-            f"  {python()} -m nsynth_vae.train --data FOLDER"
-        )
+
+def write_results(
+    task: run.Task, selection: run.Selection, trainer: Trainer, shown: examples.Examples, exports: pathlib.Path
+) -> str:
+    """Write reconstructions, a morph, the latent space's centroids and the exports; return where the exports are."""
+    vae, folder = trainer.model, task.folder
+    examples.write_reconstructions(vae, shown, folder)
+    examples.write_morph(vae, shown, folder)
+    # Pitch-shifted copies are instruments of their own, which are left out.
+    instruments = set(selection.source.table.instrument_str[selection.rows["train"]])
+    centroids = examples.latent_centroids(trainer, instruments)
+    write_text(folder / pretrained.ATTRIBUTES, json.dumps(centroids, separators=(",", ":")) + "\n")
+    print("Exporting")
+    exported = export_model(vae, vae.config, exports, report=lambda line: print(f"  {line}"), model=folder)
+    return f"{exported['encoder']}, {exported['decoder']}, {exported['decoder_float32'].parent}"
