@@ -1,4 +1,4 @@
-"""What the comparisons of designs share: training for a given processor time."""
+"""Training for a given processor time, for the comparisons of designs."""
 
 from __future__ import annotations
 
@@ -13,38 +13,34 @@ if TYPE_CHECKING:
 
 
 def train(model: keras.Model, batches: Iterable[dict], config: TrainConfig, cpu_seconds: float) -> int:
-    """Trains a built model, and gives it the running mean of its weights, as `Trainer` does.
+    """Train a built model and give it the EMA of its weights, as `Trainer` does.
 
     Args:
-        model: with its own `train_step`; its variables are those that count already.
+        model: has its own `train_step`.
         batches: endless.
-        config: gives learning rate and decay of the mean.
+        config: gives the learning rate and the decay of the EMA.
         cpu_seconds: on all cores, without the tracing of graphs.
 
     Returns:
         The number of steps taken.
     """
-    import keras
     import tensorflow as tf
 
-    model.compile(optimizer=keras.optimizers.Adam(config.learning_rate))
+    from nsynth_vae.training.ema import WeightEma
+    from nsynth_vae.training.trainer import make_optimizer
+
+    model.compile(optimizer=make_optimizer(config))
     model.optimizer.build(model.trainable_variables)
+    ema = WeightEma(model.trainable_variables, config.ema_decay)
     step = tf.function(model.train_step)
-    averages = [tf.Variable(tf.convert_to_tensor(weight)) for weight in model.trainable_variables]
-
-    @tf.function
-    def average(decay: tf.Tensor) -> None:
-        for mean, weight in zip(averages, model.trainable_variables, strict=True):
-            mean.assign(decay * mean + (1.0 - decay) * tf.convert_to_tensor(weight))
-
     started, steps = None, 0
     for batch in batches:
         step(batch)
-        average(tf.constant(min(config.weight_average, (1 + steps) / (10 + steps)), tf.float32))
+        ema.update(steps)
         steps += 1
         started = started or time.process_time()  # Tracing, in the first step, is not counted.
         if time.process_time() - started > cpu_seconds:
             break
-    for weight, mean in zip(model.trainable_variables, averages, strict=True):
-        weight.assign(mean)
+    for weight, average in zip(model.trainable_variables, ema.averages, strict=True):
+        weight.assign(average)
     return steps

@@ -1,9 +1,8 @@
-"""Counts the multiplications of a training step, measures how many notes a second are trained on, and estimates more.
+"""Cost of training: multiplications of a step, notes a second here, and an estimate for other machines.
 
-The multiplications of a note's way forward are counted by TensorFlow's profiler in the graph of encoder and decoder; a
+TensorFlow's profiler counts the multiplications of a note's forward pass in the graph of encoder and decoder. A
 training step is taken for three of them: forward, and the gradients by inputs and by weights. Notes a second are the
-median of steps on random notes in memory. What another machine takes is an estimate: its peak, of which
-`--utilization` is used.
+median of steps on random notes in memory. The estimate for another machine is a fraction of its peak, `--utilization`.
 
     python benchmarks/training_cost.py
     python benchmarks/training_cost.py --notes 289205 --epochs 30 --teraflops 19.5 --gpus 4
@@ -27,13 +26,13 @@ from nsynth_vae.config import Config
 
 
 def main(arguments: list[str] | None = None) -> dict[str, float]:
-    """Prints the counts, the speed and the estimates, and returns them."""
+    """Print the counts, the speed and the estimates, and return them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--notes", type=int, default=289_205, help="training notes (default: all of NSynth's)")
     parser.add_argument("--epochs", type=float, default=30.0, help="passes over them (default: %(default)g)")
     parser.add_argument("--teraflops", type=float, default=19.5, help="peak of a GPU (default: an A100's, float32)")
     parser.add_argument(
-        "--utilization", type=float, default=0.1, help="share of it that is used (default: %(default)g)"
+        "--utilization", type=float, default=0.1, help="fraction of it that is used (default: %(default)g)"
     )
     parser.add_argument("--gpus", type=int, default=1, help="how many (default: %(default)g)")
     parser.add_argument("--steps", type=int, default=20, help="that are timed (default: %(default)g)")
@@ -54,7 +53,7 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
 
 
 def forward_operations(config: Config) -> int:
-    """Returns the floating-point operations, two a multiply-add, of encoding and decoding one note."""
+    """Return the floating-point operations, two a multiply-add, of encoding and decoding one note."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -77,7 +76,7 @@ def forward_operations(config: Config) -> int:
 
 
 def notes_a_second(config: Config, steps: int) -> float:
-    """Returns the median speed of training steps on random notes."""
+    """Return the median speed of training steps on random notes."""
     import tensorflow as tf
 
     from nsynth_vae.model.vae import VAE

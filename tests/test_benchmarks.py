@@ -301,7 +301,7 @@ def test_a_design_is_trained_and_measured(tmp_path, capsys):
 
     models = load_benchmark("compare_models")
     synthetic.write_nsynth(tmp_path / "notes", (50, 52, 60, 62))
-    models.DESIGNS["small"] = {"channels": 16, "latent_dim": 4, "transposed_copies": 0, "data": "--test"}
+    models.DESIGNS["small"] = {"channels": 16, "latent_dim": 4, "pitch_shift_copies": 0, "data": "--test"}
     number = str(len(models.DESIGNS) - 1)
     options = ["--test", str(tmp_path / "notes"), "--cpu-minutes", "0", "--designs", number, "--splits", "valid,test"]
     models.main([*options, "--output", str(tmp_path / "rows.jsonl")])
