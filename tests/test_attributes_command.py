@@ -15,8 +15,9 @@ from nsynth_vae import attributes as command
 from nsynth_vae import timbre_model
 from nsynth_vae.data.open_sources import open_source
 from nsynth_vae.data.source import BadNotes
-from nsynth_vae.directions.dataset import HELD_OUT_NOTES, LEAST_HELD_OUT, hold_out
-from nsynth_vae.directions.learn import Options, attributes
+from nsynth_vae.directions import learn
+from nsynth_vae.directions.dataset import HELD_OUT_NOTES, MIN_HELD_OUT, hold_out
+from nsynth_vae.directions.learn import Options, learn_attributes
 from nsynth_vae.errors import InputError
 from nsynth_vae.notes import pitch_to_hertz
 
@@ -47,7 +48,7 @@ def learnt(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, path
     }
     data = write_folder(folder / "nsynth-train", notes)
     patch = pytest.MonkeyPatch()
-    patch.setattr(attributes, "STEPS", 24)
+    patch.setattr(learn, "PERTURBATIONS", 24)
     assert command.main(["--data", str(data), "--model", str(model), "--exports", str(exports)]) == 0
     patch.undo()
     return model, exports, data
@@ -56,7 +57,7 @@ def learnt(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, path
 def test_centroids_are_the_means_of_what_was_learnt_from(learnt):
     model, exports, data = learnt
     found = json.loads((model / "attributes.json").read_text())
-    assert (found["format_version"], found["latent_dim"]) == (2, timbres.DIM)
+    assert (found["format_version"], found["latent_dim"]) == (3, timbres.DIM)
     source = open_source(str(data), audio=timbres.AUDIO, bad_notes=BadNotes())
     rows, held_out = hold_out(source.table, np.arange(len(source.table)), np.zeros(0, np.int64))
     assert not set(source.table.instrument_str[rows]) & set(source.table.instrument_str[held_out])
@@ -96,9 +97,9 @@ def test_held_out_notes_are_of_other_instruments_and_few(learnt):
     assert rows.tolist() == list(range(100))
     assert len(others) == HELD_OUT_NOTES
     assert others.min() >= 100
-    rows, others = hold_out(many, np.arange(100), np.arange(100, 100 + LEAST_HELD_OUT))
+    rows, others = hold_out(many, np.arange(100), np.arange(100, 100 + MIN_HELD_OUT))
     assert rows.tolist() == list(range(100))
-    assert sorted(others) == list(range(100, 100 + LEAST_HELD_OUT))
+    assert sorted(others) == list(range(100, 100 + MIN_HELD_OUT))
 
 
 def test_errors_are_one_line_and_write_nothing(learnt, tmp_path, capsys):
@@ -120,8 +121,8 @@ def test_errors_are_one_line_and_write_nothing(learnt, tmp_path, capsys):
         assert error.startswith("error: ")
         assert message in error
     assert (model / "attributes.json").read_bytes() == written
-    with pytest.raises(InputError, match="found no config.json"):
-        attributes(Options(model=tmp_path / "none", exports=exports))
+    with pytest.raises(InputError, match=r"found no config\.json"):
+        learn_attributes(Options(model=tmp_path / "none", exports=exports))
 
 
 def test_help_answers_in_two_seconds():

@@ -1,4 +1,4 @@
-"""What is learnt as a direction of the latent space, and its candidates: ways from notes without to notes with it."""
+"""Attributes to learn, and candidate directions for each: by labels, by descriptors, by latent perturbations."""
 
 from __future__ import annotations
 
@@ -8,50 +8,50 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae import latent
-from nsynth_vae.data.source import NoteTable
-from nsynth_vae.directions.dataset import REACH, Notes, by_family, quarters
+from nsynth_vae.directions.dataset import REACH, EncodedNotes, by_family, quarters
 from nsynth_vae.notes import QUALITIES, SOURCES
 
 if TYPE_CHECKING:
+    from nsynth_vae.data.source import NoteTable
     from nsynth_vae.directions.perturbations import Perturbations
 
-LEAST_NOTES, LEAST_INSTRUMENTS = 20, 3
-"""What an attribute is learnt from at least, on either side: with it and without it."""
+MIN_NOTES, MIN_INSTRUMENTS = 20, 3
+"""Least number of notes and instruments on either side: with the attribute and without it."""
 
-LEAST_IN_FAMILY = 5
-"""Notes of a family, on either side, without which it says nothing of an attribute."""
+MIN_IN_FAMILY = 5
+"""Least number of a family's notes on either side; families with fewer are left out."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Attribute:
-    """A direction that is asked for: what is to rise, and which flag says that a note has it."""
+    """An attribute to learn: the descriptor that rises, and the label that marks notes with it."""
 
     name: str
-    descriptor: str | None = None
-    """Of `descriptors.DESCRIPTORS`; None where there is none."""
+    descriptor: str = ""
+    """Of `descriptors.DESCRIPTORS`; empty if there is none."""
     sign: int = 1
     """1 if the attribute is more of the descriptor, -1 if less."""
-    quality: str | None = None
+    quality: str = ""
     """NSynth's flag."""
-    source: str | None = None
+    source: str = ""
     """NSynth's source."""
 
     @property
     def label(self) -> str:
-        """What the notes are labelled with, in words; empty if there is no such label."""
+        """The label in words; empty if there is none."""
         return f"the flag {self.quality}" if self.quality else f"the source {self.source}" if self.source else ""
 
 
-_OF_QUALITIES = {
-    "bright": ("spectral_centroid", 1),
-    "dark": ("spectral_centroid", -1),
-    "distortion": ("roughness", 1),
-    "fast_decay": ("decay_db_per_second", 1),
-    "percussive": ("temporal_centroid", -1),
+_DESCRIBED = {
+    "bright": Attribute("bright", "spectral_centroid", quality="bright"),
+    "dark": Attribute("dark", "spectral_centroid", -1, quality="dark"),
+    "distortion": Attribute("distortion", "roughness", quality="distortion"),
+    "fast_decay": Attribute("fast_decay", "decay_db_per_second", quality="fast_decay"),
+    "percussive": Attribute("percussive", "temporal_centroid", -1, quality="percussive"),
 }
 
 ATTRIBUTES = (
-    *(Attribute(name, *_OF_QUALITIES.get(name, (None, 1)), quality=name) for name in QUALITIES),
+    *(_DESCRIBED.get(name, Attribute(name, quality=name)) for name in QUALITIES),
     Attribute("attack", "log_attack_time"),
     Attribute("decay", "decay_db_per_second"),
     Attribute("tonal", "tonal_to_noise_db"),
@@ -60,105 +60,131 @@ ATTRIBUTES = (
     Attribute("rough", "roughness"),
     *(Attribute(name, source=name) for name in SOURCES),
 )
-"""All directions that are learnt, if the notes allow: NSynth's qualities, descriptors, and sources."""
+"""All attributes, learnt where the notes allow: NSynth's qualities, descriptors, and sources."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A direction, and what it is learnt from."""
+    """A candidate direction and its provenance."""
 
     direction: np.ndarray
     """`[latent_dim]`."""
     learnt_from: str
     notes: tuple[int, int]
-    """With, and without, the attribute."""
+    """Numbers of notes with, and without, the attribute."""
     instruments: tuple[int, int]
 
 
 def flagged(attribute: Attribute, table: NoteTable) -> tuple[np.ndarray, np.ndarray]:
-    """Returns which notes have the attribute's flag, or are of its source, and which are known not to: bool each."""
-    if attribute.source is not None:
+    """Return which notes have the attribute's label, and which are known not to: bool `[notes]` each."""
+    if attribute.source:
         source = table.instrument_source
         return source == SOURCES.index(attribute.source), (source != SOURCES.index(attribute.source)) & (source >= 0)
     flags = table.qualities[:, QUALITIES.index(attribute.quality)]
     return flags == 1, flags == 0
 
 
-def is_enough(table: NoteTable, chosen: np.ndarray) -> bool:
-    """Tells whether the chosen notes (bool) are at least `LEAST_NOTES` of `LEAST_INSTRUMENTS`."""
-    return chosen.sum() >= LEAST_NOTES and len(set(table.instrument_str[chosen])) >= LEAST_INSTRUMENTS
+def is_enough(table: NoteTable, *chosen: np.ndarray) -> bool:
+    """Return whether each side's chosen notes (bool) are at least `MIN_NOTES` of `MIN_INSTRUMENTS`."""
+    return all(side.sum() >= MIN_NOTES and _instruments(table, side) >= MIN_INSTRUMENTS for side in chosen)
 
 
 def counted(table: NoteTable, chosen: np.ndarray) -> str:
-    """Returns how many the chosen notes (bool) are, in words."""
-    notes, instruments = int(chosen.sum()), len(set(table.instrument_str[chosen]))
+    """Return the number of the chosen notes (bool), in words."""
+    notes, instruments = int(chosen.sum()), _instruments(table, chosen)
     return f"{notes} note{'s' * (notes != 1)} of {instruments} instrument{'s' * (instruments != 1)}"
 
 
-def contrasts(notes: Notes, top: np.ndarray, bottom: np.ndarray, words: str) -> list[Candidate]:
-    """Returns the ways from notes without an attribute to notes with it, within families.
+def contrasts(notes: EncodedNotes, top: np.ndarray, bottom: np.ndarray, words: str) -> list[Candidate]:
+    """Return the directions from notes without an attribute to notes with it, within families.
 
-    Each family's notes are taken relative to the middle between its two sides; a family with fewer than
-    `LEAST_IN_FAMILY` on a side is left out. Where no family has both sides, there is no telling the attribute from the
-    family: all notes are compared.
+    Each family's notes are centred on the midpoint of its two sides' means; a family with fewer than `MIN_IN_FAMILY`
+    notes on a side is left out. If no family has both sides, all notes are compared across families.
 
     Args:
         notes: all notes.
         top: bool `[notes]`, those with it.
         bottom: bool `[notes]`, those without it.
-        words: what sets the two apart.
+        words: description of the two sides.
 
     Returns:
-        The difference of the means, and the normal of a linear classifier.
+        The difference of the means, and the normal of a linear classifier; nothing if a side is empty.
     """
-    points, used, within = notes.z.astype(np.float64), np.zeros(len(notes.table), bool), ", within families"
+    z, used, within = notes.z.astype(np.float64), np.zeros(len(notes.table), bool), ", within families"
     for rows in by_family(notes.table):
         sides = [rows[side[rows]] for side in (top, bottom)]
-        if min(map(len, sides)) >= LEAST_IN_FAMILY:
+        if min(map(len, sides)) >= MIN_IN_FAMILY:
             both = np.concatenate(sides)
-            points[both] -= (notes.z[sides[0]].mean(axis=0) + notes.z[sides[1]].mean(axis=0)) / 2
+            z[both] -= (notes.z[sides[0]].mean(axis=0) + notes.z[sides[1]].mean(axis=0)) / 2
             used[both] = True
     if not used.any():
         used, within = top | bottom, ", across families"
-    sides = [points[side & used] for side in (top, bottom)]
-    if not min(map(len, sides)):
+    top, bottom = top & used, bottom & used
+    if not (top.any() and bottom.any()):
         return []
-    counts = tuple(map(len, sides))
-    instruments = tuple(len(set(notes.table.instrument_str[side & used])) for side in (top, bottom))
-    return [
-        Candidate(latent.direction(*sides, method=method), f"{words}: {what}{within}", counts, instruments)
-        for method, what in (("difference", "difference of means"), ("classifier", "normal of a linear classifier"))
-    ]
+    directions = {
+        f"{words}: difference of means{within}": latent.direction(z[top], z[bottom]),
+        f"{words}: normal of a linear classifier{within}": latent.direction(z[top], z[bottom], method="classifier"),
+    }
+    return _candidates(directions, notes.table, top, bottom)
 
 
-def of_label(attribute: Attribute, train: Notes) -> tuple[list[Candidate], str]:
-    """Returns the candidates that NSynth's flag, or the source, gives; and, should that be none, why."""
+def of_label(attribute: Attribute, train: EncodedNotes) -> tuple[list[Candidate], str]:
+    """Return the candidates by the attribute's label, and the reason why there might be none."""
     if not attribute.label:
-        return [], f"its descriptor, {attribute.descriptor}, tells too few notes apart"
+        return [], f"too few notes differ in its descriptor, {attribute.descriptor}"
     sides = flagged(attribute, train.table)
     with_it, without = (counted(train.table, side) for side in sides)
     why = f"{attribute.label}: {with_it} with it, {without} without"
-    return contrasts(train, *sides, attribute.label) if all(is_enough(train.table, side) for side in sides) else [], why
+    return contrasts(train, *sides, attribute.label) if is_enough(train.table, *sides) else [], why
 
 
-def of_descriptor(attribute: Attribute, train: Notes, steps: Perturbations) -> list[Candidate]:
-    """Returns the candidates that the descriptor gives: by the notes with most and least of it, and by the steps."""
+def of_descriptor(attribute: Attribute, train: EncodedNotes, perturbations: Perturbations) -> list[Candidate]:
+    """Return the candidates by the attribute's descriptor: of real notes, and of perturbations."""
     found, name = [], attribute.descriptor
     sides = quarters(attribute.sign * train.descriptors[name], train.table)
-    if all(is_enough(train.table, side) for side in sides):
+    if is_enough(train.table, *sides):
         words = f"top against bottom quarter of {'-' * (attribute.sign < 0)}{name} within {REACH} semitones"
         found += contrasts(train, *sides, words)
-    if is_enough(steps.table, np.ones(len(steps.table), bool)):
-        found += steps.candidates(attribute)
+    if is_enough(perturbations.table, np.ones(len(perturbations.table), bool)):
+        found += of_perturbations(attribute, perturbations)
     return found
 
 
-def half_way(flag: Candidate, descriptor: Candidate) -> Candidate:
-    """Returns the direction between a flag's and a descriptor's: what the notes have, and what the decoder does."""
-    words = f"half-way between two: {flag.learnt_from}; {descriptor.learnt_from}"
-    return Candidate(unit(flag.direction) + unit(descriptor.direction), words, flag.notes, flag.instruments)
+def of_perturbations(attribute: Attribute, perturbations: Perturbations) -> list[Candidate]:
+    """Return the directions along which decoding raises an attribute's descriptor, on average around notes.
+
+    A direction between notes also separates the instruments that happen to have more and less of the attribute; with
+    about a hundred instruments in 16 dimensions that dominates. Perturbations of one note keep its instrument.
+
+    Returns:
+        The normal of a linear classifier of raising against lowering perturbations, and the least-squares slope;
+        nothing if no perturbation changes anything.
+    """
+    name, minus = attribute.descriptor, "-" * (attribute.sign < 0)
+    raises = np.sign(attribute.sign * np.nan_to_num(perturbations.changes[name]))
+    moved = (perturbations.offsets * raises[:, None])[raises != 0]
+    if not len(moved):
+        return []
+    more, less = ("raise", "lower")[:: attribute.sign]
+    words = f"latent perturbations that {more} {name} against those that {less} it: normal of a linear classifier"
+    directions = {
+        words: latent.direction(moved, -moved, method="classifier"),
+        f"latent perturbations: least-squares slope of {minus}{name}": attribute.sign * perturbations.slope(name),
+    }
+    return _candidates(directions, perturbations.table, raises > 0, raises < 0)
 
 
-def unit(vector: np.ndarray) -> np.ndarray:
-    """Returns a vector's direction, of length 1, float64; nothing's is nothing."""
-    return np.asarray(vector, np.float64) / max(float(np.linalg.norm(vector)), 1e-12)
+def _candidates(
+    directions: dict[str, np.ndarray], table: NoteTable, top: np.ndarray, bottom: np.ndarray
+) -> list[Candidate]:
+    notes = int(top.sum()), int(bottom.sum())
+    instruments = _instruments(table, top), _instruments(table, bottom)
+    return [
+        Candidate(direction=direction, learnt_from=words, notes=notes, instruments=instruments)
+        for words, direction in directions.items()
+    ]
+
+
+def _instruments(table: NoteTable, chosen: np.ndarray) -> int:
+    return len(set(table.instrument_str[chosen]))

@@ -1,34 +1,33 @@
-"""Targets that a direction has to reach, and the score that ranks candidates."""
+"""Targets for the effect of a direction, and the score that ranks candidates."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    pass
+TARGETS = {"effect_rate": 0.9, "pitch_kept": 0.98, "family_kept": 0.85, "standard_deviations": 0.5}
+"""Minimum of each measure of an effect.
 
+These are fractions of the held-out notes (the attribute rises, pitch and family stay) and the rise in standard
+deviations. The aim for `family_kept` is 0.8; 0.85 leaves room for what a choice by some notes loses on others."""
 
-TARGETS = {"rises": 0.9, "pitch_kept": 0.98, "family_kept": 0.85, "deviations": 0.5}
-"""What an effect is to be at least: the shares of the notes on which the attribute rises, and on which pitch and family
-are heard as before; and how far it rises, in its standard deviations. The family's is above the 0.8 that are aimed at:
-of what is chosen by some notes, some is lost on others."""
 STRONG = 0.75
-"""How far a flag's direction is to rise, in the attribute's standard deviations, not to be compared with the
-descriptor's: strength 1 is to be one of them."""
+"""Standard deviations below which a flag's direction is compared with the descriptor's: strength 1 means one."""
 
 
-def unmet(effect: dict) -> dict[str, float]:
-    """Returns what of an effect is below `TARGETS`; what is None is not known, and no miss."""
+def unmet(effect: dict[str, Any]) -> dict[str, float]:
+    """Return the measures of an effect that are below `TARGETS`; None is unknown, and not unmet."""
     return {name: effect[name] for name in TARGETS if effect[name] is not None and effect[name] < TARGETS[name]}
 
 
-def weak(effect: dict) -> dict[str, float]:
-    """Returns what of an effect is `unmet`, and how far it rises where that is less than `STRONG`."""
-    return unmet(effect) | ({"deviations": effect["deviations"]} if effect["deviations"] < STRONG else {})
+def weak(effect: dict[str, Any]) -> dict[str, float]:
+    """Return the unmet measures, and `standard_deviations` where it is below `STRONG`."""
+    rise = effect["standard_deviations"]
+    return unmet(effect) | ({"standard_deviations": rise} if rise < STRONG else {})
 
 
-def score(effect: dict) -> tuple[bool, float, float, float]:
-    """Returns what is to be large: it is heard at all, misses `TARGETS` by little, is strong, rises on many."""
+def score(effect: dict[str, Any]) -> tuple[bool, float, float, float]:
+    """Return a sort key, larger is better: strong enough, total shortfall, capped strength, effect rate."""
     short = unmet(effect)
-    by = sum(TARGETS[name] - value for name, value in short.items())
-    return "deviations" not in short, -by, min(effect["deviations"], STRONG), effect["rises"]
+    shortfall = sum(TARGETS[name] - value for name, value in short.items())
+    capped = min(effect["standard_deviations"], STRONG)
+    return "standard_deviations" not in short, -shortfall, capped, effect["effect_rate"]

@@ -1,4 +1,4 @@
-"""The notes that attributes are learnt from: encoded, described, and compared with those of their family and pitch."""
+"""Notes that attributes are learnt from: encoded, described, and compared within family and pitch."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from nsynth_vae.timbre_model import BATCH, TimbreModel
 REACH = 3
 """Semitones to either side within which notes are compared."""
 
-LEAST_PEERS = 8
-"""Notes of a family, within `REACH`, that tell where one of them stands."""
+MIN_PEERS = 8
+"""Least number of a family's notes within `REACH`, for a comparison."""
 
 HELD_OUT_NOTES = 128
-"""Notes, of instruments that nothing is learnt from, that effects are measured on, at most."""
+"""Most notes that effects are measured on, of instruments that nothing is learnt from."""
 
-LEAST_HELD_OUT = 64
-"""Notes of another split that are enough to measure effects on."""
+MIN_HELD_OUT = 64
+"""Least number of another split's notes to measure effects on."""
 
-HELD_OUT_SHARE = 0.2
-"""Of the instruments, where the source has no split for that."""
+HELD_OUT_FRACTION = 0.2
+"""Fraction of the instruments that is held out where the source has no split for that."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Notes:
-    """Notes, what the encoder makes of them, and what they sound like."""
+class EncodedNotes:
+    """Notes with their latent vectors and descriptors."""
 
     table: NoteTable
     z: np.ndarray
@@ -44,9 +44,11 @@ class Notes:
     descriptors: dict[str, np.ndarray]
     """Name -> float `[notes]`."""
 
-    def take(self, rows: np.ndarray) -> Notes:
-        """Returns the notes at some rows."""
-        return Notes(self.table.take(rows), self.z[rows], {name: x[rows] for name, x in self.descriptors.items()})
+    def take(self, rows: np.ndarray) -> EncodedNotes:
+        """Return the notes at some rows."""
+        return EncodedNotes(
+            self.table.take(rows), self.z[rows], {name: x[rows] for name, x in self.descriptors.items()}
+        )
 
     @functools.cached_property
     def covariance(self) -> np.ndarray:
@@ -58,43 +60,45 @@ class Notes:
 
 
 def hold_out(table: NoteTable, rows: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the rows that are learnt from, and at most `HELD_OUT_NOTES` that effects are measured on.
+    """Return the rows to learn from, and at most `HELD_OUT_NOTES` rows to measure effects on.
 
     Args:
         table: all notes.
         rows: of a split.
-        others: of another split, of other instruments. With fewer than `LEAST_HELD_OUT` of these, `HELD_OUT_SHARE` of
+        others: of another split, of other instruments. With fewer than `MIN_HELD_OUT` of these, `HELD_OUT_FRACTION` of
             the first split's instruments are held out instead, by a stable hash; of a single one, so many notes.
     """
-    if len(others) < LEAST_HELD_OUT:
+    if len(others) < MIN_HELD_OUT:
         names = table.sample_group[rows]
         if len(set(names)) < 2:
             names = table.note_str[rows]
         ordered = sorted(set(names), key=lambda name: stable_hash("held out", name))
-        held = set(ordered[: max(1, round(HELD_OUT_SHARE * len(ordered)))]) if len(ordered) > 1 else set()
-        is_held = np.array([name in held for name in names])
-        rows, others = rows[~is_held], rows[is_held] if held else rows
+        held_out = set(ordered[: max(1, round(HELD_OUT_FRACTION * len(ordered)))]) if len(ordered) > 1 else set()
+        is_held_out = np.array([name in held_out for name in names])
+        rows, others = rows[~is_held_out], rows[is_held_out] if held_out else rows
     return rows, others[spread(table.take(others), HELD_OUT_NOTES)]
 
 
-def read_notes(model: TimbreModel, source: Source, rows: np.ndarray, bad_notes: BadNotes) -> Notes:
-    """Reads notes, encodes and describes them.
+def encode_notes(model: TimbreModel, source: Source, rows: np.ndarray, bad_notes: BadNotes) -> EncodedNotes:
+    """Read notes, encode and describe them.
 
     Args:
         model: encodes.
-        source: where they come from.
+        source: of the notes.
         rows: of its `table`.
         bad_notes: gets those that cannot be used.
 
     Raises:
-        InputError: if none is left; a BadNoteError for a bad one, under the policy `error`.
+        InputError: if none is left; a BadNoteError for an invalid one, under the policy `error`.
     """
     bar = Progress("Encoding notes")
-    good, points, waiting, sounds = [], [], [], []
+    z, waiting = [], []
+    good: list[int] = []
+    sounds: list[np.ndarray] = []
     with ThreadPoolExecutor() as pool:
 
         def encode() -> None:
-            points.append(model.encode(np.stack(sounds)))
+            z.append(model.encode(np.stack(sounds)))
             sounds.clear()
             bar.to(len(good) / len(rows))
 
@@ -111,11 +115,11 @@ def read_notes(model: TimbreModel, source: Source, rows: np.ndarray, bad_notes: 
     if not good:
         raise InputError(f"{source.name}: no note can be used, expected at least one")
     described = {name: np.array([one[name] for one in found]) for name in DESCRIPTORS}
-    return Notes(source.table.take(np.array(good)), np.concatenate(points), described)
+    return EncodedNotes(source.table.take(np.array(good)), np.concatenate(z), described)
 
 
 def spread(table: NoteTable, count: int) -> np.ndarray:
-    """Returns the rows of at most `count` notes, one of every family in turn, each family's by a stable hash."""
+    """Return the rows of at most `count` notes, one of every family in turn, each family's by a stable hash."""
     place = np.array([stable_hash("spread", name) for name in table.note_str], np.int64)
     order = np.lexsort((place, table.instrument_family))
     family = table.instrument_family[order]
@@ -123,12 +127,12 @@ def spread(table: NoteTable, count: int) -> np.ndarray:
     return order[np.lexsort((place[order], rank))][:count]
 
 
-def local_deviation(values: np.ndarray, table: NoteTable) -> float:
-    """Returns a descriptor's standard deviation within families, at a pitch.
+def local_standard_deviation(values: np.ndarray, table: NoteTable) -> float:
+    """Return a descriptor's standard deviation within families, at a pitch.
 
-    Of notes around the mean of their family's notes within `REACH` semitones, root mean square over a family; then the
-    median of the families, so that one of clicks and booms does not decide. Silence, NaN, is left out. NaN if no family
-    has `LEAST_PEERS` such notes.
+    Deviations are from the mean of the family's notes within `REACH` semitones, root mean square over a family. The
+    median of the families is taken, so that one family of clicks and booms does not decide. NaN (silence) is left out.
+    The result is NaN if no family has `MIN_PEERS` such notes.
     """
     found = []
     for rows in by_family(table):
@@ -137,17 +141,17 @@ def local_deviation(values: np.ndarray, table: NoteTable) -> float:
             np.square(values[same] - values[peers].mean()) * peers.size / (peers.size - 1)
             for same, peers in _peers(rows, table.pitch)
         ]
-        if sum(map(len, squares)) >= LEAST_PEERS:
+        if sum(map(len, squares)) >= MIN_PEERS:
             found.append(math.sqrt(np.mean(np.concatenate(squares))))
     return float(np.median(found)) if found else math.nan
 
 
 def quarters(values: np.ndarray, table: NoteTable) -> tuple[np.ndarray, np.ndarray]:
-    """Returns which notes are in the top, and the bottom, quarter of their family's within `REACH` semitones.
+    """Return which notes are in the top, and the bottom, quarter of their family's within `REACH` semitones.
 
     Returns:
-        Two of bool `[notes]`; notes with fewer than `LEAST_PEERS` such, and ties that fill more than a quarter, are in
-        neither.
+        Two of bool `[notes]`. Notes with fewer than `MIN_PEERS` such peers, and ties that fill more than a quarter, are
+        in neither.
     """
     top, bottom = np.zeros(len(table), bool), np.zeros(len(table), bool)
     for rows in by_family(table):
@@ -160,13 +164,13 @@ def quarters(values: np.ndarray, table: NoteTable) -> tuple[np.ndarray, np.ndarr
 
 
 def by_family(table: NoteTable) -> list[np.ndarray]:
-    """Returns the rows of every family; notes of unknown family count as one."""
+    """Return the rows of every family; notes of unknown family count as one."""
     return [np.flatnonzero(table.instrument_family == family) for family in np.unique(table.instrument_family)]
 
 
 def _peers(rows: np.ndarray, pitch: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields (the rows of a pitch, the rows within `REACH` semitones of it) where the latter are `LEAST_PEERS`."""
+    """Yield (the rows of a pitch, the rows within `REACH` semitones of it) where the latter are `MIN_PEERS`."""
     for value in np.unique(pitch[rows]):
         peers = rows[np.abs(pitch[rows] - value) <= REACH]
-        if peers.size >= LEAST_PEERS:
+        if peers.size >= MIN_PEERS:
             yield rows[pitch[rows] == value], peers

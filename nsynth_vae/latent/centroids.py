@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
-from nsynth_vae.data.source import NoteTable
 from nsynth_vae.notes import FAMILIES, SOURCES, UNKNOWN
 
+if TYPE_CHECKING:
+    from nsynth_vae.data.source import NoteTable
 
-def centroids(z: np.ndarray, table: NoteTable) -> dict[str, dict]:
-    """Returns the mean z_mean of every instrument, known family and known source.
+
+def centroids(z: np.ndarray, table: NoteTable) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the mean z_mean of every instrument, known family and known source.
 
     Args:
         z: float `[notes, latent_dim]`.
@@ -25,24 +29,23 @@ def centroids(z: np.ndarray, table: NoteTable) -> dict[str, dict]:
     }
     return {
         kind: {
-            name: {"centroid": rounded(z[names == name].mean(axis=0)), "notes": int((names == name).sum())}
+            name: {"centroid": to_list(z[names == name].mean(axis=0)), "notes": int((names == name).sum())}
             for name in sorted(set(names) - {None})
         }
         for kind, names in labels.items()
     }
 
 
-def rounded(vector: np.ndarray) -> list[float]:
-    """Returns a vector as `attributes.json` holds it: to 5 decimals."""
-    return [round(float(value), 5) for value in vector]
+def to_list(array: np.ndarray) -> list:
+    """Return an array as `attributes.json` holds it: nested lists of floats, rounded to 5 decimals."""
+    return np.round(np.asarray(array, np.float64), 5).tolist()
 
 
 def family_names(table: NoteTable) -> np.ndarray:
-    """Returns the notes' families by name, None where they are not known: object `[notes]`."""
+    """Return the notes' families by name, None where they are unknown: object `[notes]`."""
     return _names(table.instrument_family, FAMILIES)
 
 
 def _names(index: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Returns object `[notes]`: the names of indices, None where they are unknown."""
     assert UNKNOWN == -1
     return np.array([*names, None], dtype=object)[index]

@@ -75,7 +75,7 @@ def test_few_points_and_equal_ones_make_a_mixture_too():
 
 
 def test_what_is_wrong_is_named():
-    with pytest.raises(ValueError, match=r"points: found shape \(0, 3\), expected \[notes, latent_dim\]"):
+    with pytest.raises(ValueError, match=r"z: found shape \(0, 3\), expected \[notes, latent_dim\]"):
         gaussian_mixture.fit(np.zeros([0, 3]), {})
     found = gaussian_mixture.fit(*two_clouds(300))
     with pytest.raises(ValueError, match="family: found 'kazoo', expected one of both, high, low"):
