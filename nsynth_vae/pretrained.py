@@ -30,6 +30,14 @@ CLASSIFIER = pathlib.Path(__file__).resolve().parents[1] / "models" / "classifie
 
 ATTRIBUTES = "attributes.json"
 
+_EFFECT_KEYS = {
+    "rises": "effect_rate",
+    "rises_half": "effect_rate_half",
+    "rises_further": "effect_rate_further",
+    "deviations": "standard_deviations",
+}
+"""A direction's effect in attributes.json: key of format 2 -> key of format 3."""
+
 ASSETS_EXTRA = "assets.extra"
 """TF Serving's name for a SavedModel's folder of what is not part of the graph."""
 
@@ -128,4 +136,19 @@ def read_attributes(folder: pathlib.Path) -> dict:
         raise InputError(f"{path}: cannot be read ({error}), expected what nsynth_vae.attributes writes") from error
     if not isinstance(attributes, dict):
         raise InputError(f"{path}: found no JSON object, expected what nsynth_vae.attributes writes")
-    return attributes
+    return _format_3(attributes) if attributes.get("format_version") == 2 else attributes
+
+
+def _format_3(attributes: dict) -> dict:
+    """Return attributes of format 2 with the keys of format 3."""
+
+    def renamed(entry: object) -> object:
+        effect = entry.get("effect") if isinstance(entry, dict) else None
+        if not isinstance(entry, dict) or not isinstance(effect, dict):
+            return entry
+        return entry | {"effect": {_EFFECT_KEYS.get(key, key): value for key, value in effect.items()}}
+
+    directions = attributes.get("directions")
+    if isinstance(directions, dict):
+        attributes = attributes | {"directions": {name: renamed(entry) for name, entry in directions.items()}}
+    return attributes | {"format_version": 3}

@@ -41,6 +41,27 @@ def test_the_timbre_model_knows_instruments_and_families() -> None:
         assert known["notes"] > 0
 
 
+def test_attributes_of_format_2_are_read_with_the_keys_of_format_3(tmp_path: pathlib.Path) -> None:
+    shipped = pretrained.read_attributes(pretrained.TIMBRE_MODEL)
+    assert shipped["format_version"] == 3
+    former = {
+        "effect_rate": "rises",
+        "effect_rate_half": "rises_half",
+        "effect_rate_further": "rises_further",
+        "standard_deviations": "deviations",
+    }
+    directions = {
+        name: entry | {"effect": {former.get(key, key): value for key, value in entry["effect"].items()}}
+        for name, entry in shipped["directions"].items()
+    }
+    assert "rises" in directions["bright"]["effect"]
+    (tmp_path / "attributes.json").write_text(json.dumps(shipped | {"format_version": 2, "directions": directions}))
+    assert pretrained.read_attributes(tmp_path) == shipped
+    # What is no direction stays as it is.
+    (tmp_path / "attributes.json").write_text('{"format_version": 2, "directions": {"bright": 1}}')
+    assert pretrained.read_attributes(tmp_path) == {"format_version": 3, "directions": {"bright": 1}}
+
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> timbre_model.TimbreModel:
     """Returns the shipped model, as a fresh clone has it: without training and without notes, exported once."""

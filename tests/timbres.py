@@ -24,7 +24,7 @@ def _vector(*numbers: float) -> list[float]:
 
 
 ATTRIBUTES = {
-    "format_version": 2,
+    "format_version": 3,
     "latent_dim": DIM,
     "instruments": {
         "guitar_acoustic_010": {"centroid": _vector(0.1, 0.9), "notes": 14},
