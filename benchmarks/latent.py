@@ -50,7 +50,7 @@ from nsynth_vae.config import AudioConfig, DataConfig
 from nsynth_vae.data.load_notes import open_notes
 from nsynth_vae.data.source import BadNotes, NoteTable
 from nsynth_vae.evaluation.measure import make_pool
-from nsynth_vae.evaluation.systems import STEPS, ask_for_other_pitches, ask_for_ways
+from nsynth_vae.evaluation.systems import STEPS, request_interpolations, request_other_pitches
 from nsynth_vae.exporters.model_export import export_folder
 from nsynth_vae.latent.lookup import TimbreLookup
 from nsynth_vae.rendering import brightness_equalizer
@@ -119,7 +119,7 @@ class _Bench:
 
     def interpolation(self, pairs: int) -> list[dict]:
         """Returns a row a way of getting from one sound to the other."""
-        asked = ask_for_ways(self.table, self.seed, pairs)
+        asked = request_interpolations(self.table, self.seed, pairs)
         ways = len(asked) // STEPS
         fraction = asked.step[:, None] / (STEPS - 1)
         z = latent.lerp(self.z[asked.ends[:, 0]], self.z[asked.ends[:, 1]], fraction)
@@ -209,7 +209,7 @@ class _Bench:
         """Returns a row for each kind of z."""
         pitch, velocity = self.table.pitch, self.table.velocity
         names, groups = self.table.instrument_str, sharing(self.table.instrument_str, self.audio)
-        draws = [ask_for_other_pitches(self.table, self.seed + draw) for draw in range(DRAWS)]
+        draws = [request_other_pitches(self.table, self.seed + draw) for draw in range(DRAWS)]
         source, target = (np.concatenate([getattr(one, name) for one in draws]) for name in ("note", "reference"))
         once, everything = np.unique(target), np.arange(len(names))
         means = np.array([self.z[(names == names[note]) & (everything != note)].mean(axis=0) for note in once])

@@ -1,4 +1,4 @@
-"""`python -m nsynth_vae.evaluate`: real notes, round trips of their mel and a model's notes, measured side by side."""
+"""Command `python -m nsynth_vae.evaluate`: real notes, round trips of their mel and a model's notes, by one measure."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from nsynth_vae.evaluation.run import REPORTS, Options, evaluate
 
 
 def make_parser() -> cli.Parser:
-    """Returns the command's options."""
+    """Return the command's options."""
     from nsynth_vae.data.source import SPLITS
 
     parser = cli.Parser(
         "nsynth_vae.evaluate",
-        "Measures real notes, their way through the true mel by Griffin-Lim and by the synthesizer, and what a model "
-        "makes of them, all by the same code; writes the figures, a report, and a page to look at and to listen to.",
+        "Measures real notes, their round trips through the true mel by Griffin-Lim and by the synthesizer, and a "
+        "model's notes, all by the same code; writes the figures, a report, and a page to look at and to listen to.",
     )
     cli.add_data_options(parser, features=False, cache=False)
     group = parser.add_argument_group("this evaluation")
-    group.add_argument("--split", choices=SPLITS, default="test", help="notes that are judged (default: %(default)s)")
+    group.add_argument("--split", choices=SPLITS, default="test", help="notes to evaluate (default: %(default)s)")
     group.add_argument(
         "--model",
         metavar="PATH",
@@ -35,7 +35,7 @@ def make_parser() -> cli.Parser:
         "--audio-dir",
         metavar="DIR",
         type=pathlib.Path,
-        help="measure these sounds, of any system, too: WAV files named like notes, each beside the note of its name",
+        help="measure these sounds, of any system, too: WAV files named like notes, each compared with its note",
     )
     group.add_argument(
         "--classifier", metavar="DIR", type=pathlib.Path, help="the classifier's folder (default: the shipped one)"
@@ -47,26 +47,26 @@ def make_parser() -> cli.Parser:
         type=pathlib.Path,
         help=f"where the report goes (default: {REPORTS}/ and the model's name)",
     )
-    group.add_argument("--seed", metavar="N", type=int, default=0, help="decides every choice (default: %(default)s)")
+    group.add_argument("--seed", metavar="N", type=int, default=0, help="of all random choices (default: %(default)s)")
     group.add_argument(
         "--pairs",
         metavar="N",
         type=cli.positive_int,
         default=Options.pairs,
-        help="ways between notes of different families (default: %(default)s)",
+        help="interpolations between notes of different families (default: %(default)s)",
     )
     group.add_argument(
         "--jobs",
         metavar="N",
         type=cli.positive_int,
         default=os.cpu_count() or 1,
-        help="processes that measure (default: as many as cores, %(default)s here)",
+        help="processes that measure (default: the number of cores, %(default)s here)",
     )
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and returns its exit code."""
+    """Run the command and return its exit code."""
 
     def evaluate_from(parsed: argparse.Namespace) -> None:
         names = {field.name for field in dataclasses.fields(Options)} - {"data"}

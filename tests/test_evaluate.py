@@ -126,7 +126,7 @@ def test_the_timbre_space_is_probed(report):
     assert latent["family"]["z_mean"]["nearest"] == latent["family"]["log_mel"]["nearest"] == 0.0
 
 
-def test_the_circumstances_are_told(report, data, model):
+def test_the_circumstances_are_recorded(report, data, model):
     result = load(report)
     assert result["about"]["notes"] == 4
     assert result["about"]["instruments"] == 2
@@ -241,9 +241,7 @@ def test_shuffled_audio_gives_chance(data, tmp_path):
 
 
 def test_without_a_classifier_its_figures_are_left_out(data, tmp_path, monkeypatch):
-    from nsynth_vae.evaluation import classifier
-
-    monkeypatch.setattr(classifier, "SHIPPED", tmp_path / "none")
+    monkeypatch.setattr(pretrained, "CLASSIFIER", tmp_path / "none")
     options = Options(audio_dir=tmp_path)
     assert _load_classifier(options) is None
 
@@ -257,14 +255,14 @@ def test_exports_are_measured_as_their_model_is(report, arguments, model, tmp_pa
     from nsynth_vae.synthesis.vocoder import sound_for
 
     vae, config = load_model(model)
-    facts = model_metadata(config)
+    metadata = model_metadata(config)
     exports = tmp_path / "untrained"
     for part in ("encoder", "decoder"):
         # The newest version counts, by its number and not by its letters.
         (exports / part / "9").mkdir(parents=True)
-    saved_model.write(exports / "encoder" / "10", "encoder", encoder_endpoints(vae.encoder, config), facts)
+    saved_model.write(exports / "encoder" / "10", "encoder", encoder_endpoints(vae.encoder, config), metadata)
     sound = sound_for(config.audio)
-    saved_model.write(exports / "decoder" / "10", "decoder", decoder_endpoints(vae.decoder, config, sound), facts)
+    saved_model.write(exports / "decoder" / "10", "decoder", decoder_endpoints(vae.decoder, config, sound), metadata)
     arguments = [*arguments, "--model", str(exports), "--output", str(tmp_path / "report")]
     assert evaluate.main(arguments) == 0
     found, expected = load(tmp_path / "report")["systems"], load(report)["systems"]
@@ -334,7 +332,7 @@ def test_a_name_of_two_notes_is_an_error(data, tmp_path, capsys):
 
 def test_no_default_model_is_an_error(data, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pretrained, "SHIPPED", tmp_path / "none")
+    monkeypatch.setattr(pretrained, "TIMBRE_MODEL", tmp_path / "none")
     error = error_of(["--data", str(data)], capsys)
     assert "none: not a folder, expected a model folder, such as `python -m nsynth_vae.train` makes," in error
     assert not (tmp_path / "reports").exists()

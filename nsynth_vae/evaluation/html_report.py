@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs no other: tables, pictures, and players to listen and compare."""
+"""HTML report in one self-contained file: tables, spectrograms and audio players."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import html
 import io
 import re
 from collections.abc import Sequence
+from typing import Any
 
-import matplotlib
 import numpy as np
 
 from nsynth_vae.config import AudioConfig
@@ -28,13 +28,7 @@ _DECIBELS = 80.0
 
 
 def page(report: str, sections: Sequence[Section], config: AudioConfig) -> str:
-    """Returns the HTML.
-
-    Args:
-        report: the Markdown report.
-        sections: examples to look at and to listen to.
-        config: the audio configuration of the pictures.
-    """
+    """Return the HTML of the Markdown report and of examples, whose log-mels have this configuration."""
     title = html.escape(report.split("\n", 1)[0].lstrip("# "))
     seconds = config.num_samples / config.sample_rate
     legend = (
@@ -53,7 +47,7 @@ def page(report: str, sections: Sequence[Section], config: AudioConfig) -> str:
 
 
 def to_html(markdown: str) -> str:
-    """Returns the HTML of what reports are made of: headings, paragraphs, tables, code in a line."""
+    """Return the HTML of the Markdown that reports use: headings, paragraphs, tables, inline code."""
     parts = []
     for block in markdown.strip().split("\n\n"):
         heading = re.fullmatch(r"(#+) (.+)", block)
@@ -70,25 +64,20 @@ def to_html(markdown: str) -> str:
 
 
 def png(log_mel: np.ndarray, loudest: float, config: AudioConfig) -> bytes:
-    """Returns a picture of a log-mel, float32 `[frames, mel_bins]`, as a PNG.
-
-    Args:
-        log_mel: of a sound.
-        loudest: the log-mel that is yellow; `_DECIBELS` below it is black.
-        config: of the log-mel.
-    """
-    from matplotlib import image
+    """Return a log-mel, float32 `[frames, mel_bins]`, as a PNG: `loudest` is yellow, `_DECIBELS` below it black."""
+    from matplotlib import colormaps, image
 
     span = _DECIBELS / 20.0 * np.log(10.0) / config.log_mel_scale
     level = np.clip((log_mel.T[::-1] - loudest) / span + 1.0, 0.0, 1.0)
-    colours = matplotlib.colormaps["magma"](level, bytes=True)[..., :3]
+    colours = colormaps["magma"](level, bytes=True)[..., :3]
     buffer = io.BytesIO()
-    image.imsave(buffer, np.ascontiguousarray(colours), format="png", metadata={"Software": None})
+    metadata: dict[str, Any] = {"Software": None}
+    image.imsave(buffer, np.ascontiguousarray(colours), format="png", metadata=metadata)
     return buffer.getvalue()
 
 
 def _row(example: Example, config: AudioConfig) -> str:
-    """Returns a note's pictures and players, side by side."""
+    """Return an example's spectrograms and players in a row."""
     finite = [np.nan_to_num(sound.log_mel, nan=-9.0, posinf=9.0, neginf=-9.0) for sound in example.sounds]
     loudest = max(float(log_mel.max()) for log_mel in finite)
     cells = []

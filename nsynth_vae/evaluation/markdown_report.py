@@ -1,10 +1,11 @@
-"""The figures as Markdown: tables, with a sentence on how to read each."""
+"""Markdown report: tables of the figures, each with a sentence on how to read it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from nsynth_vae.evaluation.summary import SHARES
+from nsynth_vae.evaluation.summary import FRACTIONS
 
 DISTANCES = ("decoder_log_mel_l1", "log_mel_l1", "mss", "lsd_db", "onset_off_seconds")
 SOUND = ("in_tune", "real_in_tune", "wobble_cents", "off_harmonic_db")
@@ -14,21 +15,17 @@ FAMILY = ("decoder_log_mel_l1", "log_mel_l1", "mss", "lsd_db", "in_tune", "real_
 _DIGITS = {"wobble_cents": 1, "off_harmonic_db": 1, "lsd_db": 2, "mss": 2, "ndb_50": 2, "onset_off_seconds": 4}
 
 
-def report(result: dict) -> str:
-    """Returns the whole report.
-
-    Args:
-        result: what `metrics.json` holds.
-    """
+def report(result: dict[str, Any]) -> str:
+    """Return the report of the content of `metrics.json`."""
     systems, about = result["systems"], result["about"]
     parts = [
         f"# Evaluation of {about['name']}",
         f"{about['notes']} notes of {about['instruments']} instruments, split `{about['split']}` of "
         f"{', '.join(about['data'])}; seed {about['seed']}; nsynth_vae {result['versions']['nsynth_vae']}, "
-        f"{result['cpu_cores']} CPU cores. What each measure is, is in `metrics.json`.",
+        f"{result['cpu_cores']} CPU cores. `metrics.json` defines each measure.",
         "## Distance from the note\n\nMean / median over the sounds. Less is better.",
         systems_table(systems, DISTANCES),
-        "## Tuning and noise\n\n`real_in_tune`: `in_tune` of the real notes beside the sounds; `wobble_cents` and "
+        "## Tuning and noise\n\n`real_in_tune`: `in_tune` of the real notes compared with; `wobble_cents` and "
         "`off_harmonic_db`: mean / median.",
         systems_table(systems, SOUND),
     ]
@@ -45,7 +42,7 @@ def report(result: dict) -> str:
         header = ["step", *(f"{step / (len(steps) - 1):.0%}" for step in range(len(steps)))]
         parts += ["## Between families", table(header, [["in_tune", *(f"{value:.1%}" for value in steps)]])]
     if result["latent"]:
-        parts += ["## The timbre space", *latent_tables(result["latent"])]
+        parts += ["## The latent space", *latent_tables(result["latent"])]
     parts.append("## By family\n\nMeans.")
     for system in systems.values():
         if "families" in system:
@@ -55,7 +52,7 @@ def report(result: dict) -> str:
 
 
 def systems_table(systems: dict[str, dict], measures: Sequence[str]) -> str:
-    """Returns a row for each system, a column for each measure that any has."""
+    """Return a row for each system, a column for each measure that any has."""
     used = [name for name in measures if any(name in system["measures"] for system in systems.values())]
     rows = []
     for system in systems.values():
@@ -66,7 +63,7 @@ def systems_table(systems: dict[str, dict], measures: Sequence[str]) -> str:
 
 
 def families_table(families: dict[str, dict]) -> str:
-    """Returns a row for each family."""
+    """Return a row for each family."""
     used = [name for name in FAMILY if any(name in family for family in families.values())]
     rows = [
         [name, family["sounds"], *(_number(measure, family.get(measure)) for measure in used)]
@@ -76,7 +73,7 @@ def families_table(families: dict[str, dict]) -> str:
 
 
 def latent_tables(latent: dict) -> list[str]:
-    """Returns what is left in z_mean: a paragraph and the probes' tables."""
+    """Return the active dimensions, and a table for each probe of z_mean."""
     parts = [f"{latent['active_dimensions']} of {latent['latent_dim']} dimensions are active."]
     names = {"z_mean": "z_mean", "one_hot_family": "the one-hot true family", "log_mel": "time-averaged log-mels"}
     for what, columns in (("pitch", ("linear", "mlp")), ("family", ("nearest", "mlp"))):
@@ -91,7 +88,7 @@ def latent_tables(latent: dict) -> list[str]:
 
 
 def table(header: Sequence, rows: Iterable[Sequence]) -> str:
-    """Returns a Markdown table."""
+    """Return a Markdown table."""
     return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in (header, ["---"] * len(header), *rows))
 
 
@@ -107,4 +104,4 @@ def _cell(measure: str, figure: dict | None) -> str:
 def _number(measure: str, value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:.1%}" if measure in SHARES else f"{value:.{_DIGITS.get(measure, 3)}f}"
+    return f"{value:.1%}" if measure in FRACTIONS else f"{value:.{_DIGITS.get(measure, 3)}f}"

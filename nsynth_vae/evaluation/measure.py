@@ -1,4 +1,4 @@
-"""Sounds to records: every measure of every sound, in processes of their own."""
+"""Measurement of a system's sounds, in processes of their own."""
 
 from __future__ import annotations
 
@@ -6,42 +6,42 @@ import collections
 import dataclasses
 import math
 import multiprocessing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nsynth_vae.analysis import metrics
 from nsynth_vae.cli.progress import Progress
 from nsynth_vae.data.load_notes import Notes
-from nsynth_vae.evaluation.models import BATCH
-from nsynth_vae.evaluation.notes import family_names
-from nsynth_vae.evaluation.systems import System
+from nsynth_vae.data.source import NoteTable
+from nsynth_vae.evaluation.systems import Requests, System, SystemOutput, family_names
+from nsynth_vae.timbre_model import BATCH
 
 if TYPE_CHECKING:
     from nsynth_vae.evaluation.classifier import Classifier
 
 DISTANCES = ("lsd_db", "mss", "log_mel_l1")
 
-Record = dict
-"""One sound: `note`, `reference` (None if there is none), `pitch`, `family`, `step`, and its measures."""
+Record = dict[str, Any]
+"""One sound: `note`, `reference` (None if there is none), `ends`, `step`, `pitch`, `family`, and its measures."""
 
-_AHEAD = 8
-"""Batches that wait for their measures: with more, sounds would fill the memory."""
+_WAITING = 8
+"""Batches that may wait for their measures: the sounds of more would fill the memory."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Judged:
-    """A system's sounds, measured."""
+class Measured:
+    """The measures of a system's sounds."""
 
     records: list[Record]
     features: np.ndarray | None
     """float `[sounds, feature_dim]`, the own classifier's; None without one."""
 
 
-def judge(reference: np.ndarray | None, audio: np.ndarray, pitch: int) -> dict[str, float]:
-    """Returns the measures of a sound, `metrics.DEFINITIONS`; without a reference those that need none.
+def measure_sound(reference: np.ndarray | None, audio: np.ndarray, pitch: int) -> dict[str, float]:
+    """Return the measures of a sound, `metrics.DEFINITIONS`; without a reference those that need none.
 
     Sound that is not finite is infinitely far from any reference and out of tune.
     """
@@ -59,7 +59,7 @@ def judge(reference: np.ndarray | None, audio: np.ndarray, pitch: int) -> dict[s
 
 
 def make_pool(jobs: int) -> ProcessPoolExecutor:
-    """Returns processes to measure in; each computes with one thread, and does not hear Ctrl-C, which ends the pool."""
+    """Return processes to measure in; each computes with one thread, and ignores Ctrl-C, which ends the pool."""
     # Forking a process in which TensorFlow's threads run can hang.
     return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_start)
 
@@ -73,16 +73,18 @@ def _start() -> None:
     threadpoolctl.threadpool_limits(1)
 
 
-def measure_all(systems: Sequence[System], notes: Notes, jobs: int, classifier: Classifier | None) -> dict[str, Judged]:
-    """Returns what `measure` gives of each system, by name, and shows how far it is.
+def measure_all(
+    systems: Sequence[System], notes: Notes, jobs: int, classifier: Classifier | None
+) -> dict[str, Measured]:
+    """Return `measure` of each system, by name, with a progress bar.
 
     Args:
-        systems: what is judged.
-        notes: with the references.
+        systems: the systems.
+        notes: the evaluated notes, which are the references.
         jobs: processes that measure.
         classifier: for the own-classifier figures; None for none.
     """
-    judged, done, total = {}, 0, sum(len(system.asked) for system in systems)
+    measured, done, total = {}, 0, sum(len(system.requests) for system in systems)
     bar = Progress("Measuring")
     with make_pool(jobs) as pool:
         for system in systems:
@@ -93,13 +95,13 @@ def measure_all(systems: Sequence[System], notes: Notes, jobs: int, classifier: 
                 bar.to(done / total, f"{done:,} of {total:,} sounds: {title}")
 
             try:
-                judged[system.name] = measure(system, notes, pool, classifier, advance)
+                measured[system.name] = measure(system, notes, pool, classifier, advance)
             except BaseException:
-                # Ctrl-C is not to wait for what would be measured next.
+                # Ctrl-C must not wait for the sounds that are next.
                 pool.shutdown(cancel_futures=True)
                 raise
     bar.close()
-    return judged
+    return measured
 
 
 def measure(
@@ -108,76 +110,78 @@ def measure(
     pool: ProcessPoolExecutor,
     classifier: Classifier | None,
     progress: Callable[[int], None] = lambda sounds: None,
-) -> Judged:
-    """Plays all that a system is asked for and measures it.
+) -> Measured:
+    """Make all sounds requested of a system and measure them.
 
     Args:
-        system: what is judged.
-        notes: with the references.
+        system: the system.
+        notes: the evaluated notes, which are the references.
         pool: processes to measure in.
         classifier: for the own-classifier figures; None for none.
-        progress: is told of each number of sounds that are done.
+        progress: called with each number of finished sounds.
     """
     import tensorflow as tf
 
     classify = None if classifier is None else tf.function(classifier.call, reduce_retracing=True, autograph=False)
-    table, families = notes.judged.table, family_names(notes.judged.table)
+    table = notes.judged.table
     records: list[Record] = []
-    features, waiting = [], collections.deque()
-    for start in range(0, len(system.asked), BATCH):
-        asked = system.asked.take(slice(start, start + BATCH))
-        played = system.play(asked)
-        references = [None] * len(asked)
-        if asked.reference is not None:
-            references = notes.judged.read(asked.reference)["audio"]
-        futures = []
-        told = None if classify is None else {k: v.numpy() for k, v in classify(_finite(played.audio)).items()}
-        for row in range(len(asked)):
-            note = int(asked.note[row])
-            record = {
-                "note": note,
-                "reference": None if asked.reference is None else int(asked.reference[row]),
-                "ends": None if asked.ends is None else tuple(asked.ends[row].tolist()),
-                "step": None if asked.step is None else int(asked.step[row]),
-                "pitch": int(asked.pitch[row]),
-                "family": str(families[note]),
-            }
-            if played.decoder_log_mel_l1 is not None:
-                record["decoder_log_mel_l1"] = float(played.decoder_log_mel_l1[row])
-            if told is not None:
-                one = {name: value[row] for name, value in told.items()}
+    features: list[np.ndarray] = []
+    waiting: collections.deque[tuple[list[Record], list[Future]]] = collections.deque()
+    for start in range(0, len(system.requests), BATCH):
+        requests = system.requests.take(slice(start, start + BATCH))
+        output = system.play(requests)
+        batch = _records(requests, output, table)
+        if classify is not None:
+            # NaN in one sound would make all predictions NaN.
+            finite = np.nan_to_num(output.audio, nan=0.0, posinf=0.0, neginf=0.0)
+            predicted = {name: value.numpy() for name, value in classify(finite).items()}
+            features.append(predicted["features"])
+            for row, record in enumerate(batch):
                 # Between two families, neither is right.
-                family = None if asked.ends is not None else int(table.instrument_family[note])
-                record |= classified(one, int(asked.pitch[row]), family)
-            futures.append(pool.submit(judge, references[row], played.audio[row], record["pitch"]))
-            records.append(record)
-        if told is not None:
-            features.append(told["features"])
-        waiting.append((start, futures))
-        while len(waiting) > _AHEAD:
-            _collect(*waiting.popleft(), records, progress)
-    for batch in waiting:
-        _collect(*batch, records, progress)
-    return Judged(records, np.concatenate(features) if features else None)
+                family = None if record["ends"] else int(table.instrument_family[record["note"]])
+                logits = {name: values[row] for name, values in predicted.items()}
+                record |= classifier_measures(logits, record["pitch"], family)
+        references: Iterable[np.ndarray | None] = [None] * len(requests)
+        if requests.reference is not None:
+            references = notes.judged.read(requests.reference)["audio"]
+        sounds = zip(references, output.audio, requests.pitch.tolist(), strict=True)
+        records += batch
+        waiting.append((batch, [pool.submit(measure_sound, *sound) for sound in sounds]))
+        if len(waiting) > _WAITING:
+            _collect(*waiting.popleft(), progress)
+    for own, futures in waiting:
+        _collect(own, futures, progress)
+    return Measured(records, np.concatenate(features) if features else None)
 
 
-def classified(told: dict[str, np.ndarray], pitch: int, family: int | None) -> dict[str, float]:
-    """Returns whether a classifier tells a sound's asked pitch and its family; NaN for a family that is not known."""
-    off = abs(int(told["pitch"].argmax()) - pitch)
+def classifier_measures(logits: dict[str, np.ndarray], pitch: int, family: int | None) -> dict[str, float]:
+    """Return whether a classifier predicts a sound's target pitch and its family; NaN for an unknown family."""
+    error = abs(int(logits["pitch"].argmax()) - pitch)
     known = family is not None and family >= 0
     return {
-        "classifier_pitch": float(off == 0),
-        "classifier_pitch_within_1": float(off <= 1),
-        "classifier_family": float(int(told["instrument_family"].argmax()) == family) if known else math.nan,
+        "classifier_pitch": float(error == 0),
+        "classifier_pitch_within_1": float(error <= 1),
+        "classifier_family": float(int(logits["instrument_family"].argmax()) == family) if known else math.nan,
     }
 
 
-def _collect(start: int, futures: list[Future], records: list[Record], progress: Callable[[int], None]) -> None:
-    for row, future in enumerate(futures, start):
-        records[row].update(future.result())
+def _records(requests: Requests, output: SystemOutput, table: NoteTable) -> list[Record]:
+    """Return the requests as records, not yet measured."""
+    columns: dict[str, np.ndarray | None] = {
+        "note": requests.note,
+        "reference": requests.reference,
+        "ends": requests.ends,
+        "step": requests.step,
+        "pitch": requests.pitch,
+        "family": family_names(table)[requests.note],
+    }
+    if output.decoder_log_mel_l1 is not None:
+        columns["decoder_log_mel_l1"] = output.decoder_log_mel_l1
+    values = [[None] * len(requests) if column is None else column.tolist() for column in columns.values()]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
+
+
+def _collect(records: list[Record], futures: list[Future], progress: Callable[[int], None]) -> None:
+    for record, future in zip(records, futures, strict=True):
+        record.update(future.result())
     progress(len(futures))
-
-
-def _finite(audio: np.ndarray) -> np.ndarray:
-    """Returns the audio with silence for what is not finite, of which a classifier would tell nothing at all."""
-    return np.nan_to_num(audio, nan=0.0, posinf=0.0, neginf=0.0)

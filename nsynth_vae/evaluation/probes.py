@@ -1,7 +1,7 @@
-"""What can be read from points of the latent space: classifiers that learn it from some notes and are asked of others.
+"""Probes of the latent space: classifiers of pitch and family, trained on some notes and tested on others.
 
-A probe says something only beside the same probe of other inputs: of pitch, from the one-hot true family (what knowing
-the instrument alone gives away) and from time-averaged log-mels; of the family, from the latter.
+A probe is meaningful only compared with the same probe of other inputs: of pitch, from the one-hot true family (what
+the instrument alone reveals) and from time-averaged log-mels; of the family, from the latter.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
 
 NOTES_A_PITCH = 20
-"""Training notes of each pitch, drawn with replacement: a probe must not gain by betting on common pitches."""
+"""Training notes of each pitch, drawn with replacement, so that common pitches are no better a guess."""
 
 NEIGHBOURS = 5
 """Neighbours that vote for the family."""
@@ -23,19 +23,19 @@ NEIGHBOURS = 5
 def pitch_accuracy(
     train: np.ndarray, test: np.ndarray, train_pitch: np.ndarray, test_pitch: np.ndarray, *, seed: int = 0
 ) -> dict[str, float]:
-    """Returns how well a linear and an MLP classifier read the pitch, class-balanced over the pitches in both splits.
+    """Return the accuracy of a linear and an MLP probe of pitch, class-balanced over the pitches in both splits.
 
     Each pitch has `NOTES_A_PITCH` training notes, and accuracy is averaged over the pitches.
 
     Args:
-        train: float `[notes, n]`, what they learn from.
-        test: float `[other notes, n]`, what they are asked of.
+        train: float `[notes, n]`.
+        test: float `[other notes, n]`.
         train_pitch: int `[notes]`.
         test_pitch: int `[other notes]`.
-        seed: draws the notes, and starts the MLP.
+        seed: draws the notes, and initialises the MLP.
 
     Returns:
-        {`linear`, `mlp`: accuracy; `chance`: that of guessing; `pitches`: how many both splits have}.
+        {`linear`, `mlp`, `chance`: accuracy; `pitches`: the number of them in both splits}.
 
     Raises:
         ValueError: if the splits have fewer than two pitches in common.
@@ -48,11 +48,11 @@ def pitch_accuracy(
         raise ValueError(f"pitches: found {both.size} in both splits, expected at least 2")
     generator = np.random.default_rng(seed)
     balanced = np.concatenate([generator.choice(np.flatnonzero(train_pitch == pitch), NOTES_A_PITCH) for pitch in both])
-    asked = np.isin(test_pitch, both)
+    tested = np.isin(test_pitch, both)
 
     def accuracy(model: ClassifierMixin) -> float:
-        right = _predict(model, train[balanced], train_pitch[balanced], test[asked]) == test_pitch[asked]
-        return float(np.mean([right[test_pitch[asked] == pitch].mean() for pitch in both]))
+        right = _predict(model, train[balanced], train_pitch[balanced], test[tested]) == test_pitch[tested]
+        return float(np.mean([right[test_pitch[tested] == pitch].mean() for pitch in both]))
 
     return {
         "linear": accuracy(LogisticRegression(max_iter=500, C=0.3)),
@@ -65,21 +65,21 @@ def pitch_accuracy(
 def family_accuracy(
     train: np.ndarray, test: np.ndarray, train_family: np.ndarray, test_family: np.ndarray, *, seed: int = 0
 ) -> dict[str, float]:
-    """Returns the share of test notes whose family a vote of the nearest training notes, and an MLP, get right.
+    """Return the accuracy of the family by a vote of the nearest training notes, and by an MLP.
 
     Args:
         train: float `[notes, n]`.
         test: float `[other notes, n]`.
         train_family: int `[notes]`, known families only.
         test_family: int `[other notes]`, likewise.
-        seed: starts the MLP.
+        seed: initialises the MLP.
 
     Returns:
         {`nearest`: by the `NEIGHBOURS` nearest training notes, `mlp`: by an MLP, `chance`: by always naming the
         training notes' most common family}.
 
     Raises:
-        ValueError: if there are fewer training notes than neighbours, or no note to be asked of.
+        ValueError: if there are fewer training notes than neighbours, or no test note.
     """
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.neural_network import MLPClassifier
@@ -99,7 +99,7 @@ def family_accuracy(
 
 
 def pitch_r2(train: np.ndarray, test: np.ndarray, train_pitch: np.ndarray, test_pitch: np.ndarray) -> float:
-    """Returns R2 of the test notes' pitch by ridge regression on the training notes; arguments as `pitch_accuracy`."""
+    """Return R2 of the test notes' pitch by ridge regression; arguments as in `pitch_accuracy`."""
     from sklearn.linear_model import RidgeCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -109,7 +109,7 @@ def pitch_r2(train: np.ndarray, test: np.ndarray, train_pitch: np.ndarray, test_
 
 
 def _predict(model: ClassifierMixin, train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """Returns the labels that a classifier gives the test inputs; inputs are standardised by the training ones."""
+    """Return a classifier's labels of the test inputs; inputs are standardised by the training ones."""
     import warnings
 
     from sklearn.exceptions import ConvergenceWarning
@@ -117,6 +117,6 @@ def _predict(model: ClassifierMixin, train: np.ndarray, labels: np.ndarray, test
     from sklearn.preprocessing import StandardScaler
 
     with warnings.catch_warnings():
-        # 100 passes are the probe's definition, whether they are enough or not.
+        # 100 iterations are the probe's definition, converged or not.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return make_pipeline(StandardScaler(), model).fit(train, labels).predict(test)

@@ -1,4 +1,4 @@
-"""How far one set of sounds is from another, told from a classifier's features of them: pure functions of arrays."""
+"""Distances between two sets of sounds in a classifier's features: Frechet distance and NDB."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ NDB_BINS = 50
 """Clusters of NDB."""
 
 NDB_LEVEL = 0.05
-"""Level of significance of NDB's tests."""
+"""Significance level of NDB's tests."""
 
 
 def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
-    """Returns the Frechet distance of the Gaussians that have the mean and covariance of two sets of features.
+    """Return the Frechet distance of the Gaussians with the mean and covariance of two sets of features.
 
     Heusel et al. 2017, "GANs trained by a two time-scale update rule converge to a local Nash equilibrium". It grows as
-    sets become smaller: compare figures of sets of one size only.
+    sets become smaller: only figures of sets of one size are comparable.
 
     Args:
         first: float `[notes, features]`, two notes or more.
@@ -25,21 +25,19 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
         0 or more, in the features' unit squared.
 
     Raises:
-        ValueError: for what is not such a pair.
+        ValueError: if the features are not such a pair.
     """
-    moments = []
-    for features in _checked(first, second, least=2):
-        moments += [features.mean(axis=0), np.atleast_2d(np.cov(features, rowvar=False))]
-    return frechet_distance_of_gaussians(*moments)
+    moments = [(x.mean(axis=0), np.atleast_2d(np.cov(x, rowvar=False))) for x in _checked(first, second, least=2)]
+    return frechet_distance_of_gaussians(*moments[0], *moments[1])
 
 
 def frechet_distance_of_gaussians(
     first_mean: np.ndarray, first_covariance: np.ndarray, second_mean: np.ndarray, second_covariance: np.ndarray
 ) -> float:
-    """Returns |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), the squared 2-Wasserstein distance of two Gaussians.
+    """Return |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), the squared 2-Wasserstein distance of two Gaussians.
 
     Dowson and Landau 1982. The trace of the root of C1 C2 is that of (C1^(1/2) C2 C1^(1/2))^(1/2), which is symmetric:
-    it needs no complex numbers, also where a covariance is singular.
+    no complex numbers are needed, even for a singular covariance.
 
     Args:
         first_mean: `[features]`.
@@ -54,23 +52,23 @@ def frechet_distance_of_gaussians(
 
 
 def ndb(reference: np.ndarray, features: np.ndarray, *, bins: int = NDB_BINS, seed: int = 0) -> float:
-    """Returns the share of clusters that hold another share of one set than of the other: NDB / K.
+    """Return the fraction of clusters that hold different fractions of the two sets: NDB / K.
 
     Richardson and Weiss 2018, "On GANs and GMMs". K-means divides the reference into clusters; a cluster is different
-    if a two-proportion z-test of its shares in the two sets is significant at `NDB_LEVEL`. Sets of one distribution
+    if a two-proportion z-test of its fractions of the two sets is significant at `NDB_LEVEL`. Sets of one distribution
     have about that level (less for small sets, whose counts are coarse).
 
     Args:
-        reference: float `[notes, features]`; it is what decides the clusters.
+        reference: float `[notes, features]`; defines the clusters.
         features: float `[other notes, features]`.
         bins: the number K of clusters; at most as many as there are notes in the reference.
-        seed: where k-means starts.
+        seed: initialises k-means.
 
     Returns:
         0 to 1.
 
     Raises:
-        ValueError: for what is not such a pair, and for fewer notes than clusters.
+        ValueError: if the features are not such a pair, or the notes fewer than the clusters.
     """
     from sklearn.cluster import KMeans
 
@@ -78,16 +76,16 @@ def ndb(reference: np.ndarray, features: np.ndarray, *, bins: int = NDB_BINS, se
     if len(reference) < bins:
         raise ValueError(f"reference: found {len(reference)} notes, expected at least the {bins} of the clusters")
     clusters = KMeans(bins, n_init=4, random_state=seed).fit(reference)
-    counts = [np.bincount(clusters.predict(part), minlength=bins) for part in (reference, features)]
-    return float(np.mean(proportions_differ(*counts)))
+    first, second = (np.bincount(clusters.predict(part), minlength=bins) for part in (reference, features))
+    return float(np.mean(proportions_differ(first, second)))
 
 
 def proportions_differ(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Returns for each bin whether its shares of two histograms differ, by a two-proportion z-test.
+    """Return for each bin whether its fractions of two histograms differ, by a two-proportion z-test.
 
     Args:
-        first: int `[bins]`, counts of the first set.
-        second: int `[bins]`, counts of the second.
+        first: int `[bins]`, counts.
+        second: int `[bins]`, counts.
 
     Returns:
         bool `[bins]`: significant at `NDB_LEVEL`, two-sided, with the pooled estimate of the variance.
@@ -96,13 +94,13 @@ def proportions_differ(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
     total, other = first.sum(), second.sum()
     pooled = (first + second) / (total + other)
-    deviation = np.sqrt(pooled * (1.0 - pooled) * (1.0 / total + 1.0 / other))
-    z = np.abs(first / total - second / other) / np.where(deviation > 0, deviation, 1.0)
+    error = np.sqrt(pooled * (1.0 - pooled) * (1.0 / total + 1.0 / other))
+    z = np.abs(first / total - second / other) / np.where(error > 0, error, 1.0)
     return z > stats.norm.ppf(1.0 - NDB_LEVEL / 2.0)
 
 
 def _checked(first: np.ndarray, second: np.ndarray, *, least: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns two sets of features in float64, or says what is wrong with them."""
+    """Return two sets of features in float64, after validation."""
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
     for features in (first, second):
         if features.ndim != 2 or len(features) < least:
@@ -115,6 +113,6 @@ def _checked(first: np.ndarray, second: np.ndarray, *, least: int) -> tuple[np.n
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:
-    """Returns the symmetric root of a positive semidefinite matrix."""
+    """Return the symmetric square root of a positive semidefinite matrix."""
     values, vectors = np.linalg.eigh(covariance)
     return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T

@@ -1,8 +1,9 @@
-"""What is judged side by side: real notes, round trips of their true mel, a model's notes, a folder of sounds."""
+"""Systems that an evaluation compares: real notes, round trips of their true mel, a model, a folder of sounds."""
 
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -10,9 +11,12 @@ import numpy as np
 from nsynth_vae import latent
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.load_notes import Notes
+from nsynth_vae.data.readers.samples import read_sounds
 from nsynth_vae.data.source import NoteTable
-from nsynth_vae.evaluation.models import JudgedModel, log_mels
-from nsynth_vae.evaluation.notes import family_names
+from nsynth_vae.errors import InputError
+from nsynth_vae.features import log_mels
+from nsynth_vae.notes import FAMILIES, UNKNOWN
+from nsynth_vae.timbre_model import TimbreModel
 
 REAL, GRIFFIN_LIM, SYNTHESIZER = "real", "griffin_lim", "synthesizer"
 RECONSTRUCTION, OTHER_PITCH, INTERPOLATION, FOLDER = "reconstruction", "other_pitch", "interpolation", "audio_dir"
@@ -30,145 +34,175 @@ TITLES = {
 GRIFFIN_LIM_ITERATIONS = 60
 
 STEPS = 9
-"""Points of a way between two notes, their own included; the fifth is the middle."""
-
-PAIRS = 24
-"""Ways between notes of different families, where no other number is asked for."""
+"""Latent vectors of an interpolation path, its ends included; the fifth is the middle."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Asked:
-    """Sounds that a system is asked for; row r of every array is the same sound."""
+class Requests:
+    """Sounds requested of a system; row r of every array is the same sound."""
 
     note: np.ndarray
-    """int64: the judged note that it is made from; the first of two, for a way between them."""
+    """int64: the evaluated note that it is made from; of an interpolation path, the first one."""
     pitch: np.ndarray
     """int32, MIDI."""
     velocity: np.ndarray
     """int32, MIDI."""
     reference: np.ndarray | None
-    """int64: the judged note that it should sound like; None if there is none."""
+    """int64: the evaluated note that it is compared with; None if there is none."""
     ends: np.ndarray | None = None
-    """int64 `[sounds, 2]`: of a way, the judged notes at its ends."""
+    """int64 `[sounds, 2]`: of an interpolation path, the evaluated notes at its ends."""
     step: np.ndarray | None = None
-    """int64: of a way, 0 to `STEPS` - 1."""
+    """int64: of an interpolation path, 0 to `STEPS` - 1."""
 
     def __len__(self) -> int:
-        """Returns the number of sounds."""
+        """Return the number of sounds."""
         return len(self.note)
 
-    def take(self, rows: np.ndarray | slice) -> Asked:
-        """Returns some of the sounds."""
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return Asked(**{name: None if value is None else value[rows] for name, value in values.items()})
+    def take(self, rows: np.ndarray | slice) -> Requests:
+        """Return some of the sounds."""
+        taken = {name: value[rows] for name, value in vars(self).items() if value is not None}
+        return dataclasses.replace(self, **taken)
 
 
 @dataclasses.dataclass(frozen=True)
-class Played:
-    """What a system makes of a few requests."""
+class SystemOutput:
+    """Sounds that a system made for a few requests."""
 
     audio: np.ndarray
     """float32 `[sounds, num_samples]`."""
-    decoded: np.ndarray | None = None
-    """float32 `[sounds, frames, mel_bins]`: the decoder's own log-mels, where there is one."""
+    log_mel: np.ndarray | None = None
+    """float32 `[sounds, frames, mel_bins]`: the decoder's own log-mels, if it has any."""
     decoder_log_mel_l1: np.ndarray | None = None
     """float `[sounds]`, nats: their mean |difference| from the references' log-mels."""
 
 
 @dataclasses.dataclass(frozen=True)
 class System:
-    """One row of the tables: what it is asked for, and how it plays that."""
+    """One row of the tables: the sounds requested of a system, and how it makes them."""
 
     name: str
-    asked: Asked
-    play: Callable[[Asked], Played]
+    requests: Requests
+    play: Callable[[Requests], SystemOutput]
 
     @property
     def title(self) -> str:
-        """Returns what it is called in tables."""
+        """The system's name in tables."""
         return TITLES[self.name]
 
 
 def true_mel_systems(notes: Notes) -> list[System]:
-    """Returns the real notes, and the two ways from their true mel, of the default features, back to sound."""
+    """Return the real notes, and the two round trips of their true mel, of the default features."""
     import tensorflow as tf
 
     from nsynth_vae.synthesis.griffin_lim import log_mel_to_audio
     from nsynth_vae.synthesis.vocoder import load
 
     config = AudioConfig()
-    synthesizer = load()
     log_mel = tf.TensorSpec([None, config.num_frames, config.num_mel_bins])
-    synthesize = tf.function(
-        synthesizer.call, input_signature=[log_mel, tf.TensorSpec([None], tf.int32)], autograph=False
-    )
+    synthesize = tf.function(load().call, input_signature=[log_mel, tf.TensorSpec([None], tf.int32)], autograph=False)
 
-    def real(asked: Asked) -> Played:
-        return Played(_audio(notes, asked.note))
+    def real(requests: Requests) -> SystemOutput:
+        return SystemOutput(_audio(notes, requests.note))
 
-    def griffin_lim(asked: Asked) -> Played:
-        mels = log_mels(_audio(notes, asked.note), config)
-        return Played(log_mel_to_audio(mels, config, iterations=GRIFFIN_LIM_ITERATIONS).numpy())
+    def griffin_lim(requests: Requests) -> SystemOutput:
+        mels = log_mels(_audio(notes, requests.note), config)
+        return SystemOutput(log_mel_to_audio(mels, config, iterations=GRIFFIN_LIM_ITERATIONS).numpy())
 
-    def synthesized(asked: Asked) -> Played:
-        return Played(synthesize(log_mels(_audio(notes, asked.note), config), asked.pitch).numpy())
+    def synthesizer(requests: Requests) -> SystemOutput:
+        return SystemOutput(synthesize(log_mels(_audio(notes, requests.note), config), requests.pitch).numpy())
 
-    asked = ask_for_own(notes.judged.table)
-    return [
-        System(name, asked, play)
-        for name, play in ((REAL, real), (GRIFFIN_LIM, griffin_lim), (SYNTHESIZER, synthesized))
-    ]
+    requests = request_own(notes.judged.table)
+    systems = {REAL: real, GRIFFIN_LIM: griffin_lim, SYNTHESIZER: synthesizer}
+    return [System(name, requests, play) for name, play in systems.items()]
 
 
-def model_systems(notes: Notes, model: JudgedModel, z: np.ndarray, *, seed: int, pairs: int = PAIRS) -> list[System]:
-    """Returns what a model makes of the notes' z_mean: at their own pitch, at others, and between them.
+def model_systems(notes: Notes, model: TimbreModel, z: np.ndarray, *, seed: int, pairs: int) -> list[System]:
+    """Return the notes' z_mean decoded at their own pitch, at another note's, and between notes.
 
     Args:
-        notes: what is judged.
-        model: what is judged.
-        z: float32 `[notes, latent_dim]`, z_mean of the judged notes.
+        notes: the evaluated notes.
+        model: the evaluated model.
+        z: float32 `[notes, latent_dim]`, z_mean of the evaluated notes.
         seed: chooses the other pitches and the pairs.
-        pairs: ways between families.
+        pairs: interpolation paths between families.
     """
     table = notes.judged.table
 
-    def play(asked: Asked) -> Played:
-        points = z[asked.note]
-        if asked.ends is not None:
-            fraction = asked.step[:, None] / (STEPS - 1)
-            points = latent.lerp(z[asked.ends[:, 0]], z[asked.ends[:, 1]], fraction).astype(np.float32)
-        decoded, audio = model.decode(points, asked.pitch, asked.velocity)
-        if asked.reference is None:
-            return Played(audio, decoded)
-        error = np.abs(decoded - log_mels(_audio(notes, asked.reference), model.config)).mean(axis=(1, 2))
-        return Played(audio, decoded, error * model.config.log_mel_scale)
+    def play(requests: Requests) -> SystemOutput:
+        vectors = z[requests.note]
+        if requests.ends is not None and requests.step is not None:
+            fraction = requests.step[:, None] / (STEPS - 1)
+            vectors = latent.lerp(z[requests.ends[:, 0]], z[requests.ends[:, 1]], fraction).astype(np.float32)
+        decoded = model.decode(vectors, requests.pitch, requests.velocity)
+        if requests.reference is None:
+            return SystemOutput(decoded.audio, decoded.log_mel)
+        target = log_mels(_audio(notes, requests.reference), model.config)
+        error = np.abs(decoded.log_mel - target).mean(axis=(1, 2)) * model.config.log_mel_scale
+        return SystemOutput(decoded.audio, decoded.log_mel, error)
 
-    asked = {
-        RECONSTRUCTION: ask_for_own(table),
-        OTHER_PITCH: ask_for_other_pitches(table, seed),
-        INTERPOLATION: ask_for_ways(table, seed, pairs),
+    requests = {
+        RECONSTRUCTION: request_own(table),
+        OTHER_PITCH: request_other_pitches(table, seed),
+        INTERPOLATION: request_interpolations(table, seed, pairs),
     }
-    return [System(name, sounds, play) for name, sounds in asked.items() if len(sounds)]
+    return [System(name, each, play) for name, each in requests.items() if len(each)]
 
 
 def folder_system(notes: Notes, sounds: Mapping[str, np.ndarray]) -> System:
-    """Returns sounds that were made elsewhere, by `note_str`, as a system."""
+    """Return the sounds of `read_folder` as a system."""
     names = notes.judged.table.note_str
     return System(
         FOLDER,
-        ask_for_own(notes.judged.table),
-        lambda asked: Played(np.stack([sounds[names[note]] for note in asked.note])),
+        request_own(notes.judged.table),
+        lambda requests: SystemOutput(np.stack([sounds[names[note]] for note in requests.note])),
     )
 
 
-def ask_for_own(table: NoteTable) -> Asked:
-    """Returns each note, at its own pitch and velocity."""
+def read_folder(
+    folder: pathlib.Path, audio: AudioConfig, *, log: Callable[[str], None] = print
+) -> dict[str, np.ndarray]:
+    """Read a folder of a system's notes.
+
+    Args:
+        folder: with `NOTE_STR.wav`, of any rate and number of channels; they are mixed to mono, resampled and padded.
+        audio: the sample rate and length to convert to.
+        log: called with a line for each sound that is cut.
+
+    Returns:
+        {note_str: audio float32 `[num_samples]`}.
+
+    Raises:
+        InputError: if there is no WAV file in it, or one cannot be read.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder, expected one of WAV files named like notes")
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".wav" and path.name[0] != ".")
+    if not paths:
+        raise InputError(f"{folder}: found no WAV file, expected files named like notes, INSTRUMENT-PPP-VVV.wav")
+    found = {}
+    for path, sound in zip(paths, read_sounds(paths, audio, whole=True), strict=True):
+        if sound.problem:
+            raise InputError(f"{path}: {sound.problem}")
+        if sound.cut(audio):
+            log(f"{path}: {sound.cut(audio)}")
+        found[path.stem] = sound.audio
+    return found
+
+
+def family_names(table: NoteTable) -> np.ndarray:
+    """Return the notes' family names, `other` where it is not known: str `[notes]`."""
+    assert UNKNOWN == -1
+    return np.array([*FAMILIES, "other"])[table.instrument_family]
+
+
+def request_own(table: NoteTable) -> Requests:
+    """Request each note at its own pitch and velocity."""
     rows = np.arange(len(table))
-    return Asked(rows, table.pitch, table.velocity, rows)
+    return Requests(rows, table.pitch, table.velocity, rows)
 
 
-def ask_for_other_pitches(table: NoteTable, seed: int) -> Asked:
-    """Returns each note at the pitch and velocity of another note of its instrument, of another pitch, by chance.
+def request_other_pitches(table: NoteTable, seed: int) -> Requests:
+    """Request each note at the pitch and velocity of a random note of its instrument with another pitch.
 
     Notes of instruments with one pitch are left out.
     """
@@ -179,26 +213,26 @@ def ask_for_other_pitches(table: NoteTable, seed: int) -> Asked:
         if others.size:
             pairs.append((row, generator.choice(others)))
     note, other = np.array(pairs, np.int64).reshape(-1, 2).T
-    return Asked(note, table.pitch[other], table.velocity[other], other)
+    return Requests(note, table.pitch[other], table.velocity[other], other)
 
 
-def ask_for_ways(table: NoteTable, seed: int, count: int) -> Asked:
-    """Returns the points of ways between two notes of different families at one pitch, all by chance.
+def request_interpolations(table: NoteTable, seed: int, count: int) -> Requests:
+    """Request the steps of interpolation paths between random notes of different families at one pitch.
 
-    A pitch that two families have, two of these, and a note of each are drawn, each alike likely. Both notes' mean
-    velocity, rounded, is asked for. None if no pitch has notes of two families.
+    A pitch that two families have, two of these families, and a note of each are drawn uniformly. The velocity is both
+    notes' mean, rounded. There are no paths if no pitch has notes of two families.
     """
     generator, families = np.random.default_rng([seed, 2]), family_names(table)
     pitches = [pitch for pitch in np.unique(table.pitch) if len(set(families[table.pitch == pitch])) > 1]
-    ends = []
+    pairs = []
     for _ in range(count if pitches else 0):
         there = table.pitch == generator.choice(pitches)
         two = generator.choice(np.unique(families[there]), 2, replace=False)
-        ends.append([generator.choice(np.flatnonzero(there & (families == family))) for family in two])
-    ends = np.repeat(np.array(ends, np.int64).reshape(-1, 2), STEPS, axis=0)
+        pairs.append([generator.choice(np.flatnonzero(there & (families == family))) for family in two])
+    ends = np.repeat(np.array(pairs, np.int64).reshape(-1, 2), STEPS, axis=0)
     velocity = np.rint(table.velocity[ends].mean(axis=1)).astype(np.int32)
-    step = np.tile(np.arange(STEPS), len(ends) // STEPS)
-    return Asked(ends[:, 0], table.pitch[ends[:, 0]], velocity, None, ends, step)
+    step = np.tile(np.arange(STEPS), len(pairs))
+    return Requests(ends[:, 0], table.pitch[ends[:, 0]], velocity, None, ends, step)
 
 
 def _audio(notes: Notes, rows: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from nsynth_vae.analysis.spectra import mel_weight_matrix
 from nsynth_vae.config import AudioConfig
 
 VERSION = 1
@@ -39,36 +40,6 @@ def stft(audio: tf.Tensor, config: AudioConfig) -> tf.Tensor:
     half = config.frame_length // 2
     padding = [[0, 0]] * (audio.shape.rank - 1) + [[half, half]]
     return tf.signal.stft(tf.pad(audio, padding), config.frame_length, config.frame_step, config.fft_length)
-
-
-@functools.lru_cache(maxsize=8)
-def mel_weight_matrix(config: AudioConfig) -> np.ndarray:
-    """Returns `tf.signal.linear_to_mel_weight_matrix` for the configuration, in float32.
-
-    Triangles that are linear in mel, m = 1127 ln(1 + f / 700) (O'Shaughnessy; HTK's form), with peak 1.
-
-    Returns:
-        float32 `[fft_length // 2 + 1, mel_bins]`; every column has a weight above zero.
-
-    Raises:
-        ValueError: if a filter is so narrow that it holds no FFT bin.
-    """
-    with tf.init_scope():
-        weights = tf.signal.linear_to_mel_weight_matrix(
-            config.num_mel_bins,
-            config.num_spectrogram_bins,
-            config.sample_rate,
-            config.lower_edge_hertz,
-            config.upper_edge_hertz,
-            dtype=tf.float64,
-        ).numpy()
-    empty = np.flatnonzero(weights.max(axis=0) <= 0)
-    if empty.size:
-        raise ValueError(
-            f"mel filters {empty.tolist()} hold no FFT bin: num_mel_bins {config.num_mel_bins} is too many "
-            f"for fft_length {config.fft_length}"
-        )
-    return weights.astype(np.float32)
 
 
 @functools.lru_cache(maxsize=8)
@@ -127,6 +98,12 @@ def log_mel(audio: tf.Tensor, config: AudioConfig) -> tf.Tensor:
         float32 `[frames, mel_bins]` or `[batch, frames, mel_bins]`, with frames = 1 + samples // frame_step.
     """
     return magnitude_to_log_mel(magnitude(audio, config), config)
+
+
+def log_mels(audio: np.ndarray, config: AudioConfig) -> np.ndarray:
+    """Return the log-mels `[notes, frames, mel_bins]` of audio `[notes, samples]` as an array, 32 notes at a time."""
+    starts = range(0, max(1, len(audio)), 32)
+    return np.concatenate([log_mel(tf.constant(audio[i : i + 32]), config).numpy() for i in starts])
 
 
 MOST_SEMITONES = 6

@@ -1,4 +1,4 @@
-"""The parts of an evaluation: what is asked for, how records become figures, and how these become pages."""
+"""The parts of an evaluation: requests, figures from records, and pages from figures."""
 
 import io
 import math
@@ -13,8 +13,8 @@ from nsynth_vae.analysis import metrics
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.source import NoteTable
 from nsynth_vae.evaluation import examples, html_report, markdown_report, measure, summary, systems
-from nsynth_vae.evaluation.measure import Judged
-from nsynth_vae.evaluation.notes import family_names
+from nsynth_vae.evaluation.measure import Measured
+from nsynth_vae.evaluation.systems import family_names
 from nsynth_vae.files import flac
 from nsynth_vae.notes import parse_note_str
 
@@ -33,45 +33,45 @@ def test_families_by_name():
     assert list(family_names(TABLE)) == ["bass"] * 4 + ["flute"] * 4 + ["organ"] * 4 + ["other"] * 4 + ["reed"]
 
 
-def test_every_note_is_asked_for_at_its_own_pitch():
-    asked = systems.ask_for_own(TABLE)
-    np.testing.assert_array_equal(asked.note, asked.reference)
-    np.testing.assert_array_equal(asked.pitch, TABLE.pitch)
-    np.testing.assert_array_equal(asked.velocity, TABLE.velocity)
+def test_every_note_is_requested_at_its_own_pitch():
+    requests = systems.request_own(TABLE)
+    np.testing.assert_array_equal(requests.note, requests.reference)
+    np.testing.assert_array_equal(requests.pitch, TABLE.pitch)
+    np.testing.assert_array_equal(requests.velocity, TABLE.velocity)
 
 
 def test_other_pitches_are_another_notes_of_the_instrument():
-    asked = systems.ask_for_other_pitches(TABLE, seed=0)
+    requests = systems.request_other_pitches(TABLE, seed=0)
     # The reed has one note only.
-    np.testing.assert_array_equal(asked.note, np.arange(16))
-    assert (TABLE.instrument_str[asked.note] == TABLE.instrument_str[asked.reference]).all()
-    assert (TABLE.pitch[asked.note] != asked.pitch).all()
-    np.testing.assert_array_equal(asked.pitch, TABLE.pitch[asked.reference])
-    np.testing.assert_array_equal(asked.velocity, TABLE.velocity[asked.reference])
-    again, other = (systems.ask_for_other_pitches(TABLE, seed) for seed in (0, 1))
-    np.testing.assert_array_equal(asked.reference, again.reference)
-    assert (asked.reference != other.reference).any()
+    np.testing.assert_array_equal(requests.note, np.arange(16))
+    assert (TABLE.instrument_str[requests.note] == TABLE.instrument_str[requests.reference]).all()
+    assert (TABLE.pitch[requests.note] != requests.pitch).all()
+    np.testing.assert_array_equal(requests.pitch, TABLE.pitch[requests.reference])
+    np.testing.assert_array_equal(requests.velocity, TABLE.velocity[requests.reference])
+    again, other = (systems.request_other_pitches(TABLE, seed) for seed in (0, 1))
+    np.testing.assert_array_equal(requests.reference, again.reference)
+    assert (requests.reference != other.reference).any()
 
 
-def test_ways_are_between_families_at_one_pitch():
-    asked = systems.ask_for_ways(TABLE, 0, 30)
-    assert len(asked) == 30 * systems.STEPS
-    assert asked.reference is None
+def test_paths_are_between_families_at_one_pitch():
+    requests = systems.request_interpolations(TABLE, 0, 30)
+    assert len(requests) == 30 * systems.STEPS
+    assert requests.reference is None
     families = family_names(TABLE)
-    for start in range(0, len(asked), systems.STEPS):
-        way = asked.take(slice(start, start + systems.STEPS))
-        np.testing.assert_array_equal(way.step, np.arange(9))
-        assert len({tuple(ends) for ends in way.ends.tolist()}) == 1
-        first, second = way.ends[0]
+    for start in range(0, len(requests), systems.STEPS):
+        path = requests.take(slice(start, start + systems.STEPS))
+        np.testing.assert_array_equal(path.step, np.arange(9))
+        assert len({tuple(ends) for ends in path.ends.tolist()}) == 1
+        first, second = path.ends[0]
         assert families[first] != families[second]
-        assert TABLE.pitch[first] == TABLE.pitch[second] == way.pitch[0] != 70
-        assert set(way.velocity) == {round((TABLE.velocity[first] + TABLE.velocity[second]) / 2)}
-    assert len({tuple(ends) for ends in asked.ends.tolist()}) > 10
+        assert TABLE.pitch[first] == TABLE.pitch[second] == path.pitch[0] != 70
+        assert set(path.velocity) == {round((TABLE.velocity[first] + TABLE.velocity[second]) / 2)}
+    assert len({tuple(ends) for ends in requests.ends.tolist()}) > 10
 
 
-def test_there_is_no_way_where_no_pitch_has_two_families():
-    assert len(systems.ask_for_ways(TABLE.take(np.arange(4)), 0, 5)) == 0
-    assert len(systems.ask_for_other_pitches(TABLE.take(np.array([16])), 0)) == 0
+def test_there_is_no_path_where_no_pitch_has_two_families():
+    assert len(systems.request_interpolations(TABLE.take(np.arange(4)), 0, 5)) == 0
+    assert len(systems.request_other_pitches(TABLE.take(np.array([16])), 0)) == 0
 
 
 def record(note: int, **values) -> dict:
@@ -85,11 +85,11 @@ def test_a_figure_is_of_the_sounds_that_have_it():
     assert summary.figure(records, "lsd_db") is None
 
 
-def test_real_notes_stand_beside_the_sounds_that_are_asked_for():
-    real = Judged([record(0, in_tune=1.0), record(1, in_tune=0.0)], None)
-    moved = Judged([record(0, reference=1), record(0, reference=1, family="reed")], None)
-    ways = [record(0, reference=None, ends=(0, 1), step=step, in_tune=float(step == 4)) for step in range(9)]
-    found = summary.summarize({"real": real, "other_pitch": moved, "interpolation": Judged(ways, None)}, seed=0)
+def test_real_notes_are_compared_with_the_requested_sounds():
+    real = Measured([record(0, in_tune=1.0), record(1, in_tune=0.0)], None)
+    moved = Measured([record(0, reference=1), record(0, reference=1, family="reed")], None)
+    paths = [record(0, reference=None, ends=(0, 1), step=step, in_tune=float(step == 4)) for step in range(9)]
+    found = summary.summarize({"real": real, "other_pitch": moved, "interpolation": Measured(paths, None)}, seed=0)
     means = {name: system["measures"]["real_in_tune"]["mean"] for name, system in found.items()}
     assert means == {"real": 0.5, "other_pitch": 0.0, "interpolation": 0.5, "interpolation_middle": 0.5}
     assert found["interpolation"]["steps"] == [0, 0, 0, 0, 1, 0, 0, 0, 0]
@@ -101,7 +101,7 @@ def test_real_notes_stand_beside_the_sounds_that_are_asked_for():
 
 
 def test_onsets_count_whether_early_or_late():
-    real = Judged([record(0, onset_error_seconds=-0.02), record(1, onset_error_seconds=0.01)], None)
+    real = Measured([record(0, onset_error_seconds=-0.02), record(1, onset_error_seconds=0.01)], None)
     assert summary.summarize({"real": real}, seed=0)["real"]["measures"]["onset_off_seconds"]["mean"] == 0.015
 
 
@@ -109,7 +109,7 @@ def test_distances_of_sets_have_the_real_notes_as_their_floor():
     """Those of a system that moves each note by 3 are farther than those of the real notes from one another."""
     features = np.random.default_rng(0).standard_normal([1000, 4])
     records = [record(note) for note in range(1000)]
-    parts = {"real": Judged(records, features), "griffin_lim": Judged(records, features + 3.0)}
+    parts = {"real": Measured(records, features), "griffin_lim": Measured(records, features + 3.0)}
     found = summary.summarize(parts, seed=0)
     floor, far = (found[name]["measures"]["frechet_distance"]["mean"] for name in parts)
     assert floor < 0.1
@@ -122,10 +122,10 @@ def test_distances_of_sets_have_the_real_notes_as_their_floor():
 def test_sets_that_are_too_small_have_no_distance():
     records = [record(note) for note in range(60)]
     features = np.random.default_rng(0).standard_normal([60, 4])
-    measures = summary.summarize({"real": Judged(records, features)}, seed=0)["real"]["measures"]
+    measures = summary.summarize({"real": Measured(records, features)}, seed=0)["real"]["measures"]
     assert "frechet_distance" in measures
     assert "ndb_50" not in measures
-    measures = summary.summarize({"real": Judged(records[:3], features[:3])}, seed=0)["real"]["measures"]
+    measures = summary.summarize({"real": Measured(records[:3], features[:3])}, seed=0)["real"]["measures"]
     assert "frechet_distance" not in measures
 
 
@@ -133,33 +133,33 @@ def test_sound_that_is_not_finite_is_infinitely_far_and_out_of_tune():
     note = synthetic.tone(60)
     broken = note.copy()
     broken[100] = np.nan
-    found = measure.judge(note, broken, 60)
+    found = measure.measure_sound(note, broken, 60)
     assert set(found) == set(metrics.DEFINITIONS)
     assert found["in_tune"] == 0.0
     assert found["mss"] == found["lsd_db"] == found["log_mel_l1"] == math.inf
     assert math.isnan(found["wobble_cents"])
-    alone = measure.judge(None, broken, 60)
+    alone = measure.measure_sound(None, broken, 60)
     assert math.isnan(alone["mss"])
     assert alone["in_tune"] == 0.0
 
 
 def test_a_sound_alone_has_the_measures_that_need_no_reference():
     note = synthetic.tone(60)
-    alone, beside = measure.judge(None, note, 60), measure.judge(note, note, 60)
+    alone, compared = measure.measure_sound(None, note, 60), measure.measure_sound(note, note, 60)
     assert set(alone) == {"wobble_cents", "off_harmonic_db", "in_tune", "onset_seconds"}
-    assert alone == {name: beside[name] for name in alone}
+    assert alone == {name: compared[name] for name in alone}
     assert alone["in_tune"] == 1.0
 
 
 @pytest.mark.parametrize(
-    ("told", "family", "expected"),
+    ("predicted", "family", "expected"),
     [(60, 2, (1, 1, 1)), (61, 3, (0, 1, 0)), (62, 2, (0, 0, 1)), (59, None, (0, 1, None))],
 )
-def test_what_a_classifier_tells(told, family, expected):
-    logits = {"pitch": np.eye(128)[told], "instrument_family": np.eye(11)[2]}
-    found = list(measure.classified(logits, 60, family).values())
+def test_classifier_measures(predicted, family, expected):
+    logits = {"pitch": np.eye(128)[predicted], "instrument_family": np.eye(11)[2]}
+    found = list(measure.classifier_measures(logits, 60, family).values())
     assert [None if math.isnan(value) else value for value in found] == list(expected)
-    assert math.isnan(measure.classified(logits, 60, -1)["classifier_family"])
+    assert math.isnan(measure.classifier_measures(logits, 60, -1)["classifier_family"])
 
 
 def test_best_median_and_worst():
