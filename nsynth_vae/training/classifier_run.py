@@ -69,7 +69,7 @@ Measure a timbre model with it, or train the same again:
 ![Losses](figures/losses.png)
 
 It classifies notes of single instruments as in its data, and nothing else.""",
-        last=("measure a timbre model with it by", f"evaluate --classifier {folder}"),
+        next_step=("measure a timbre model with it by", f"evaluate --classifier {folder}"),
     )
 
 

@@ -40,14 +40,8 @@ class Examples:
     """float32 `[notes, frames, mel_bins]`."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Media:
-    """A model's images and sounds in TensorBoard, by name."""
-
-    log_mels: dict[str, np.ndarray]
-    """float32 `[frames, mel_bins]`."""
-    sounds: dict[str, np.ndarray]
-    """float32 `[samples]`, -1..1."""
+Rendering = tuple[np.ndarray, np.ndarray]
+"""(audio: float32 `[notes, num_samples]`, log_mel: float32 `[notes, frames, mel_bins]`) of some examples."""
 
 
 def choose_examples(source: Source, rows: np.ndarray, config: AudioConfig, count: int = 4) -> Examples:
@@ -67,80 +61,43 @@ def choose_examples(source: Source, rows: np.ndarray, config: AudioConfig, count
     return Examples(table.take(np.array(list(audio))), stacked, features.log_mel(tf.constant(stacked), config).numpy())
 
 
-def reconstruct(vae: VAE, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
-    """Decode the examples from their z_mean.
-
-    Returns:
-        (audio: float32 `[notes, num_samples]`, log_mel: float32 `[notes, frames, mel_bins]`).
-    """
+def reconstruct(vae: VAE, examples: Examples) -> Rendering:
+    """Decode the examples from their z_mean, and synthesize the decoded log-mels."""
     pitch, velocity = tf.constant(examples.table.pitch), tf.constant(examples.table.velocity)
     log_mel = vae({"log_mel": tf.constant(examples.log_mel), "pitch": pitch, "velocity": velocity})
     return sound_for(vae.config.audio)(log_mel, pitch).numpy(), log_mel.numpy()
 
 
-def resynthesize(synthesizer: Synthesizer, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
-    """Synthesize the examples from their own log-mels and pitches.
-
-    Returns:
-        (audio: float32 `[notes, num_samples]`, log_mel of that audio: float32 `[notes, frames, mel_bins]`).
-    """
+def resynthesize(synthesizer: Synthesizer, examples: Examples) -> Rendering:
+    """Synthesize the examples from their own log-mels and pitches; the log-mels are those of the audio."""
     audio = synthesizer(tf.constant(examples.log_mel), tf.constant(examples.table.pitch))
     return audio.numpy(), features.log_mel(audio, synthesizer.config.audio).numpy()
 
 
-def show_reconstructions(vae: VAE, examples: Examples) -> Media:
-    """Return each example's log-mel with its reconstruction's after it, and the reconstruction's sound."""
-    return _media(examples, *reconstruct(vae, examples), "reconstruction")
+def invert(examples: Examples, config: AudioConfig) -> Rendering:
+    """Invert the examples' log-mels by Griffin-Lim; the log-mels are those of the audio."""
+    audio = log_mel_to_audio(tf.constant(examples.log_mel), config, iterations=BASELINE_ITERATIONS)
+    return audio.numpy(), features.log_mel(audio, config).numpy()
 
 
-def show_resyntheses(synthesizer: Synthesizer, examples: Examples) -> Media:
-    """Return each example's log-mel with its resynthesis's after it, and the resynthesis's sound."""
-    return _media(examples, *resynthesize(synthesizer, examples), "resynthesis")
-
-
-def _media(examples: Examples, audio: np.ndarray, log_mel: np.ndarray, kind: str) -> Media:
-    names, pairs = examples.table.note_str, np.concatenate([examples.log_mel, log_mel], axis=1)
-    return Media(
-        {f"original and {kind}/{name}": pair for name, pair in zip(names, pairs, strict=True)},
-        {f"{kind}/{name}": sound for name, sound in zip(names, audio, strict=True)},
-    )
-
-
-def write_reconstructions(vae: VAE, examples: Examples, folder: pathlib.Path) -> None:
-    """Write originals and reconstructions: `figures/reconstructions.png` and `sounds/*.wav`."""
-    audio, log_mel = reconstruct(vae, examples)
-    log_mels = {"original": examples.log_mel, "reconstruction": log_mel}
-    sounds = {"original": examples.audio, "reconstruction": audio}
-    _write(examples, log_mels, sounds, vae.config.audio, folder, "reconstructions.png")
-
-
-def write_resyntheses(synthesizer: Synthesizer, examples: Examples, folder: pathlib.Path) -> None:
-    """Write originals, Griffin-Lim and the synthesizer: `figures/resynthesis.png` and `sounds/*.wav`."""
-    config = synthesizer.config.audio
-    audio, log_mel = resynthesize(synthesizer, examples)
-    baseline = log_mel_to_audio(tf.constant(examples.log_mel), config, iterations=BASELINE_ITERATIONS)
-    log_mels = {
-        "original": examples.log_mel,
-        f"Griffin-Lim, {BASELINE_ITERATIONS} iterations": features.log_mel(baseline, config).numpy(),
-        "synthesizer": log_mel,
-    }
-    sounds = {"original": examples.audio, "griffin-lim": baseline.numpy(), "synthesizer": audio}
-    _write(examples, log_mels, sounds, config, folder, "resynthesis.png")
-
-
-def _write(
-    examples: Examples,
-    log_mels: dict[str, np.ndarray],
-    sounds: dict[str, np.ndarray],
-    config: AudioConfig,
-    folder: pathlib.Path,
-    figure: str,
+def write_examples(
+    examples: Examples, renderings: dict[str, Rendering], config: AudioConfig, folder: pathlib.Path, figure: str
 ) -> None:
-    """Write a figure of the kinds of log-mels, and `sounds/<note>-<kind>.wav` of each kind of sounds."""
+    """Write the original notes and renderings of them.
+
+    Args:
+        examples: the notes.
+        renderings: label in the figure -> rendering; its sounds are called by the label up to a comma.
+        config: of the audio.
+        folder: gets `sounds/<note>-<kind>.wav`.
+        figure: name of the figure of all log-mels, in `figures/`.
+    """
     names = list(examples.table.note_str)
-    rows = [(label, list(values)) for label, values in log_mels.items()]
+    renderings = {"original": (examples.audio, examples.log_mel)} | renderings
+    rows = [(label, list(log_mel)) for label, (_, log_mel) in renderings.items()]
     plots.plot_spectrograms(rows, names, config, folder / "figures" / figure)
-    for kind, audio in sounds.items():
+    for label, (audio, _) in renderings.items():
+        kind = label.partition(",")[0].lower()
         for name, sound in zip(names, audio, strict=True):
             write_wav(folder / "sounds" / f"{name.replace('/', '_')}-{kind}.wav", sound, config.sample_rate)
 

@@ -28,7 +28,7 @@ from nsynth_vae.errors import InputError
 from nsynth_vae.files import write_text
 from nsynth_vae.nn.float16 import round_weights
 from nsynth_vae.rendering import plots
-from nsynth_vae.training.examples import Examples, Media, choose_examples
+from nsynth_vae.training.examples import Examples, Rendering, choose_examples
 from nsynth_vae.training.model_card import model_card
 from nsynth_vae.training.options import Options
 from nsynth_vae.training.resume import check_folder, clear_checkpoints, default_folder_name
@@ -53,8 +53,10 @@ class Task:
     """Start of the default name of the folder."""
     make_model: Callable[[], keras.Model]
     """Makes the model, not yet built; see `Trainer`."""
-    show: Callable[[keras.Model, Examples], Media] = lambda model, examples: Media({}, {})
-    """Makes what TensorBoard shows of the examples."""
+    render: Callable[[keras.Model, Examples], Rendering] | None = None
+    """Renders examples for TensorBoard."""
+    rendering: str = ""
+    """Name of the renderings."""
     watched: tuple[str, str] = ("loss", "loss")
     """The loss that the progress shows, and its name in words."""
     loss_panels: Sequence[tuple[str, str]]
@@ -219,7 +221,7 @@ def _train(
     train_rows, valid_rows = notes["train"].rows, notes["valid"].rows
     example_rows = valid_rows if len(valid_rows) > 1 else np.concatenate([train_rows, valid_rows])
     examples = choose_examples(source, example_rows, config.audio)
-    writer = TensorBoardWriter(folder / "logs", trainer, examples, task.show)
+    writer = TensorBoardWriter(folder / "logs", trainer, examples, task.render, task.rendering)
     progress = Progress("Training", start=trainer.fraction(options.budget))
     watched, in_words = task.watched
     latest = ""
@@ -265,9 +267,8 @@ def complete_folder(
     on: str,
     results: str,
     pictures: str,
-    places: Mapping[str, object] | None = None,
-    first: str = "",
-    last: tuple[str, str],
+    next_step: tuple[str, str],
+    exports: str | None = None,
 ) -> None:
     """Write the model card and, last of all, `metrics.json`; print a summary.
 
@@ -277,20 +278,21 @@ def complete_folder(
         on: the notes of the results, in words.
         results: the results, in words.
         pictures: see `model_card`.
-        places: what was written besides the model and its figures -> where.
-        first: what can be done next, in words.
-        last: what can be done after that, in words, and its command without `python -m nsynth_vae.`.
+        next_step: what can be done next, in words, and its command without `python -m nsynth_vae.`.
+        exports: where the exports are, if there are any.
     """
     folder = task.folder
     write_text(folder / "README.md", model_card(task, metrics, results=f"{on}\n{results}.", pictures=pictures))
     write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     print(f"\nDone in {(time.monotonic() - task.started) / 60:.1f} minutes. {on} {results}.")
-    for name, place in {"model": folder, "figures": folder / "figures", **(places or {})}.items():
-        print(f"  {name:8} {place}")
+    sounds = folder / "sounds" if (folder / "sounds").exists() else None
+    places = {"model": folder, "figures": folder / "figures", "sounds": sounds, "exports": exports}
+    print("\n".join(f"  {name:8} {place}" for name, place in places.items() if place))
     path = pathlib.Path(sys.executable)
     python = str(path.relative_to(pathlib.Path.cwd())) if path.is_relative_to(pathlib.Path.cwd()) else "python"
-    print(f"Next: {first}look at the training with\n  {python} -m tensorboard.main --logdir {folder / 'logs'}")
-    print(f"or {last[0]}\n  {python} -m nsynth_vae.{last[1]}")
+    listen = f"listen to {sounds}, " if sounds else ""
+    print(f"Next: {listen}look at the training with\n  {python} -m tensorboard.main --logdir {folder / 'logs'}")
+    print(f"or {next_step[0]}\n  {python} -m nsynth_vae.{next_step[1]}")
 
 
 def _plural(count: int, noun: str) -> str:

@@ -41,7 +41,8 @@ def make_task(config: SynthesisConfig, options: SynthesizerOptions) -> run.Task:
         options=options,
         name_prefix="synthesizer-",
         make_model=functools.partial(Synthesizer, config),
-        show=examples.show_resyntheses,
+        render=examples.resynthesize,
+        rendering="resynthesis",
         loss_panels=(
             ("loss", "loss"),
             ("mss", "multi-scale spectral distance"),
@@ -60,7 +61,12 @@ def finish(task: run.Task, selection: run.Selection, trainer: Trainer, shown: ex
     """Write the model folder, with resyntheses and the synthesizer as TFLite, and print a summary."""
     run.write_model(task, trainer)
     folder = task.folder
-    examples.write_resyntheses(trainer.model, shown, folder)
+    audio = task.config.audio
+    renderings = {
+        f"Griffin-Lim, {examples.BASELINE_ITERATIONS} iterations": examples.invert(shown, audio),
+        "synthesizer": examples.resynthesize(trainer.model, shown),
+    }
+    examples.write_examples(shown, renderings, audio, folder, "resynthesis.png")
     export_synthesizer(trainer.model, folder / SYNTHESIZER_TFLITE)
     metrics = run_metrics(task, selection, trainer)
     count = f"{len(trainer.valid.rows)} of the {metrics['notes']['valid']}"
@@ -79,7 +85,5 @@ Play a note through it, or train the same again:
 ![Losses](figures/losses.png)
 
 Sounds are in `sounds/`: originals, Griffin-Lim and the synthesizer.""",
-        places={"sounds": folder / "sounds"},
-        first=f"listen to {folder / 'sounds'}, ",
-        last=("play your own note through it with", f"resynthesize NOTE.wav --model {folder} -o DIR"),
+        next_step=("play your own note through it with", f"resynthesize NOTE.wav --model {folder} -o DIR"),
     )

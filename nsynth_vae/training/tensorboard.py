@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nsynth_vae.training.examples import Examples, Media
+from nsynth_vae.training.examples import Examples, Rendering
 from nsynth_vae.training.state import EpochRecord
 from nsynth_vae.training.trainer import Trainer
 
@@ -26,15 +26,15 @@ class TensorBoardWriter:
         folder: pathlib.Path,
         trainer: Trainer,
         examples: Examples,
-        show: Callable[[keras.Model, Examples], Media],
+        render: Callable[[keras.Model, Examples], Rendering] | None,
+        kind: str,
     ) -> None:
-        """Open the event file; `show` makes the model's images and audio of the examples."""
+        """Open the event file; `render`, if there is one, renders the examples, and `kind` names its renderings."""
         self._writer = tf.summary.create_file_writer(str(folder))
-        self._trainer, self._examples, self._show = trainer, examples, show
+        self._trainer, self._examples, self._render, self._kind = trainer, examples, render, kind
         self._media_time = -MEDIA_SECONDS
         with self._writer.as_default(step=0):
-            names = examples.table.note_str
-            self._write_audio({f"original/{name}": audio for name, audio in zip(names, examples.audio, strict=True)})
+            self._write_audio("original", examples.audio)
 
     def write(self, record: EpochRecord) -> None:
         """Write an epoch's record and, once in `MEDIA_SECONDS`, images and audio."""
@@ -54,14 +54,17 @@ class TensorBoardWriter:
         self._writer.close()
 
     def _write_media(self) -> None:
-        media = self._show(self._trainer.model, self._examples)
-        for name, log_mel in media.log_mels.items():
-            tf.summary.image(name, _to_grey(log_mel).T[None, ::-1, :, None])
-        self._write_audio(media.sounds)
+        if self._render is None:
+            return
+        audio, log_mel = self._render(self._trainer.model, self._examples)
+        pairs = _to_grey(np.concatenate([self._examples.log_mel, log_mel], axis=1))
+        for name, pair in zip(self._examples.table.note_str, pairs, strict=True):
+            tf.summary.image(f"original and {self._kind}/{name}", pair.T[None, ::-1, :, None])
+        self._write_audio(self._kind, audio)
 
-    def _write_audio(self, sounds: dict[str, np.ndarray]) -> None:
-        for name, audio in sounds.items():
-            tf.summary.audio(name, audio[None, :, None], self._trainer.config.audio.sample_rate)
+    def _write_audio(self, kind: str, audio: np.ndarray) -> None:
+        for name, sound in zip(self._examples.table.note_str, audio, strict=True):
+            tf.summary.audio(f"{kind}/{name}", sound[None, :, None], self._trainer.config.audio.sample_rate)
 
 
 def _to_grey(log_mel: np.ndarray) -> np.ndarray:

@@ -92,7 +92,7 @@ class Trainer:
             self.model.compile(optimizer=make_optimizer(config.train))
             self.model.optimizer.build(self.model.trainable_variables)
             self.ema = WeightEma(self.model.trainable_variables, config.train.ema_decay)
-        self.best = self._weights()
+        self.best = _values(self.model.trainable_variables)
         self.state = TrainerState(seed=config.train.seed)
         if checkpoint is not None:
             self._restore(checkpoint)
@@ -177,37 +177,29 @@ class Trainer:
 
     def use_best(self) -> None:
         """Set the model's weights to the best: those of the lowest validation loss."""
-        self._set_weights(self.best)
+        _assign(self.model.trainable_variables, self.best)
 
     def save(self) -> None:
         """Write a checkpoint."""
-        optimizer = [np.array(value) for value in self.model.optimizer.variables]
-        parts = {"weights": self._weights(), "optimizer": optimizer, "average": self._averages(), "best": self.best}
+        parts = {name: _values(variables) for name, variables in self._saved_variables().items()} | {"best": self.best}
         arrays = {f"{name}/{i}": value for name, values in parts.items() for i, value in enumerate(values)}
         checkpoint = checkpoints.Checkpoint(arrays, self.state.to_dict())
         checkpoints.save(self.folder / "checkpoints", checkpoint, self.step)
 
     def _restore(self, checkpoint: checkpoints.Checkpoint) -> None:
         arrays = checkpoint.arrays
-        for name, variables in (
-            ("weights", self.model.trainable_variables),
-            ("optimizer", self.model.optimizer.variables),
-            ("average", self.ema.averages),
-        ):
-            for i, variable in enumerate(variables):
-                variable.assign(arrays[f"{name}/{i}"])
+        for name, variables in self._saved_variables().items():
+            _assign(variables, [arrays[f"{name}/{i}"] for i in range(len(variables))])
         self.best = [arrays[f"best/{i}"] for i in range(len(self.best))]
         self.state = TrainerState.from_dict(checkpoint.state)
 
-    def _weights(self) -> list[np.ndarray]:
-        return [np.array(weight) for weight in self.model.trainable_variables]
-
-    def _averages(self) -> list[np.ndarray]:
-        return [average.numpy() for average in self.ema.averages]
-
-    def _set_weights(self, values: Sequence[np.ndarray]) -> None:
-        for variable, value in zip(self.model.trainable_variables, values, strict=True):
-            variable.assign(value)
+    def _saved_variables(self) -> dict[str, Sequence[tf.Variable]]:
+        model = self.model
+        return {
+            "weights": model.trainable_variables,
+            "optimizer": model.optimizer.variables,
+            "average": self.ema.averages,
+        }
 
     def _batches(self) -> tf.data.Dataset:
         train = self.config.train
@@ -228,10 +220,11 @@ class Trainer:
 
     def _end_epoch(self) -> EpochRecord:
         """Validate the averaged weights, keep them if they are the best, and return the epoch's record."""
-        weights, averages = self._weights(), self._averages()
-        self._set_weights(averages)
+        variables, averages = self.model.trainable_variables, _values(self.ema.averages)
+        weights = _values(variables)
+        _assign(variables, averages)
         record = self.state.end_epoch(self.evaluate(self.valid))
-        self._set_weights(weights)
+        _assign(variables, weights)
         if self.state.best_step == self.step:
             self.best = averages
         return record
@@ -266,3 +259,12 @@ class Trainer:
         finally:
             if previous is not None:
                 signal.signal(signal.SIGINT, previous)
+
+
+def _values(variables: Sequence[tf.Variable]) -> list[np.ndarray]:
+    return [np.array(variable) for variable in variables]
+
+
+def _assign(variables: Sequence[tf.Variable], values: Sequence[np.ndarray]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

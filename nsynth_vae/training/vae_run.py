@@ -48,7 +48,8 @@ def train_vae(config: Config, options: VaeOptions) -> pathlib.Path:
         config=config,
         options=options,
         make_model=functools.partial(VAE, config),
-        show=examples.show_reconstructions,
+        render=examples.reconstruct,
+        rendering="reconstruction",
         watched=("log_mel_l1", "log-mel L1"),
         loss_panels=(
             ("reconstruction_loss", "reconstruction (nats a note)"),
@@ -99,7 +100,7 @@ def finish(
     run.write_model(task, trainer)
     exported = write_results(task, selection, trainer, shown, exports)
     metrics = run_metrics(task, selection, trainer)
-    valid, folder = metrics["valid"], task.folder
+    valid = metrics["valid"]
     run.complete_folder(
         task,
         metrics,
@@ -112,9 +113,8 @@ def finish(
 ![Losses](figures/losses.png)
 
 Sounds are in `sounds/`.""",
-        places={"sounds": folder / "sounds", "exports": exported},
-        first=f"listen to {folder / 'sounds' / 'morph.wav'}, ",
-        last=("train on your own samples with", "train --data FOLDER"),
+        next_step=("train on your own samples with", "train --data FOLDER"),
+        exports=exported,
     )
 
 
@@ -123,7 +123,8 @@ def write_results(
 ) -> str:
     """Write reconstructions, a morph, the latent space's centroids and the exports; return where the exports are."""
     vae, folder = trainer.model, task.folder
-    examples.write_reconstructions(vae, shown, folder)
+    renderings = {"reconstruction": examples.reconstruct(vae, shown)}
+    examples.write_examples(shown, renderings, vae.config.audio, folder, "reconstructions.png")
     examples.write_morph(vae, shown, folder)
     # Pitch-shifted copies are instruments of their own, which are left out.
     instruments = set(selection.source.table.instrument_str[selection.rows["train"]])
