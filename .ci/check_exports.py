@@ -1,11 +1,11 @@
-"""Uses exported models as a stranger would: numpy, TensorFlow, LiteRT and a pitch tracker, none of this package.
+"""Checks of exported models by a client of numpy, TensorFlow, LiteRT and a pitch tracker, without this package.
 
     python -I check_exports.py EXPORTS [--notes FOLDER] [--latent-dim N]
 
 Loads the newest encoder and decoder SavedModels below EXPORTS and the TFLite files, and checks names, dtypes and
 shapes of their signatures. With `--notes` (a split of NSynth: examples.json and audio/) it encodes notes, decodes them
 at their own pitch and at one a tritone away, and checks what comes out: the same for any batch size, near the note's
-own log-mel, and at the asked pitch. Prints what it finds; ends with 1 if a check fails, after all were made.
+own log-mel, and at the target pitch. Prints the outcomes; exits with 1 after all checks if one failed.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ import tensorflow as tf
 
 NOTES = 132
 LOG_MEL_L1 = 1.05
-"""Nats. Three minutes of training give 0.8; a decoder that is told a wrong pitch 1.14."""
+"""Nats. Three minutes of training give 0.8; a decoder conditioned on a wrong pitch 1.14."""
 IN_TUNE = 0.7
-"""Share of decoded notes in tune. Three minutes of training give 0.99, half a minute 0.85; a wrong pitch 0.0 to 0.3."""
+"""Fraction of decoded notes in tune. Three minutes of training give 0.99, half a minute 0.85; a wrong pitch 0.0 to 0.3."""
 AT_PITCH = 0.9
-"""Share of decoded log-mels with the asked pitch's partials. Half a minute gives 1.0; a pitch that is ignored 0.5."""
+"""Fraction of decoded log-mels with the target pitch's partials. Half a minute gives 1.0; a pitch that is ignored 0.5."""
 KINDS = {"float32": 1e-4, "float16": 1e-2, "int8": 0.5}
-"""Weights of the TFLite files, and how far their log-mel may be from the SavedModel's."""
+"""Weights of the TFLite files, and the largest error of their log-mel against the SavedModel's."""
 Z_ERROR = {"float32": 3e-4, "float16": 5e-3, "int8": 0.3}
-"""How far z_mean may be. TensorFlow's own float32 FFT is worth 1e-4 in a note of a hundred."""
+"""The same of z_mean. TensorFlow's own float32 FFT is worth 1e-4 in a note of a hundred."""
 MEGABYTES = {"decoder_float32": 20, "decoder_float16": 10, "decoder_int8": 6}
 TRITONE = 6
 """Semitones to the wrong pitch: no low partials in common, and no octave error leads there."""
@@ -46,14 +46,14 @@ failures: list[str] = []
 
 
 def check(passed: object, text: str) -> None:
-    """Prints a check's outcome, and keeps it if it failed."""
+    """Print a check's outcome, and record it if it failed."""
     print(f"  {'ok  ' if passed else 'FAIL'} {text}", flush=True)
     if not passed:
         failures.append(text)
 
 
 def hertz(pitch: float) -> float:
-    """Returns a MIDI pitch's frequency in Hz."""
+    """Return a MIDI pitch's frequency in Hz."""
     return 440.0 * 2.0 ** ((pitch - 69) / 12)
 
 
@@ -61,17 +61,17 @@ def hertz(pitch: float) -> float:
 
 
 def newest(folder: pathlib.Path) -> pathlib.Path:
-    """Returns the folder's subfolder with the highest number."""
+    """Return the folder's subfolder with the highest number."""
     return max((path for path in folder.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name))
 
 
 def described(specs: dict[str, tf.TensorSpec]) -> dict[str, tuple]:
-    """Returns name -> (shape, dtype's name)."""
+    """Return name -> (shape, dtype's name)."""
     return {name: (spec.shape.as_list(), spec.dtype.name) for name, spec in specs.items()}
 
 
 def check_signature(kind: str, signature: Callable, inputs: dict[str, tuple], outputs: dict[str, tuple]) -> None:
-    """Checks a SavedModel's signature against name -> (shape, dtype)."""
+    """Check a SavedModel's signature against name -> (shape, dtype)."""
     found = described(signature.structured_input_signature[1])
     check(found == inputs, f"{kind} takes {found}")
     found = described(signature.structured_outputs)
@@ -79,7 +79,7 @@ def check_signature(kind: str, signature: Callable, inputs: dict[str, tuple], ou
 
 
 def load_tflite(path: pathlib.Path, inputs: dict[str, tuple], outputs: dict[str, list[int]]) -> Callable:
-    """Returns a TFLite file's signature runner, after checking what it takes (shape, dtype) and gives (shape)."""
+    """Return a TFLite file's signature runner, after checking what it takes (shape, dtype) and gives (shape)."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(path), num_threads=1)
@@ -89,7 +89,7 @@ def load_tflite(path: pathlib.Path, inputs: dict[str, tuple], outputs: dict[str,
     run = interpreter.get_signature_runner("serving_default")
     found = {name: (item["shape"].tolist(), item["dtype"]) for name, item in run.get_input_details().items()}
     check(found == inputs, f"{path.name} takes {', '.join(sorted(found))}")
-    # What is made of a reshape may have no shape yet: asked after one run.
+    # The output of a reshape may have no shape before the first run.
     made = run(**{name: np.full(shape, 1, dtype) for name, (shape, dtype) in inputs.items()})
     found = {name: list(value.shape) for name, value in made.items() if value.dtype == np.float32}
     check(found == outputs, f"{path.name} gives {found}")
@@ -100,7 +100,7 @@ def load_tflite(path: pathlib.Path, inputs: dict[str, tuple], outputs: dict[str,
 
 
 def read_notes(folder: pathlib.Path, count: int, num_samples: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns (audio float32 `[notes, num_samples]`, pitch, velocity) of notes from all instruments in turn."""
+    """Return (audio float32 `[notes, num_samples]`, pitch, velocity) of notes from all instruments in turn."""
     import soundfile
 
     labels = json.loads((folder / "examples.json").read_text(encoding="utf-8"))
@@ -126,16 +126,16 @@ def read_notes(folder: pathlib.Path, count: int, num_samples: int) -> tuple[np.n
 
 
 def other(pitch: int) -> int:
-    """Returns the pitch a tritone away, upwards below C5, else downwards."""
+    """Return the pitch a tritone away, upwards below C5, else downwards."""
     return pitch + TRITONE if pitch < 72 else pitch - TRITONE
 
 
 class Features:
     """The model's log-mel in numpy, by the constants of `model_facts.json`."""
 
-    def __init__(self, facts: dict) -> None:
-        """Makes window and mel matrix."""
-        self.audio = audio = facts["audio"]
+    def __init__(self, metadata: dict) -> None:
+        """Make window and mel matrix."""
+        self.audio = audio = metadata["audio"]
         self.length, self.step, size = audio["frame_length"], audio["frame_step"], audio["fft_length"]
         self.window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(self.length) / self.length)
         edge = 1127 * np.log1p(np.array([audio["lower_edge_hertz"], audio["upper_edge_hertz"]]) / 700)
@@ -147,13 +147,13 @@ class Features:
         self.weights[0] = 0  # as tf.signal.linear_to_mel_weight_matrix
 
     def stft(self, audio: np.ndarray) -> np.ndarray:
-        """Returns `[frames, bins]` of audio `[samples]`, frame i centred on sample i * step."""
+        """Return `[frames, bins]` of audio `[samples]`, frame i centred on sample i * step."""
         padded = np.pad(audio, self.length // 2)
         frames = np.lib.stride_tricks.sliding_window_view(padded, self.length)[:: self.step]
         return np.fft.rfft(frames * self.window, self.audio["fft_length"])
 
     def inverse_stft(self, spectrum: np.ndarray) -> np.ndarray:
-        """Returns the audio `[samples]` whose transform is nearest to the spectrum."""
+        """Return the audio `[samples]` whose transform is nearest to the spectrum."""
         frames = np.fft.irfft(spectrum)[:, : self.length] * self.window
         samples = self.step * (len(frames) - 1) + self.length
         audio, power = np.zeros(samples), np.zeros(samples)
@@ -165,15 +165,15 @@ class Features:
         return (audio / np.maximum(power, 1e-9))[half : half + self.audio["num_samples"]]
 
     def nats(self, audio: np.ndarray) -> np.ndarray:
-        """Returns ln(mel + log_offset) `[frames, mel_bins]`."""
+        """Return ln(mel + log_offset) `[frames, mel_bins]`."""
         return np.log(np.abs(self.stft(audio)) @ self.weights + self.audio["log_offset"])
 
     def to_nats(self, log_mel: np.ndarray) -> np.ndarray:
-        """Returns ln(mel + log_offset) of the model's normalised log-mel."""
+        """Return ln(mel + log_offset) of the model's normalised log-mel."""
         return log_mel * self.audio["log_mel_scale"] + self.audio["log_mel_center"]
 
     def griffin_lim(self, nats: np.ndarray, iterations: int = 32) -> np.ndarray:
-        """Returns audio `[samples]` for a log-mel: non-negative inversion, then fast Griffin-Lim."""
+        """Return audio `[samples]` for a log-mel: non-negative inversion, then fast Griffin-Lim."""
         mel = np.maximum(np.exp(nats) - self.audio["log_offset"], 0)
         back = (self.weights / np.maximum(self.weights.sum(axis=1), 1e-9)[:, None]).T
         magnitude = (mel / self.weights.sum(axis=0)) @ back
@@ -189,9 +189,9 @@ class Features:
         return audio / max(1.0, np.abs(audio).max())
 
     def comb(self, nats: np.ndarray, pitch: int) -> float:
-        """Returns how far, in nats, a log-mel is louder on a pitch's partials than halfway between them.
+        """Return the level, in nats, of a log-mel on a pitch's partials above that halfway between them.
 
-        Over 5 to 60 % of the note, and only partials that the mel bins and the window tell apart; nan if there are
+        Over 5 to 60 % of the note, and only partials that the mel bins and the window resolve; nan if there are
         none.
         """
         middle = self.mel_hertz[1:-1]
@@ -216,13 +216,13 @@ class Tracker:
     """swift-f0: the median over 5 to 60 % of a note; no answer counts as out of tune."""
 
     def __init__(self) -> None:
-        """Loads the tracker's network."""
+        """Load the tracker's network."""
         from swift_f0 import SwiftF0
 
         self.detector = SwiftF0(threads=1)
 
     def pitch(self, audio: np.ndarray) -> float:
-        """Returns the MIDI pitch, or nan."""
+        """Return the MIDI pitch, or nan."""
         part = np.asarray(audio, np.float32)[len(audio) // 20 : len(audio) * 3 // 5]
         if np.abs(part).max() < 1e-3:
             return math.nan
@@ -231,13 +231,13 @@ class Tracker:
         return 69 + 12 * math.log2(np.median(voiced) / 440) if len(voiced) >= 3 else math.nan
 
     def pitches(self, audio: np.ndarray) -> np.ndarray:
-        """Returns the MIDI pitch of every note in a batch."""
+        """Return the MIDI pitch of every note in a batch."""
         return np.array([self.pitch(note) for note in audio])
 
 
-def in_tune(found: np.ndarray, asked: np.ndarray) -> float:
-    """Returns the share of notes found within 50 cents of what was asked; nan is not."""
-    return float(np.mean(np.abs(found - asked) <= 0.5))
+def in_tune(found: np.ndarray, target: np.ndarray) -> float:
+    """Return the fraction of notes within 50 cents of the target pitch; nan is not."""
+    return float(np.mean(np.abs(found - target) <= 0.5))
 
 
 # The checks
@@ -246,14 +246,16 @@ def in_tune(found: np.ndarray, asked: np.ndarray) -> float:
 def check_loading(
     exports: pathlib.Path, latent_dim: int | None
 ) -> tuple[Callable, Callable, dict[str, Callable], dict]:
-    """Checks signatures, and that every model computes; returns (encode, decode, TFLite runners, facts)."""
+    """Check signatures, and that every model computes; return (encode, decode, TFLite runners, metadata)."""
     print("Signatures")
     encoder, decoder = (tf.saved_model.load(str(newest(exports / kind))) for kind in ("encoder", "decoder"))
     encode, decode = encoder.signatures["serving_default"], decoder.signatures["serving_default"]
     # A signature holds its model's variables only as long as the loaded object lives.
     encode.owner, decode.owner = encoder, decoder
-    facts = json.loads((newest(exports / "decoder") / "assets.extra" / "model_facts.json").read_text(encoding="utf-8"))
-    dim, frames, bins = facts["latent_dim"], facts["num_frames"], facts["num_mel_bins"]
+    metadata = json.loads(
+        (newest(exports / "decoder") / "assets.extra" / "model_facts.json").read_text(encoding="utf-8")
+    )
+    dim, frames, bins = metadata["latent_dim"], metadata["num_frames"], metadata["num_mel_bins"]
     check(latent_dim in (None, dim), f"latent_dim is {dim}")
     batch = {"pitch": ([None], "int32"), "velocity": ([None], "int32")}
     vector, audio = ([None, dim], "float32"), ([None, 64000], "float32")
@@ -300,11 +302,11 @@ def check_loading(
     except tf.errors.InvalidArgumentError as error:
         words = str(error)
     check("pitch: expected 0 to 127, found 200" in words, "a pitch of 200 gets a sentence")
-    return encode, decode, tflite, facts
+    return encode, decode, tflite, metadata
 
 
 def in_batches(function: Callable, size: int, **arrays: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns the function's outputs for all notes, given so many at a time."""
+    """Return the function's outputs for all notes, given so many at a time."""
     parts = []
     for start in range(0, len(next(iter(arrays.values()))), size):
         made = function(**{name: tf.constant(array[start : start + size]) for name, array in arrays.items()})
@@ -313,7 +315,7 @@ def in_batches(function: Callable, size: int, **arrays: np.ndarray) -> dict[str,
 
 
 def check_parity(encode: Callable, decode: Callable, tflite: dict, audio, pitch, velocity) -> None:
-    """Checks that batches of 1 and 7 give the same, and TFLite what the SavedModel gives."""
+    """Check that batches of 1 and 7 give the same, and TFLite what the SavedModel gives."""
     print("The same for every batch size and in TFLite")
     audio, given = audio[:14], {"pitch": pitch[:14], "velocity": velocity[:14]}
     alone, seven = (in_batches(encode, size, audio=audio) for size in (1, 7))
@@ -353,14 +355,14 @@ def check_parity(encode: Callable, decode: Callable, tflite: dict, audio, pitch,
     check(error < 2e-3, f"TFLite float16 synthesizer against the SavedModel's audio: error at most {error:.1e}")
 
 
-def check_notes(encode: Callable, decode: Callable, tflite: dict, facts: dict, audio, pitch, velocity) -> None:
-    """Checks reconstruction and pitch on real notes."""
-    features = Features(facts)
+def check_notes(encode: Callable, decode: Callable, tflite: dict, metadata: dict, audio, pitch, velocity) -> None:
+    """Check reconstruction and pitch on real notes."""
+    features = Features(metadata)
     wrong = np.array([other(int(value)) for value in pitch], np.int32)
     print(f"Encoding and decoding {len(audio)} notes, at their own pitch and a tritone away")
     started = time.perf_counter()
     z = in_batches(encode, 16, audio=audio)["z_mean"]
-    own, moved = (in_batches(decode, 16, z=z, pitch=asked, velocity=velocity) for asked in (pitch, wrong))
+    own, moved = (in_batches(decode, 16, z=z, pitch=target, velocity=velocity) for target in (pitch, wrong))
     print(f"  {time.perf_counter() - started:.0f} s")
     for made in (own, moved):
         finite = all(np.isfinite(value).all() for value in made.values())
@@ -388,21 +390,21 @@ def check_notes(encode: Callable, decode: Callable, tflite: dict, facts: dict, a
         "decoded": (decoded, pitch, wrong),
         "decoded a tritone away": (shifted, wrong, pitch),
     }
-    shares = {}
-    for name, (nats, asked, unasked) in rows.items():
+    fractions = {}
+    for name, (nats, target, other_pitch) in rows.items():
         combs = np.array(
-            [[features.comb(n, p), features.comb(n, q)] for n, p, q in zip(nats, asked, unasked, strict=True)]
+            [[features.comb(n, p), features.comb(n, q)] for n, p, q in zip(nats, target, other_pitch, strict=True)]
         )
         combs = combs[np.isfinite(combs).all(axis=1)]
-        shares[name] = float(np.mean(combs[:, 0] > combs[:, 1]))
+        fractions[name] = float(np.mean(combs[:, 0] > combs[:, 1]))
         print(
-            f"  {name:24} asked pitch {combs[:, 0].mean():5.2f}, a tritone off {combs[:, 1].mean():5.2f}; "
-            f"the asked one is the higher in {shares[name]:4.0%} of {len(combs)} notes"
+            f"  {name:24} target pitch {combs[:, 0].mean():5.2f}, a tritone off {combs[:, 1].mean():5.2f}; "
+            f"the target is the higher in {fractions[name]:4.0%} of {len(combs)} notes"
         )
     for name in ("decoded", "decoded a tritone away"):
         check(
-            shares[name] >= 0.75,
-            f"{name}: partials are at the asked pitch in {shares[name]:.0%} of notes, at least 75 %",
+            fractions[name] >= 0.75,
+            f"{name}: partials are at the target pitch in {fractions[name]:.0%} of notes, at least 75 %",
         )
 
     lite = {}
@@ -423,22 +425,22 @@ def check_notes(encode: Callable, decode: Callable, tflite: dict, facts: dict, a
         "decoded a tritone away": (moved["audio"], wrong, pitch),
     } | {f"decoded on TFLite, {kind}": sound for kind, sound in lite.items()}
     tuned = {}
-    for name, (sound, asked, unasked) in sounds.items():
+    for name, (sound, target, other_pitch) in sounds.items():
         found = tracker.pitches(sound)
-        tuned[name] = in_tune(found, asked), in_tune(found, unasked)
+        tuned[name] = in_tune(found, target), in_tune(found, other_pitch)
         print(f"  {name:32} in tune {tuned[name][0]:4.0%}, a tritone off {tuned[name][1]:4.0%}, of {len(sound)} notes")
-    check(tuned["real notes"][0] > 0.8, "the tracker hears the pitch of real notes")
+    check(tuned["real notes"][0] > 0.8, "the tracker estimates the pitch of real notes")
     for name in list(sounds)[2:]:
-        asked, unasked = tuned[name]
+        own_pitch, other_pitch = tuned[name]
         check(
-            asked >= IN_TUNE and asked >= 5 * unasked,
-            f"{name}: {asked:.0%} in tune, at least {IN_TUNE:.0%} and five times the "
-            f"{unasked:.0%} with the other pitch",
+            own_pitch >= IN_TUNE and own_pitch >= 5 * other_pitch,
+            f"{name}: {own_pitch:.0%} in tune, at least {IN_TUNE:.0%} and five times the "
+            f"{other_pitch:.0%} with the other pitch",
         )
 
 
 def main() -> int:
-    """Runs the command; returns 0 if all checks pass."""
+    """Run the command; return 0 if all checks pass."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("exports", type=pathlib.Path, help="the folder with encoder/, decoder/ and tflite/")
     parser.add_argument("--notes", type=pathlib.Path, metavar="FOLDER", help="a split folder of NSynth")
@@ -453,11 +455,11 @@ def main() -> int:
         return 1
     # Nor Keras, which comes with TensorFlow: an exported model is TensorFlow alone.
     sys.modules["keras"] = None
-    encode, decode, tflite, facts = check_loading(options.exports, options.latent_dim)
+    encode, decode, tflite, metadata = check_loading(options.exports, options.latent_dim)
     if options.notes:
-        notes = read_notes(options.notes, NOTES, facts["num_samples"])
+        notes = read_notes(options.notes, NOTES, metadata["num_samples"])
         check_parity(encode, decode, tflite, *notes)
-        check_notes(encode, decode, tflite, facts, *notes)
+        check_notes(encode, decode, tflite, metadata, *notes)
     print(f"{len(failures)} checks failed" if failures else "All checks passed")
     return 1 if failures else 0
 

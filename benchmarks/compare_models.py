@@ -38,7 +38,7 @@ from nsynth_vae.data.readers.transposed import with_transposed
 from nsynth_vae.data.source import BadNotes, NoteTable
 from nsynth_vae.data.splits import select
 from nsynth_vae.evaluation.probes import family_accuracy, pitch_accuracy, pitch_r2
-from nsynth_vae.evaluation.systems import ask_for_other_pitches
+from nsynth_vae.evaluation.systems import request_other_pitches
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -167,7 +167,7 @@ def compare(
     for split in splits:
         part, table = read_all(notes[split]), notes[split].table
         z = in_batches(encode, part["log_mel"])
-        requested = ask_for_other_pitches(table, 0)
+        requested = request_other_pitches(table, 0)
         decoded = in_batches(decode, z[requested.note], requested.pitch, requested.velocity)
         beaten = beaten_rivals(decoded, requested.reference, table.pitch, table.instrument_str, part["log_mel"])
         measured = {

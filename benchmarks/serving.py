@@ -1,10 +1,10 @@
-"""How fast exported SavedModels are alone and in batches, and how much memory they need.
+"""Speed of exported SavedModels, alone and in batches, and their memory.
 
     python benchmarks/serving.py [--exports DIR] [--batches 1,32] [--rounds N]
 
 Loads the newest encoder and decoder below DIR, as TensorFlow's Python does, and runs `serving_default` on notes of
 random numbers. Each model at each batch size has a process of its own, so that its peak memory is its own; the
-processes take turns for some rounds, so that what else the machine does meets all of them. Prints a table.
+processes take turns for some rounds, so that other load on the machine meets all of them. Prints a table.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NOTES = 96
 
 
 def newest(folder: pathlib.Path) -> pathlib.Path:
-    """Returns the folder's version with the highest number."""
+    """Return the folder's version with the highest number."""
     versions = [path for path in folder.glob("*") if path.name.isdecimal()]
     if not versions:
         raise SystemExit(f"error: {folder}: no version in it, expected what python -m nsynth_vae.export writes")
@@ -36,7 +36,7 @@ def newest(folder: pathlib.Path) -> pathlib.Path:
 
 
 def measure(path: pathlib.Path, batch: int) -> dict[str, float]:
-    """Returns milliseconds a note by the clock and of the processor, and MB of memory: with the model, and at most."""
+    """Return milliseconds a note by the clock and of the processor, and MB of memory: with the model, and at most."""
     import tensorflow as tf
 
     model = tf.saved_model.load(str(path))
@@ -64,13 +64,13 @@ def measure(path: pathlib.Path, batch: int) -> dict[str, float]:
 
 
 def _peak_megabytes() -> float:
-    """Returns the largest memory (RSS) of this process so far, MB (1e6 bytes)."""
+    """Return the largest memory (RSS) of this process so far, MB (1e6 bytes)."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
 def table(exports: pathlib.Path, batches: list[int], rounds: int) -> str:
-    """Returns the measurements, medians over the rounds, as Markdown."""
+    """Return the measurements, medians over the rounds, as Markdown."""
     paths = {name: newest(exports / name) for name in MODELS}
     found: dict[tuple[str, int], list[dict[str, float]]] = {}
     for _ in range(rounds):
@@ -94,7 +94,7 @@ def table(exports: pathlib.Path, batches: list[int], rounds: int) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command and returns its exit code."""
+    """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--exports", type=pathlib.Path, default=pathlib.Path("exports"), metavar="DIR")
     parser.add_argument("--batches", default="1,32", metavar="A,B", help="batch sizes (default: %(default)s)")

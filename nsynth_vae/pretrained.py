@@ -1,4 +1,4 @@
-"""The model folder `models/<name>/`: reading it, whether a run can use it, and what is written about the run."""
+"""Pretrained models: the shipped folders, and loading of a model folder `models/<name>/`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import pathlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nsynth_vae import __version__
 from nsynth_vae.config import ClassificationConfig, Config, SynthesisConfig
@@ -55,14 +55,14 @@ def load(
     kind: str = "model",
     expected: str = "a model folder",
 ) -> tuple[keras.Model, _Config]:
-    """Rebuilds what was trained from a folder's `config.json` and `model.weights.h5`.
+    """Rebuild a trained model from a folder's `config.json` and `model.weights.h5`.
 
     Args:
         folder: the model folder.
         read_config: reads the configuration's file.
         make_model: makes the model of a configuration, not yet built.
-        kind: what it is, in messages.
-        expected: what its folder is, in messages.
+        kind: name of such a model, in messages.
+        expected: name of its folder, in messages.
 
     Returns:
         (the built model with its weights, its configuration).
@@ -83,13 +83,13 @@ def load(
 def load_weights(
     model: keras.Model, folder: str | os.PathLike, *, kind: str = "model", of: str = "config.json describes"
 ) -> None:
-    """Reads a folder's `model.weights.h5`.
+    """Load a folder's `model.weights.h5` into a built model.
 
     Args:
-        model: built; gets the weights.
+        model: built.
         folder: the model folder.
-        kind: what the model is, in messages.
-        of: what describes it, and the verb, in messages.
+        kind: name of such a model, in messages.
+        of: subject and verb of the clause that identifies it, in messages.
 
     Raises:
         InputError: if the file is missing or broken, or the weights are another model's.
@@ -105,7 +105,7 @@ def load_weights(
 
 
 def fingerprint(folder: str | os.PathLike) -> str:
-    """Returns what tells a model's exports from another's: a hash of its configuration, weights and synthesizer.
+    """Return a hash of a model's configuration, weights and synthesizer, which identifies its exports.
 
     Raises:
         InputError: if the folder is not a model's.
@@ -121,8 +121,8 @@ def fingerprint(folder: str | os.PathLike) -> str:
     return digest.hexdigest()
 
 
-def read_attributes(folder: pathlib.Path) -> dict:
-    """Returns what a folder's `attributes.json` holds; nothing if there is none.
+def read_attributes(folder: pathlib.Path) -> dict[str, Any]:
+    """Return the content of a folder's `attributes.json`; empty if there is none.
 
     Raises:
         InputError: if it is broken.

@@ -35,7 +35,7 @@ class _Output(ctypes.Structure):
 
 
 def _library() -> ctypes.CDLL:
-    """Returns TensorFlow's shared library, from the package's folder, without running the package."""
+    """Return TensorFlow's shared library, from the package's folder, without running the package."""
     folder = pathlib.Path(importlib.util.find_spec("tensorflow").origin).parent
     ctypes.CDLL(str(folder / "libtensorflow_framework.so.2"), mode=ctypes.RTLD_GLOBAL)
     library = ctypes.CDLL(str(folder / "libtensorflow_cc.so.2"))
@@ -77,7 +77,7 @@ def _library() -> ctypes.CDLL:
 
 
 def fields(message: bytes) -> list[tuple[int, int | bytes]]:
-    """Returns the (number, value) pairs of a protocol buffer on the wire: enough to read a SavedModel's signatures."""
+    """Return the (number, value) pairs of a protocol buffer on the wire: enough to read a SavedModel's signatures."""
     found, at = [], 0
 
     def varint() -> int:
@@ -104,13 +104,13 @@ def fields(message: bytes) -> list[tuple[int, int | bytes]]:
 
 
 def _map(message: bytes, number: int) -> dict[str, bytes]:
-    """Returns a map field: text -> message."""
+    """Return a map field: text -> message."""
     entries = [dict(fields(value)) for found, value in fields(message) if found == number]
     return {entry[1].decode(): entry.get(2, b"") for entry in entries}
 
 
 def signatures(meta_graph: bytes) -> dict[str, tuple[dict[str, str], dict[str, str]]]:
-    """Returns signature -> (input -> tensor, output -> tensor) of a serialized `MetaGraphDef`."""
+    """Return signature -> (input -> tensor, output -> tensor) of a serialized `MetaGraphDef`."""
 
     def tensors(signature: bytes, number: int) -> dict[str, str]:
         return {name: dict(fields(info))[1].decode() for name, info in _map(signature, number).items()}
@@ -122,7 +122,7 @@ class SavedModel:
     """A SavedModel in a session of TensorFlow's C++ runtime."""
 
     def __init__(self, folder: str) -> None:
-        """Loads it.
+        """Load it.
 
         Raises:
             RuntimeError: with TensorFlow's words, if that fails.
@@ -140,7 +140,7 @@ class SavedModel:
         self.signatures = signatures(content)
 
     def run(self, signature: str, **arrays: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns a signature's outputs.
+        """Return a signature's outputs.
 
         Raises:
             RuntimeError: with TensorFlow's words, if that fails.
@@ -148,10 +148,10 @@ class SavedModel:
         inputs, outputs = self.signatures[signature]
         places = (_Output * len(arrays))(*(self._place(inputs[name]) for name in arrays))
         given = (ctypes.c_void_p * len(arrays))(*(self._tensor(array) for array in arrays.values()))
-        asked = (_Output * len(outputs))(*(self._place(name) for name in outputs.values()))
+        requested = (_Output * len(outputs))(*(self._place(name) for name in outputs.values()))
         made = (ctypes.c_void_p * len(outputs))()
         self.library.TF_SessionRun(
-            self.session, None, places, given, len(arrays), asked, made, len(outputs), None, 0, None, self.status
+            self.session, None, places, given, len(arrays), requested, made, len(outputs), None, 0, None, self.status
         )
         for tensor in given:
             self.library.TF_DeleteTensor(tensor)
@@ -159,7 +159,7 @@ class SavedModel:
         return {name: self._array(tensor) for name, tensor in zip(outputs, made, strict=True)}
 
     def close(self) -> None:
-        """Ends the session."""
+        """End the session."""
         self.library.TF_CloseSession(self.session, self.status)
         self.library.TF_DeleteSession(self.session, self.status)
 
@@ -199,7 +199,7 @@ class SavedModel:
 
 
 def main(folder: str, requests: str, responses: str) -> None:
-    """Runs requests from a file, writes the responses to another."""
+    """Run requests from a file, writes the responses to another."""
     model = SavedModel(folder)
     grouped: dict[tuple[str, str], dict[str, np.ndarray]] = {}
     for key, array in np.load(requests, allow_pickle=False).items():

@@ -21,7 +21,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 
 def predict(models: Mapping[str, object], request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
-    """Returns the response of the signature that a request names, or of `serving_default`."""
+    """Return the response of the signature that a request names, or of `serving_default`."""
     run = models[request.model_spec.name].signatures[request.model_spec.signature_name or "serving_default"]
     outputs = run(**{name: tf.constant(tf.make_ndarray(tensor)) for name, tensor in request.inputs.items()})
     response = predict_pb2.PredictResponse(model_spec=request.model_spec)
@@ -31,7 +31,7 @@ def predict(models: Mapping[str, object], request: predict_pb2.PredictRequest) -
 
 
 def from_json(models: Mapping[str, object], name: str, body: bytes) -> predict_pb2.PredictRequest:
-    """Returns a REST body, by rows (`instances`) or by columns (`inputs`), as the request that it stands for."""
+    """Return a REST body, by rows (`instances`) or by columns (`inputs`), as the request that it stands for."""
     given = json.loads(body)
     if ("instances" in given) == ("inputs" in given):
         raise ValueError("expected either 'instances' or 'inputs'")
@@ -55,7 +55,7 @@ def from_json(models: Mapping[str, object], name: str, body: bytes) -> predict_p
 
 
 def to_json(response: predict_pb2.PredictResponse, *, by_rows: bool) -> bytes:
-    """Returns a response as TF Serving writes it: `predictions` or `outputs`; a single output goes by no name."""
+    """Return a response as TF Serving writes it: `predictions` or `outputs`; a single output goes by no name."""
     columns = {}
     for name, tensor in response.outputs.items():
         values = tf.make_ndarray(tensor).tolist()
@@ -71,7 +71,7 @@ def to_json(response: predict_pb2.PredictResponse, *, by_rows: bool) -> bytes:
 
 
 def _decoded(value: object) -> object:
-    """Returns nested lists with base64 objects as bytes."""
+    """Return nested lists with base64 objects as bytes."""
     if isinstance(value, dict):
         return base64.b64decode(value["b64"])
     return [_decoded(item) for item in value] if isinstance(value, list) and value[:1] else value
@@ -79,7 +79,7 @@ def _decoded(value: object) -> object:
 
 @contextlib.contextmanager
 def serving(models: Mapping[str, object]) -> Iterator[tuple[int, int]]:
-    """Serves loaded models on this machine; gives the ports of gRPC and REST."""
+    """Serve loaded models on this machine; gives the ports of gRPC and REST."""
 
     class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
         def Predict(self, request, context):

@@ -1,4 +1,4 @@
-"""What the tests of exports share: small models with weights that are always the same, and notes for them."""
+"""Shared small models of tests, with deterministic weights, and notes for them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ SMALL = Config(audio=AudioConfig(num_samples=4096), model=ModelConfig(latent_dim
 
 
 def make_vae(config: Config) -> VAE:
-    """Returns a built model whose weights are always the same."""
+    """Return a built model with deterministic weights."""
     keras.utils.set_random_seed(7)
     vae = VAE(config)
     vae.build()
-    # Away from the initial state, in which biases are 0; and loud enough to be heard.
+    # Away from the initial state, in which biases are 0; and loud enough to be audible.
     rng = np.random.default_rng(7)
     for layer in (vae.encoder, vae.decoder):
         layer.set_weights([w + 0.05 * rng.normal(size=w.shape) for w in layer.get_weights()])
@@ -29,7 +29,7 @@ def make_vae(config: Config) -> VAE:
 
 
 def make_inputs() -> dict[str, np.ndarray]:
-    """Returns seven notes for the encoder and as many for the decoder."""
+    """Return seven notes for the encoder and as many for the decoder."""
     rng = np.random.default_rng(2)
     time_axis = np.arange(AUDIO.num_samples) / AUDIO.sample_rate
     pitch = np.array([60, 21, 108, 0, 127, 69, 45], np.int32)
@@ -43,5 +43,5 @@ def make_inputs() -> dict[str, np.ndarray]:
 
 
 def sound(log_mel: np.ndarray, pitch: np.ndarray) -> np.ndarray:
-    """Returns what the synthesizer that is shipped makes of log-mels."""
+    """Return what the synthesizer that is shipped makes of log-mels."""
     return load()(tf.constant(log_mel), tf.constant(pitch)).numpy()

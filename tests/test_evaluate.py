@@ -144,10 +144,10 @@ def test_the_same_command_gives_the_same_numbers(report, arguments, tmp_path):
 
 
 class Page(html.parser.HTMLParser):
-    """Collects what a page refers to."""
+    """Collect what a page refers to."""
 
     def __init__(self, text: str) -> None:
-        """Reads the page."""
+        """Read the page."""
         super().__init__()
         self.sources, self.links, self.rows, self.open = [], [], 0, []
         self.feed(text)
@@ -199,7 +199,7 @@ def test_the_markdown_has_the_figures(report):
 
 
 def folder_of(data, target, names: dict[str, str]):
-    """Copies test notes: file name -> the note whose sound it gets."""
+    """Copy test notes: file name -> the note whose sound it gets."""
     target.mkdir()
     for name, note in names.items():
         shutil.copy(data / "nsynth-test" / "audio" / f"{note}.wav", target / f"{name}.wav")

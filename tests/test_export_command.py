@@ -51,7 +51,7 @@ while True:
 
 
 def save(folder: pathlib.Path, config: Config) -> pathlib.Path:
-    """Returns the folder of a saved model."""
+    """Return the folder of a saved model."""
     folder.mkdir(parents=True)
     config.save(folder / "config.json")
     make_vae(config).save_weights(folder / "model.weights.h5")
@@ -59,7 +59,7 @@ def save(folder: pathlib.Path, config: Config) -> pathlib.Path:
 
 
 def write_notes(folder: pathlib.Path, config: Config) -> pathlib.Path:
-    """Returns a folder of NSynth's layout with six notes to test with and two others."""
+    """Return a folder of NSynth's layout with six notes to test with and two others."""
     seconds = config.audio.num_samples / config.audio.sample_rate
     for split, count in (("test", 6), ("train", 2)):
         names = [f"organ_electronic_{index:03}-{60 + index:03}-100" for index in range(count)]

@@ -1,4 +1,4 @@
-"""The models that come with the package: there, small enough, and of use from a fresh clone."""
+"""The shipped models: present, small enough, and usable from a fresh clone."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_attributes_of_format_2_are_read_with_the_keys_of_format_3(tmp_path: pat
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> timbre_model.TimbreModel:
-    """Returns the shipped model, as a fresh clone has it: without training and without notes, exported once."""
+    """Return the shipped model, as a fresh clone has it: without training and without notes, exported once."""
     exports, said = tmp_path_factory.mktemp("clone") / "exports", []
     opened = timbre_model.open_model(None, exports, export=export_folder, report=said.append)
     assert said == [f"Exporting nsynth-small to {exports}, once"]
@@ -77,7 +77,7 @@ def test_a_fresh_clone_plays_families_in_tune(model: timbre_model.TimbreModel) -
     pitches = np.array([55, 67] * len(FAMILIES))
     played = model.decode(z, pitches, 100)
     assert np.abs(played.audio).max(axis=1).min() > 0.02
-    in_tune = [pitch.in_tune(audio, asked) for audio, asked in zip(played.audio, pitches.tolist(), strict=True)]
+    in_tune = [pitch.in_tune(audio, target) for audio, target in zip(played.audio, pitches.tolist(), strict=True)]
     assert np.mean(in_tune) >= 0.95
 
 
@@ -85,8 +85,8 @@ def test_brighter_is_brighter_and_darker_is_darker(model: timbre_model.TimbreMod
     """Of nearly all families' mean notes, and more at strength 1 than at half."""
     z = np.array([model.attributes["families"][name]["centroid"] for name in FAMILIES])
 
-    def centroids(points: np.ndarray) -> np.ndarray:
-        sounds = model.decode(points, 60, 100).audio
+    def centroids(vectors: np.ndarray) -> np.ndarray:
+        sounds = model.decode(vectors, 60, 100).audio
         return np.array([descriptors.spectral_centroid(audio, 60) for audio in sounds])
 
     plain = centroids(z)

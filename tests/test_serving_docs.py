@@ -33,7 +33,7 @@ ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 def blocks(language: str, containing: str) -> str:
-    """Returns the page's code blocks of a language that have a word in them, one after the other."""
+    """Return the page's code blocks of a language that have a word in them, one after the other."""
     found = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     chosen = [block for block in found if containing in block]
     assert chosen, containing
@@ -42,16 +42,16 @@ def blocks(language: str, containing: str) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """Returns a folder with exports of a tiny model and two notes, as the page's reader has it."""
+    """Return a folder with exports of a tiny model and two notes, as the page's reader has it."""
     folder = tmp_path_factory.mktemp("clone")
     encoder, decoder = signatures.float32_layers(make_vae(CONFIG), CONFIG)
-    facts = model_metadata(CONFIG)
+    metadata = model_metadata(CONFIG)
     endpoints = {
         "encoder": signatures.encoder_endpoints(encoder, CONFIG),
         "decoder": signatures.decoder_endpoints(decoder, CONFIG, load()),
     }
     for name, offered in endpoints.items():
-        saved_model.write(folder / "exports" / name / "1", name, offered, facts)
+        saved_model.write(folder / "exports" / name / "1", name, offered, metadata)
     for name, audio in zip(("violin", "piano"), make_inputs()["audio"], strict=False):
         soundfile.write(folder / f"{name}.wav", audio, 16000, "PCM_16")
     return folder
@@ -59,19 +59,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 @pytest.fixture(scope="module")
 def models(folder: pathlib.Path) -> dict[str, object]:
-    """Returns the loaded models."""
+    """Return the loaded models."""
     return {name: tf.saved_model.load(str(folder / "exports" / name / "1")) for name in ("encoder", "decoder")}
 
 
 @pytest.fixture(scope="module")
 def ports(models: dict[str, object]):
-    """Returns the ports of a server of the models: gRPC's and REST's."""
+    """Return the ports of a server of the models: gRPC's and REST's."""
     with prediction_server.serving(models) as found:
         yield found
 
 
 def morph(models: dict[str, object], folder: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
-    """Returns z of the page's morph, `[5, latent_dim]`, and its audio, `[5, 64000]`, by direct calls."""
+    """Return z of the page's morph, `[5, latent_dim]`, and its audio, `[5, 64000]`, by direct calls."""
     audio = np.stack([soundfile.read(folder / f"{name}.wav", dtype="float32")[0] for name in ("violin", "piano")])
     first, second = models["encoder"].signatures["serving_default"](audio=tf.constant(audio))["z_mean"].numpy()
     z = first + np.linspace(0, 1, 5, dtype=np.float32)[:, None] * (second - first)
@@ -182,7 +182,7 @@ def test_table_of_checks_has_the_limits() -> None:
 
 
 def test_models_config_is_tf_servings() -> None:
-    """Both models, below what compose.yaml mounts; batching is in a file of its own that has to be asked for."""
+    """Both models, below what compose.yaml mounts; batching is in a file of its own, which is optional."""
     text = (ROOT / "serving/models.config").read_text()
     config = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
     found = [(model.name, model.base_path, model.model_platform) for model in config.model_config_list.config]
@@ -199,7 +199,7 @@ def test_models_config_is_tf_servings() -> None:
 
 
 def run_benchmark(*arguments: object) -> subprocess.CompletedProcess:
-    """Returns how benchmarks/serving.py ended."""
+    """Return how benchmarks/serving.py ended."""
     command = [sys.executable, str(ROOT / "benchmarks/serving.py"), *map(str, arguments)]
     return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
 

@@ -20,7 +20,7 @@ ATTRIBUTES = {"latent_dim": 6, "families": {}}
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, pathlib.Path, list[str]]:
-    """Returns a model folder, its exports, and what was said when it was opened twice."""
+    """Return a model folder, its exports, and what was said when it was opened twice."""
     folder = tmp_path_factory.mktemp("deployed")
     model = folder / "flutes"
     model.mkdir()

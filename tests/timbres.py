@@ -1,4 +1,4 @@
-"""What the tests of timbres share: a hand-written `attributes.json`, and the small model exported with it."""
+"""Shared data of tests of timbres: a hand-written `attributes.json`, and the small model exported with it."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ ATTRIBUTES = {
         "synthetic": {"direction": _vector(0, 0, 0, 0, 0.5, -1), "learnt_from": "the source", "descriptor": None},
     },
 }
-"""Of a model of six dimensions: points in the first four, directions in the last two."""
+"""Of a model of six dimensions: timbres in the first four, directions in the last two."""
 
 
 def vector(name: str) -> np.ndarray:
-    """Returns what `ATTRIBUTES` has for a name in full, float32 `[6]`."""
+    """Return what `ATTRIBUTES` has for a name in full, float32 `[6]`."""
     for kind, key in (("instruments", "centroid"), ("families", "centroid"), ("directions", "direction")):
         if name in ATTRIBUTES[kind]:
             return np.array(ATTRIBUTES[kind][name][key], np.float32)
@@ -69,12 +69,12 @@ def vector(name: str) -> np.ndarray:
 
 @functools.cache
 def named_points() -> TimbreLookup:
-    """Returns points of a model that has `ATTRIBUTES` and no SavedModels: names work, files and notes do not."""
+    """Return points of a model that has `ATTRIBUTES` and no SavedModels: names work, files and notes do not."""
     return points_with(ATTRIBUTES)
 
 
 def points_with(attributes: dict, source: Source | None = None) -> TimbreLookup:
-    """Returns points of a model, called toy, that has other attributes and no SavedModels."""
+    """Return points of a model, called toy, that has other attributes and no SavedModels."""
     return TimbreLookup(
         TimbreModel(name="toy", config=AUDIO, latent_dim=DIM, attributes=attributes, backend=SavedModelBackend({})),
         source,
@@ -82,7 +82,7 @@ def points_with(attributes: dict, source: Source | None = None) -> TimbreLookup:
 
 
 def export_model(folder: pathlib.Path, attributes: dict = ATTRIBUTES) -> tuple[pathlib.Path, pathlib.Path]:
-    """Writes a small model with these attributes, and its exports; returns both folders."""
+    """Write a small model with these attributes, and its exports; returns both folders."""
     shutil.copytree(_exported().name, folder, dirs_exist_ok=True)
     for written in folder.rglob("attributes.json"):
         written.write_text(json.dumps(attributes))
@@ -91,7 +91,7 @@ def export_model(folder: pathlib.Path, attributes: dict = ATTRIBUTES) -> tuple[p
 
 @functools.cache
 def _exported() -> tempfile.TemporaryDirectory:
-    """Returns the folder that `export_model` copies: to export is the work of many seconds, done once a process."""
+    """Return the folder that `export_model` copies: to export is the work of many seconds, done once a process."""
     made = tempfile.TemporaryDirectory()
     model = pathlib.Path(made.name) / "small"
     model.mkdir()

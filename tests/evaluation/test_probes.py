@@ -37,7 +37,7 @@ def test_shuffled_pitches_give_chance():
 
 
 def test_a_common_pitch_is_no_advantage():
-    """Nine notes of ten have one pitch: without balance, always naming it would be right nine times of ten."""
+    """Nine notes of ten have one pitch: without balance, a constant prediction would be right nine times of ten."""
     pitch = np.where(RNG.random(600) < 0.9, 40, PITCH)
     found = read_pitch(RNG.standard_normal([600, 4]), pitch)
     assert max(found["linear"], found["mlp"]) < 0.3
@@ -62,7 +62,7 @@ def test_shuffled_families_give_chance():
 
 
 def test_the_scale_of_an_input_does_not_matter():
-    """Inputs are standardised: a latent dimension is not heard louder for its variance."""
+    """Inputs are standardised: a latent dimension weighs no more for its variance."""
     inputs = code(FAMILY, noise=0.5)
     scaled = inputs * np.logspace(-2, 2, 16)
     assert read_family(inputs)["nearest"] == read_family(scaled)["nearest"]

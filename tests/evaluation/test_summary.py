@@ -207,7 +207,7 @@ def test_tables_leave_out_what_no_system_has():
     rows = {
         "real": {"title": "real notes", "sounds": 2, "measures": {"mss": {"mean": 0.0, "median": 0.0, "sounds": 2}}},
         "bad": {"title": "broken", "sounds": 2, "measures": {"mss": {"mean": None, "median": 1.0, "sounds": 2}}},
-        "way": {"title": "between", "sounds": 9, "measures": {"in_tune": {"mean": 0.875, "sounds": 9}}},
+        "path": {"title": "between", "sounds": 9, "measures": {"in_tune": {"mean": 0.875, "sounds": 9}}},
     }
     assert markdown_report.systems_table(rows, ("lsd_db", "mss")).splitlines() == [
         "|  | sounds | mss |",

@@ -73,7 +73,7 @@ CONTRACT = {
 def exported(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[VAE, dict[str, pathlib.Path], pathlib.Path, str]:
-    """Returns a model, its exports' paths and folder, and what the export wrote to the standard streams."""
+    """Return a model, its exports' paths and folder, and what the export wrote to the standard streams."""
     folder = tmp_path_factory.mktemp("exports") / "deeper" / "exports"
     vae = make_vae(CONFIG)
     log = tmp_path_factory.mktemp("log") / "log"
@@ -91,7 +91,7 @@ def exported(
 
 @pytest.fixture
 def stubs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replaces the slow writing of SavedModels and TFLite, for tests of where and when."""
+    """Replace the slow writing of SavedModels and TFLite, for tests of where and when."""
 
     def write(folder: pathlib.Path, name: str, endpoints: object, metadata: dict) -> None:
         folder.mkdir()
@@ -109,7 +109,7 @@ def stubs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def numbered(folder: pathlib.Path) -> list[str]:
-    """Returns what is in the subfolders."""
+    """Return what is in the subfolders."""
     return sorted(str(path.relative_to(folder)) for path in folder.glob("*/*"))
 
 
@@ -144,7 +144,7 @@ def test_signatures_share_weights_and_constants(exported) -> None:
 
 
 def operations(graph_def) -> set[str]:
-    """Returns the names of the operators of a graph and of all functions that it can call."""
+    """Return the names of the operators of a graph and of all functions that it can call."""
     library = {function.signature.name: function.node_def for function in graph_def.library.function}
     nodes, names, seen = list(graph_def.node), set(), set()
     while nodes:
@@ -313,7 +313,7 @@ def test_many_exports_at_once(tmp_path: pathlib.Path, stubs) -> None:
     assert all(seen.values())
 
 
-def test_a_failure_leaves_nothing_and_tells_why(tmp_path: pathlib.Path, stubs, monkeypatch, capfd) -> None:
+def test_a_failure_leaves_nothing_and_prints_why(tmp_path: pathlib.Path, stubs, monkeypatch, capfd) -> None:
     """No numbered folder, no temporary file, and the suppressed output is printed."""
 
     def fail(folder: pathlib.Path, *_) -> dict[str, pathlib.Path]:
@@ -370,7 +370,7 @@ def test_a_mixed_precision_model_is_exported_in_float32() -> None:
 
 @pytest.fixture
 def model_folder(tmp_path: pathlib.Path) -> pathlib.Path:
-    """Returns the folder of a saved model."""
+    """Return the folder of a saved model."""
     folder = tmp_path / "models" / "small"
     folder.mkdir(parents=True)
     SMALL.save(folder / "config.json")

@@ -23,7 +23,7 @@ EXAMPLE = pathlib.Path(__file__).parents[2] / "examples" / "decode_tflite.py"
 
 
 def make_notes(count: int = 2) -> dict[str, np.ndarray]:
-    """Returns notes as a data source would give them."""
+    """Return notes as a data source would give them."""
     data = make_inputs()
     noise = 1e-3 * np.random.default_rng(3).normal(size=data["audio"].shape).astype(np.float32)
     return {"audio": (data["audio"] + noise)[:count], **{name: data[name][:count] for name in ("pitch", "velocity")}}
@@ -31,7 +31,7 @@ def make_notes(count: int = 2) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple:
-    """Returns a model, its files and the report on them."""
+    """Return a model, its files and the report on them."""
     vae = make_vae(CONFIG)
     synthesizer, metadata = load(), model_metadata(CONFIG)
     folder = tmp_path_factory.mktemp("tflite")
@@ -148,7 +148,7 @@ def test_notes_that_do_not_fit(changed: dict, message: str) -> None:
 
 
 def play(*arguments: object, folder: pathlib.Path) -> subprocess.CompletedProcess:
-    """Runs the example where neither TensorFlow nor this package can be imported."""
+    """Run the example where neither TensorFlow nor this package can be imported."""
     program = "import sys, runpy; sys.modules['tensorflow'] = sys.modules['nsynth_vae'] = sys.modules['keras'] = None; "
     program += "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
     command = [sys.executable, "-I", "-c", program, str(EXAMPLE), *map(str, arguments)]
@@ -156,7 +156,7 @@ def play(*arguments: object, folder: pathlib.Path) -> subprocess.CompletedProces
 
 
 def samples(path: pathlib.Path) -> np.ndarray:
-    """Returns a WAV file's samples, after a look at its format."""
+    """Return a WAV file's samples, after a look at its format."""
     with wave.open(str(path)) as file:
         assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 16000)
         return np.frombuffer(file.readframes(file.getnframes()), "<i2")

@@ -24,7 +24,7 @@ ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pathlib.Path]:
-    """Returns the folders of an encoder's and a decoder's SavedModel."""
+    """Return the folders of an encoder's and a decoder's SavedModel."""
     folder = tmp_path_factory.mktemp("models")
     encoder, decoder = signatures.float32_layers(make_vae(CONFIG), CONFIG)
     synthesizer = load()
@@ -39,14 +39,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pathlib.Path]:
 
 @pytest.fixture(scope="module")
 def loaded(models: dict[str, pathlib.Path]) -> dict[str, object]:
-    """Returns the models as Python loads them."""
+    """Return the models as Python loads them."""
     return {name: tf.saved_model.load(str(path)) for name, path in models.items()}
 
 
 def make_wav(
     audio: np.ndarray, *, sample_rate: int = 16000, channels: int = 1, width: int = 2, samples: int = 64000
 ) -> bytes:
-    """Returns audio `[samples]`, -1..1, as a WAV file."""
+    """Return audio `[samples]`, -1..1, as a WAV file."""
     content = io.BytesIO()
     with wave.open(content, "wb") as file:
         file.setparams((channels, width, sample_rate, 0, "NONE", ""))
@@ -55,7 +55,7 @@ def make_wav(
 
 
 def good_requests() -> list[tuple[str, str, dict[str, np.ndarray]]]:
-    """Returns (model, signature, inputs) of every signature, with 3 notes; of WAV files there is one."""
+    """Return (model, signature, inputs) of every signature, with 3 notes; of WAV files there is one."""
     data = {name: value[:3] for name, value in make_inputs().items()}
     log_mel = features.log_mel(tf.constant(data["audio"]), AUDIO).numpy()
     notes = {name: data[name] for name in ("z", "pitch", "velocity")}
@@ -71,7 +71,7 @@ def good_requests() -> list[tuple[str, str, dict[str, np.ndarray]]]:
 
 
 def bad_requests() -> list[tuple[str, str, dict[str, np.ndarray], str]]:
-    """Returns (model, signature, inputs, words of the error)."""
+    """Return (model, signature, inputs, words of the error)."""
     data = {name: value[:2] for name, value in make_inputs().items()}
     audio, notes = data["audio"], {name: data[name] for name in ("z", "pitch", "velocity")}
     log_mel = np.zeros([2, 251, 128], np.float32)
@@ -144,7 +144,7 @@ def bad_requests() -> list[tuple[str, str, dict[str, np.ndarray], str]]:
 def through_c(
     folder: pathlib.Path, models: dict[str, pathlib.Path], requests: list[tuple]
 ) -> tuple[list[dict[str, np.ndarray]], list[str]]:
-    """Returns what the C API makes of requests in a process of its own, and what the processes print."""
+    """Return what the C API makes of requests in a process of its own, and what the processes print."""
     responses, printed = [{} for _ in requests], []
     for model, path in models.items():
         given = {
@@ -165,7 +165,7 @@ def through_c(
 
 
 def in_python(model: object, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, tf.Tensor]:
-    """Returns what a loaded model makes of a request."""
+    """Return what a loaded model makes of a request."""
     as_tensors = {
         name: tf.constant([array.tobytes()]) if array.dtype == np.uint8 else tf.constant(array)
         for name, array in inputs.items()
@@ -353,7 +353,7 @@ print("done", answers, errors)
 
 
 def fuzz(models: dict[str, pathlib.Path], seed: int, count: int) -> tuple[int, int]:
-    """Returns how many of some random requests were answered and how many got an error; fails on a crash."""
+    """Return how many of some random requests were answered and how many got an error; fails on a crash."""
     folder = str(models["encoder"].parent)
     command = [sys.executable, "-c", FUZZ, folder, str(seed), str(count)]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)

@@ -77,7 +77,7 @@ for path in sys.argv[1:]:
             "no pitch": {"pitch": i32()},
         }
     for name, changed in cases.items():
-        # A request that went wrong must not break the next: all are asked of one runner, as a server would.
+        # A request that went wrong must not break the next: one runner gets all, as in a server.
         run = interpreter.get_signature_runner("serving_default")
         try:
             made = run(**(good | changed))
@@ -98,7 +98,7 @@ print(json.dumps(outcomes))
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple:
-    """Returns a model, its files' paths and what the writing reported."""
+    """Return a model, its files' paths and what the writing reported."""
     vae, lines = make_vae(WIDE), []
     folder = tmp_path_factory.mktemp("exports") / "tflite"
     metadata, synthesizer = model_metadata(WIDE), load()
@@ -108,7 +108,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple:
 
 @pytest.fixture(scope="module")
 def computed(written, tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
-    """Returns what all files make of seven notes in another process; the encoder also of quiet ones and silence."""
+    """Return what all files make of seven notes in another process; the encoder also of quiet ones and silence."""
     _, paths, _ = written
     folder, data = tmp_path_factory.mktemp("client"), make_notes()
     np.savez(folder / "inputs.npz", **data)
@@ -117,7 +117,7 @@ def computed(written, tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.
 
 
 def make_notes() -> dict[str, np.ndarray]:
-    """Returns seven notes in some noise; the encoder's last three are quieter: by 60 dB, by 100 dB, silent.
+    """Return seven notes in some noise; the encoder's last three are quieter: by 60 dB, by 100 dB, silent.
 
     Sines without noise would measure the rounding of TensorFlow's own FFT, which is more than TFLite's.
     """
@@ -128,7 +128,7 @@ def make_notes() -> dict[str, np.ndarray]:
 
 
 def client(program: str, *arguments: object) -> str:
-    """Runs a program of this file in another process; returns what it prints."""
+    """Run a program of this file in another process; returns what it prints."""
     command = [sys.executable, "-I", "-c", program, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -136,7 +136,7 @@ def client(program: str, *arguments: object) -> str:
 
 
 def details(path: pathlib.Path) -> tuple[dict, dict]:
-    """Returns what a file's signature takes and gives: name -> (shape, dtype)."""
+    """Return what a file's signature takes and gives: name -> (shape, dtype)."""
     run = Interpreter(str(path)).get_signature_runner("serving_default")
     return tuple(
         {name: (item["shape"].tolist(), item["dtype"]) for name, item in found.items()}
@@ -220,9 +220,9 @@ def test_bad_requests(written) -> None:
             assert own["extreme pitch"] == own["negative pitch"] == "finite"
         assert errors == expected, (path, own)
         # On some processors the int8 encoder's z_log_var is finite all the same; z_mean never is.
-        told = {"not finite", "some finite"} if "encoder_int8" in path else {"not finite"}
+        expected = {"not finite", "some finite"} if "encoder_int8" in path else {"not finite"}
         assert own["good"] == "finite"
-        assert {own["NaN"], own["infinite"]} <= told
+        assert {own["NaN"], own["infinite"]} <= expected
 
 
 def test_metadata_inside(written) -> None:

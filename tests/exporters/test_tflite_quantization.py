@@ -20,7 +20,7 @@ X = RNG.normal(size=(1, 32)).astype(np.float32)
 
 @functools.cache
 def converted() -> bytes:
-    """Returns a file with two products: of one input and WEIGHTS, of the other and TABLE, element by element."""
+    """Return a file with two products: of one input and WEIGHTS, of the other and TABLE, element by element."""
 
     @tf.function(input_signature=[tf.TensorSpec([1, 32], name="x"), tf.TensorSpec([1, 48], name="y")])
     def compute(x, y):
@@ -34,12 +34,12 @@ def converted() -> bytes:
 
 
 def run(content: bytes) -> dict[str, np.ndarray]:
-    """Returns a file's outputs."""
+    """Return a file's outputs."""
     return Interpreter(model_content=content).get_signature_runner()(x=X, y=np.ones([1, 48], np.float32))
 
 
 def planned(kind: str, shape: tuple[int, ...]):
-    """Returns a plan for the constants of a shape."""
+    """Return a plan for the constants of a shape."""
     return lambda values: kind if values.shape == shape else "float32"
 
 
