@@ -1,11 +1,10 @@
-"""What a note sounds like, in numbers: pure functions of numpy audio.
+"""Audio descriptors of a note: brightness, attack, decay, noise, inharmonicity and roughness.
 
-Each gives one finite float for any sound, and NaN for silence. Arguments of all: `audio`, float `[samples]`, -1..1, a
-note from its onset, at least a second of it; `pitch`, MIDI, 0..127, what it is played at; `sample_rate`, Hz. What
-is not such an argument is a ValueError.
+Each function returns one finite float for any sound, and NaN for silence. Arguments of all: `audio`, float `[samples]`,
+-1..1, a note from its onset, at least a second of it; `pitch`, its MIDI pitch, 0..127; `sample_rate`, Hz. They raise
+ValueError for other arguments.
 
-The steady part of a note, where that tells, is 2.048 s from 0.25 s on, as in `metrics.off_harmonic_db`: see
-`partials.steady_part`.
+The steady part of a note is 2.048 s from 0.25 s on, as in `metrics.off_harmonic_db`: see `partials.steady_part`.
 
 Peeters, Giordano, Susini, Misdariis, McAdams 2011, The Timbre Toolbox, JASA 130; Sethares 1993, Local consonance and
 the relationship between timbre and scale, JASA 94; Plomp and Levelt 1965, Tonal consonance and critical bandwidth, JASA
@@ -17,56 +16,50 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from nsynth_vae.analysis import partials
+from nsynth_vae.analysis.arguments import check_audio, check_pitch
 from nsynth_vae.analysis.spectra import hann, magnitude
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.notes import pitch_to_hertz
 
-if TYPE_CHECKING:
-    pass
-
 
 @dataclasses.dataclass(frozen=True)
 class Descriptor:
-    """What a descriptor is, for tables and captions."""
+    """Unit and description of a descriptor, for tables and captions."""
 
     unit: str
-    words: str
-    higher_is: str
+    description: str
 
 
 DESCRIPTORS: dict[str, Descriptor] = {
-    "spectral_centroid": Descriptor(
-        "octaves above f0", "mean frequency of the power, relative to the pitch", "brighter"
-    ),
-    "spectral_centroid_hertz": Descriptor("Hz", "mean frequency of the power", "brighter"),
-    "spectral_spread": Descriptor("Hz", "standard deviation of the power's frequency", "wider in frequency"),
-    "attack_seconds": Descriptor("s", "time from 10 to 50 % of the first second's largest level", "slower to begin"),
-    "log_attack_time": Descriptor("log10 s", "logarithm of attack_seconds", "slower to begin"),
-    "temporal_centroid": Descriptor("s", "mean time of the energy", "later: held, or swelling"),
-    "decay_db_per_second": Descriptor("dB/s", "fall of the level from its peak until 3 s", "faster to die away"),
-    "tonal_to_noise_db": Descriptor("dB", "power on the partials over the power between them", "purer"),
-    "inharmonicity": Descriptor("no unit", "B of f_k = k f0 sqrt(1 + B k^2)", "more stretched"),
-    "roughness": Descriptor("1 = two equal partials at their roughest", "beating of the partials", "rougher"),
+    "spectral_centroid": Descriptor("octaves above f0", "mean frequency of the power, relative to the pitch"),
+    "spectral_centroid_hertz": Descriptor("Hz", "mean frequency of the power"),
+    "spectral_spread": Descriptor("Hz", "standard deviation of the power's frequency"),
+    "attack_seconds": Descriptor("s", "time from 10 to 50 % of the first second's largest level"),
+    "log_attack_time": Descriptor("log10 s", "logarithm of attack_seconds"),
+    "temporal_centroid": Descriptor("s", "mean time of the energy"),
+    "decay_db_per_second": Descriptor("dB/s", "fall of the level from its peak until 3 s"),
+    "tonal_to_noise_db": Descriptor("dB", "power on the partials over the power between them"),
+    "inharmonicity": Descriptor("no unit", "B of f_k = k f0 sqrt(1 + B k^2)"),
+    "roughness": Descriptor("1 = two equal partials at their roughest", "beating of the partials"),
 }
-"""What `describe` gives, in its order."""
+"""The descriptors of `describe`, in its order."""
 
 SILENCE = 1e-5
 """Peak below which audio is silent: -100 dB of full scale."""
 
 NOTE_OFF_SECONDS = 3.0
-"""When NSynth's notes are let go."""
+"""The time at which NSynth's notes are released."""
 
 ATTACK_LEVELS = (0.1, 0.5)
-"""Shares of the largest RMS level of a note's first second between which the attack lasts."""
+"""The attack lasts between these fractions of the largest RMS level of a note's first second."""
 
 FLOOR_DB = 60.0
-"""The decay is read above this much below the peak: further down is the recording's noise."""
+"""The decay is measured down to this far below the peak: what is quieter is the recording's noise."""
 
 TONAL_LIMIT_DB = 80.0
 """`tonal_to_noise_db` stays within this, plus or minus."""
@@ -78,11 +71,15 @@ _ROUGH_FRAME, _ROUGH_STEP, _ROUGH_PEAKS = 4096, 2048, 24  # samples at 16 kHz; p
 def describe(
     audio: np.ndarray, pitch: int, sample_rate: int = 16000, names: Sequence[str] = tuple(DESCRIPTORS)
 ) -> dict[str, float]:
-    """Returns descriptors of a note, those of `DESCRIPTORS` that are named; all NaN for silence."""
+    """Return the named descriptors of a note, all of `DESCRIPTORS` by default; all are NaN for silence.
+
+    Raises:
+        ValueError: for audio, a pitch or names that are not valid.
+    """
     audio = _checked(audio, pitch, sample_rate)
     whole = functools.cache(lambda: _moments(audio, sample_rate))
     attack = functools.cache(lambda: attack_seconds(audio, pitch, sample_rate))
-    found = {
+    functions: dict[str, Callable[[], float]] = {
         "spectral_centroid": lambda: _above_f0(whole()[0], pitch),
         "spectral_centroid_hertz": lambda: whole()[0],
         "spectral_spread": lambda: whole()[1],
@@ -94,47 +91,52 @@ def describe(
         "inharmonicity": lambda: inharmonicity(audio, pitch, sample_rate),
         "roughness": lambda: roughness(audio, sample_rate),
     }
-    unknown = [name for name in names if name not in found]
+    unknown = [name for name in names if name not in functions]
     if unknown:
         raise ValueError(f"names: found {unknown[0]!r}, expected some of {', '.join(DESCRIPTORS)}")
-    return {name: found[name]() for name in names}
+    return {name: functions[name]() for name in names}
+
+
+def describe_all(audio: np.ndarray, pitch: Sequence[int], config: AudioConfig) -> list[dict[str, float]]:
+    """Return `describe` of each sound, float `[sounds, samples]`, at its MIDI pitch."""
+    return [describe(sound, int(each), config.sample_rate) for sound, each in zip(audio, pitch, strict=True)]
 
 
 def power_spectrum(audio: np.ndarray, sample_rate: int = 16000) -> tuple[np.ndarray, np.ndarray]:
-    """Returns (frequency, Hz; power), float `[bins]` each, of a whole note: frames of 128 ms, every sample alike."""
+    """Return (frequency, Hz; power), float `[bins]` each, of a whole note, in frames of 128 ms of equal weight."""
     return _power(_checked(audio, 0, sample_rate), sample_rate)
 
 
 def moments(hertz: np.ndarray, power: np.ndarray) -> tuple[float, float]:
-    """Returns mean and standard deviation, Hz, of the frequencies `[bins]`, weighted by power, not all of it 0."""
-    share = power / power.sum()
-    centroid = float(hertz @ share)
-    return centroid, math.sqrt(max(float(np.square(hertz - centroid) @ share), 0.0))
+    """Return mean and standard deviation, Hz, of the frequencies `[bins]`, weighted by power, not all of it 0."""
+    weights = power / power.sum()
+    centroid = float(hertz @ weights)
+    return centroid, math.sqrt(max(float(np.square(hertz - centroid) @ weights), 0.0))
 
 
 def spectral_centroid_hertz(audio: np.ndarray, sample_rate: int = 16000) -> float:
-    """Returns the mean of frequency, weighted by power, over the whole note (Peeters et al. 2011), in Hz."""
+    """Return the mean of frequency, weighted by power, over the whole note (Peeters et al. 2011), in Hz."""
     return _moments(_checked(audio, 0, sample_rate), sample_rate)[0]
 
 
 def spectral_centroid(audio: np.ndarray, pitch: int, sample_rate: int = 16000) -> float:
-    """Returns `spectral_centroid_hertz` relative to the pitch, in octaves: log2(centroid / f0); 0 for a sine."""
+    """Return `spectral_centroid_hertz` relative to the pitch, in octaves: log2(centroid / f0); 0 for a sine."""
     return _above_f0(_moments(_checked(audio, pitch, sample_rate), sample_rate)[0], pitch)
 
 
 def spectral_spread(audio: np.ndarray, sample_rate: int = 16000) -> float:
-    """Returns the standard deviation of frequency, weighted by power, over the whole note (Peeters et al. 2011), Hz."""
+    """Return the standard deviation of frequency, weighted by power, over the whole note (Peeters et al. 2011), Hz."""
     return _moments(_checked(audio, 0, sample_rate), sample_rate)[1]
 
 
 def attack_seconds(audio: np.ndarray, pitch: int, sample_rate: int = 16000) -> float:
-    """Returns how long a note takes from 10 to 50 % of the largest RMS level of its first second, in seconds.
+    """Return the time from 10 to 50 % of the largest RMS level of a note's first second, in seconds.
 
-    From the last time that the level is below 10 % before it first reaches 50 %, to that time, both interpolated; the
-    second begins where the note comes within 40 dB of its maximum. Fixed shares as in ISO/IEC 15938-4 (MPEG-7,
+    The attack begins where the level is last below 10 % before it first reaches 50 %; both times are interpolated. The
+    first second begins where the note comes within 40 dB of its maximum. Fixed fractions as in ISO/IEC 15938-4 (MPEG-7,
     LogAttackTime) and Peeters et al. 2011, but low ones, of the first second: what reaches 80 % of a whole note's
     maximum is often a swell or a vibrato. A linear ramp has 0.4 of its length. The level is smoothed over two periods
-    of the pitch, 10 ms at least, of which an abrupt onset takes a quarter: the least answer, 2.5 ms for most pitches.
+    of the pitch, 10 ms at least. An abrupt onset takes a quarter of that: 2.5 ms, the least value, for most pitches.
 
     Returns:
         1 ms or more; NaN for silence.
@@ -145,16 +147,16 @@ def attack_seconds(audio: np.ndarray, pitch: int, sample_rate: int = 16000) -> f
     power, _ = _envelope(audio, pitch, sample_rate)
     onset = int((power > 1e-4 * power.max()).argmax())
     level = np.sqrt(power[: onset + round(1.0 / _STEP_SECONDS)])
-    low, high = (share * level.max() for share in ATTACK_LEVELS)
+    low, high = (fraction * level.max() for fraction in ATTACK_LEVELS)
     last = int((level >= high).argmax())
     first = int(np.flatnonzero(level[:last] < low)[-1]) + 1
     return float(max((_crossing(level, last, high) - _crossing(level, first, low)) * _STEP_SECONDS, _STEP_SECONDS))
 
 
 def temporal_centroid(audio: np.ndarray, sample_rate: int = 16000) -> float:
-    """Returns the mean of time, weighted by energy, over the whole note (Peeters et al. 2011), in seconds.
+    """Return the mean of time, weighted by energy, over the whole note (Peeters et al. 2011), in seconds.
 
-    It is short where most of the sound is in the stroke: tau / 2 where the amplitude falls as exp(-t / tau).
+    It is early where most of the energy is in the attack: tau / 2 where the amplitude falls as exp(-t / tau).
 
     Returns:
         0 to the audio's length; NaN for silence.
@@ -167,13 +169,13 @@ def temporal_centroid(audio: np.ndarray, sample_rate: int = 16000) -> float:
 
 
 def decay_db_per_second(audio: np.ndarray, pitch: int, sample_rate: int = 16000) -> float:
-    """Returns how fast a note dies away, in dB a second: the slope, by least squares, of its level in dB.
+    """Return the rate of decay, in dB a second: the slope, by least squares, of the level in dB.
 
-    From the level's maximum (from 2 s if it is later) to 3 s, when NSynth's notes are let go, or to where it first
-    falls 60 dB below the maximum. The level is that of `attack_seconds`.
+    It is fitted from the level's maximum (from 2 s if it is later) to 3 s, when NSynth's notes are released, or to
+    where the level first falls 60 dB below the maximum. The level is that of `attack_seconds`.
 
     Returns:
-        Above 0 for a note that dies away, 0 for a steady one, below for one that swells; NaN for silence.
+        Above 0 for a note that decays, 0 for a steady one, below 0 for one that swells; NaN for silence.
     """
     audio = _checked(audio, pitch, sample_rate)
     if _is_silent(audio):
@@ -183,19 +185,19 @@ def decay_db_per_second(audio: np.ndarray, pitch: int, sample_rate: int = 16000)
     start = min(int(power[:end].argmax()), max(end - round(1.0 / _STEP_SECONDS), delay))
     power = np.maximum(power, 1e-30)
     level = 10.0 * np.log10(power[start:end] / power[:end].max())
-    gone = np.flatnonzero(level < -FLOOR_DB)
-    level = level[: max(int(gone[0]), 3)] if gone.size else level
+    silent = np.flatnonzero(level < -FLOOR_DB)
+    level = level[: max(int(silent[0]), 3)] if silent.size else level
     seconds = np.arange(level.size) * _STEP_SECONDS
     seconds -= seconds.mean()
     return float(-(seconds @ level) / (seconds @ seconds))
 
 
 def tonal_to_noise_db(audio: np.ndarray, pitch: int, sample_rate: int = 16000) -> float:
-    """Returns the power on a note's partials over the power off them, in dB, of its steady part.
+    """Return the ratio of the power on a note's partials to the power between them, in dB, of its steady part.
 
-    On is within max(0.06 f0, 3 Hz), as by `metrics.off_harmonic_db`, of a partial k f0 sqrt(1 + B k^2), k = 1, 2, ...,
-    of `inharmonicity`'s fit, so that a stiff string's partials are no noise. What is nearer to 0 Hz than to the first
-    is neither.
+    A frequency is on a partial within max(0.06 f0, 3 Hz), as in `metrics.off_harmonic_db`. The partials are
+    k f0 sqrt(1 + B k^2), k = 1, 2, ..., of `inharmonicity`'s fit, so that a stiff string's are not counted as noise.
+    Frequencies nearer to 0 Hz than to the first partial are not counted.
 
     Returns:
         -80 to 80; NaN for silence.
@@ -214,10 +216,9 @@ def tonal_to_noise_db(audio: np.ndarray, pitch: int, sample_rate: int = 16000) -
 
 
 def inharmonicity(audio: np.ndarray, pitch: int, sample_rate: int = 16000) -> float:
-    """Returns the B of a stiff string's partials, f_k = k f0 sqrt(1 + B k^2) (Fletcher 1964), in the steady part.
+    """Return the B of a stiff string's partials, f_k = k f0 sqrt(1 + B k^2) (Fletcher 1964), in the steady part.
 
-    Of the first 30 partials those are fitted that stand 15 dB above what is between them; see
-    `partials.fit_partials`.
+    Partials up to the 30th are fitted if they stand 15 dB above the spectrum around them; see `partials.fit_partials`.
 
     Returns:
         0 to 0.02: 0 for exact multiples, and where fewer than four partials are found; NaN for silence.
@@ -229,11 +230,11 @@ def inharmonicity(audio: np.ndarray, pitch: int, sample_rate: int = 16000) -> fl
 
 
 def roughness(audio: np.ndarray, sample_rate: int = 16000) -> float:
-    """Returns how much the partials beat, by Sethares 1993, of Plomp and Levelt's curves (1965), in the steady part.
+    """Return the sensory dissonance of the partials (Sethares 1993; Plomp and Levelt 1965), in the steady part.
 
     The mean of `partials.dissonance` over frames of 0.256 s, of the 24 strongest peaks within 60 dB of the strongest.
-    Frames 40 dB below the loudest are left out. Partials closer than some 12 Hz are one peak: what beats that slowly
-    is not rough.
+    Frames 40 dB below the loudest are left out. Partials closer than some 12 Hz are one peak: such slow beats are not
+    rough.
 
     Returns:
         0 or more, in units of two equal partials at their roughest (about a quarter of a critical band apart); NaN for
@@ -250,17 +251,8 @@ def roughness(audio: np.ndarray, sample_rate: int = 16000) -> float:
 
 
 def _checked(audio: np.ndarray, pitch: int, sample_rate: int) -> np.ndarray:
-    """Returns the audio in float64, or says which argument is wrong."""
-    if isinstance(pitch, bool) or not isinstance(pitch, int | np.integer) or not 0 <= pitch <= 127:
-        raise ValueError(f"pitch: found {pitch!r}, expected an integer from 0 to 127")
-    if not isinstance(audio, np.ndarray) or audio.dtype.kind != "f":
-        found = getattr(audio, "dtype", type(audio).__name__)
-        raise ValueError(f"audio: found {found}, expected a numpy array of floats")
-    if audio.ndim != 1 or audio.size < sample_rate:
-        raise ValueError(f"audio: found shape {audio.shape}, expected [samples] with at least {sample_rate}")
-    if not np.isfinite(audio).all():
-        raise ValueError("audio: found NaN or infinite samples, expected finite ones")
-    return audio.astype(np.float64, copy=False)
+    check_pitch(pitch)
+    return check_audio("audio", audio, sample_rate)
 
 
 def _is_silent(audio: np.ndarray) -> bool:
@@ -282,9 +274,9 @@ def _power(audio: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]
 
 
 def _envelope(audio: np.ndarray, pitch: int, sample_rate: int) -> tuple[np.ndarray, int]:
-    """Returns the power every ms, smoothed by a Hann window of two periods, which leaves no ripple, or of 10 ms.
+    """Return the power every ms, smoothed by a Hann window of two periods (no ripple) or of 10 ms, and its delay in ms.
 
-    It begins before the sound, at 0. Returned with it: how many values it is late.
+    It begins before the sound, at 0.
     """
     block = round(_STEP_SECONDS * sample_rate)
     power = np.square(audio[: audio.size // block * block]).reshape(-1, block).mean(axis=1)
@@ -294,13 +286,6 @@ def _envelope(audio: np.ndarray, pitch: int, sample_rate: int) -> tuple[np.ndarr
 
 
 def _crossing(level: np.ndarray, index: int, value: float) -> float:
-    """Returns where, between `index` - 1 and `index`, a level that rises passes a value."""
+    """Return the position between `index` - 1 and `index` at which a rising level passes a value."""
     before, after = level[index - 1 : index + 1]
     return index - 1 + (value - before) / (after - before)
-
-
-def describe_all(audio: np.ndarray, pitch: Sequence[int], config: AudioConfig) -> list[dict[str, float]]:
-    """Returns `descriptors.describe` of each sound, float32 `[sounds, samples]`, at its MIDI pitch."""
-    from nsynth_vae.analysis.descriptors import describe
-
-    return [describe(sound, int(each), config.sample_rate) for sound, each in zip(audio, pitch, strict=True)]

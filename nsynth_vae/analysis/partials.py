@@ -1,4 +1,4 @@
-"""The partials of a note: where they lie, and the peaks of a spectrum. Pure functions of numpy audio."""
+"""Partials of a note: spectral peaks, the fit of a stiff string's partials, and their dissonance."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from nsynth_vae.analysis.spectra import hann, parabolic_peak
 from nsynth_vae.notes import pitch_to_hertz
 
 STEADY_SECONDS = (0.25, 2.048)
-"""Where the steady part of a note begins, and how long it is."""
+"""Start and length of the steady part of a note."""
 
 MAX_INHARMONICITY = 0.02
-"""Above what strings have."""
+"""The largest fitted B, above what strings have."""
 
 MAX_PARTIALS = 30
-"""Partials that are looked for."""
+"""Partials that are searched for."""
 
 MIN_PARTIALS = 4
-"""Partials that tell how far they are stretched."""
+"""Partials that an estimate of B needs."""
 
 PEAK_LIMIT_DB = 60.0
-"""Peaks further below the strongest do not count."""
-
+"""Peaks further below the strongest are left out."""
 
 # Sethares 1993: the exponents of his fit to Plomp and Levelt 1965, and where it is largest.
 _RISE, _FALL = 3.51, 5.75
@@ -31,9 +30,9 @@ _ROUGHEST = math.log(_FALL / _RISE) / (_FALL - _RISE)
 
 
 def steady_part(audio: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Returns 2.048 s from 0.25 s on, or what there is of it; from the loudest 10 ms on if it has died away by then.
+    """Return 2.048 s from 0.25 s on, or what there is of it.
 
-    Died away is a mean power 60 dB below that of the loudest 10 ms.
+    A note that has died away by then (mean power 60 dB below that of the loudest 10 ms) starts at those 10 ms.
     """
     start, length = (round(seconds * sample_rate) for seconds in STEADY_SECONDS)
     block = sample_rate // 100
@@ -46,7 +45,7 @@ def steady_part(audio: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def steady_spectrum(audio: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns frequencies, Hz, up to half the sample rate, and the steady part's power at them, Hann-windowed."""
+    """Return frequencies, Hz, up to half the sample rate, and the power of the Hann-windowed steady part at them."""
     part = steady_part(audio, sample_rate)
     size = 2 * round(STEADY_SECONDS[1] * sample_rate)
     power = np.square(np.abs(np.fft.rfft(part * hann(part.size), size)))
@@ -54,21 +53,22 @@ def steady_spectrum(audio: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np
 
 
 def fit_partials(hertz: np.ndarray, power: np.ndarray, pitch: int) -> tuple[float, float]:
-    """Returns f0, Hz, and B of a stiff string's partials f_k = k f0 sqrt(1 + B k^2) (Fletcher 1964).
+    """Fit f0, Hz, and B of a stiff string's partials f_k = k f0 sqrt(1 + B k^2) (Fletcher 1964).
 
-    Peaks are followed from the first partial up, each looked for where those below it say. One counts that stands 15 dB
-    above the median of the power around it. (f_k / k)^2 is linear in k^2.
+    Peaks are followed from the first partial up, each searched for where the fit of those below it expects it. A peak
+    counts if it stands 15 dB above the median power around it. (f_k / k)^2 is linear in k^2.
 
     Args:
         hertz: `[bins]`, evenly spaced from 0.
         power: `[bins]`.
-        pitch: MIDI, 0..127: where to look first.
+        pitch: MIDI, 0..127: where the search begins.
 
     Returns:
         (f0, B from 0 to `MAX_INHARMONICITY`; 0 with fewer than `MIN_PARTIALS`).
     """
     step, f0, stretch = hertz[1], pitch_to_hertz(int(pitch)), 0.0
-    numbers, found = [], []
+    numbers: list[int] = []
+    found: list[float] = []
     for number in range(1, MAX_PARTIALS + 1):
         expected = number * f0 * math.sqrt(1.0 + stretch * number**2)
         reach = (0.2 if len(numbers) < MIN_PARTIALS else 0.1) * f0
@@ -85,13 +85,13 @@ def fit_partials(hertz: np.ndarray, power: np.ndarray, pitch: int) -> tuple[floa
 
 
 def partial_frequencies(f0: float, stretch: float, highest: float) -> np.ndarray:
-    """Returns f_k = k f0 sqrt(1 + B k^2) for k = 0, 1, ..., until above `highest`, Hz."""
+    """Return f_k = k f0 sqrt(1 + B k^2) for k = 0, 1, ..., until above `highest`, Hz."""
     numbers = np.arange(int(highest / f0) + 2)
     return numbers * f0 * np.sqrt(1.0 + stretch * numbers**2)
 
 
 def strongest_peaks(spectra: np.ndarray, step: float, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns each spectrum's strongest peaks.
+    """Return the strongest peaks of each spectrum.
 
     Args:
         spectra: magnitudes, `[frames, bins]`.
@@ -113,7 +113,7 @@ def strongest_peaks(spectra: np.ndarray, step: float, count: int) -> tuple[np.nd
 
 
 def dissonance(hertz: np.ndarray, amplitude: np.ndarray) -> np.ndarray:
-    """Returns how rough peaks sound together (Sethares 1993), whatever their level.
+    """Return the sensory dissonance of peaks (Sethares 1993), independent of their level.
 
     Sum over pairs f1 < f2 with amplitudes a1, a2 of a1 a2 (exp(-3.51 s (f2 - f1)) - exp(-5.75 s (f2 - f1))),
     s = 0.24 / (0.0207 f1 + 18.96 Hz), over half the sum of a^2 and the largest value of the bracket.
@@ -135,7 +135,7 @@ def dissonance(hertz: np.ndarray, amplitude: np.ndarray) -> np.ndarray:
 
 
 def _fit(numbers: np.ndarray, found: np.ndarray) -> tuple[float, float]:
-    """Returns f0 and B of partials, by least squares; those 4 times the median error away are left out."""
+    """Return f0 and B by least squares, without partials that are off by 4 times the median error."""
     x, y = np.square(numbers), np.square(found / numbers)
     if x.size < MIN_PARTIALS:
         return math.sqrt(np.median(y)), 0.0

@@ -1,52 +1,58 @@
-"""The pitch that a note sounds at: swift-f0 in its range, autocorrelation below, the spectrum above.
+"""Pitch estimation: swift-f0 in its range, autocorrelation below, the spectrum's strongest peak above.
 
-A note is measured over 5 to 60 % of its length: after the attack, before the release. All functions take
-numpy audio.
+A note is measured over 5 to 60 % of its length: after the attack, before the release.
 """
 
 from __future__ import annotations
 
 import functools
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nsynth_vae.analysis.spectra import parabolic_peak
 from nsynth_vae.notes import pitch_to_hertz
 
+if TYPE_CHECKING:
+    from swift_f0 import SwiftF0
+
 TRACKER_HERTZ = (46.875, 2093.75)
-"""What swift-f0 can answer, Hz."""
+"""Range of swift-f0's estimates, Hz."""
 
 MEASURED = (0.05, 0.6)
-"""The part of a note that is measured."""
+"""The part of a note that is measured, as fractions of its length."""
 
-VOICED_SHARE = 0.15
-"""Share of the sounding frames in which a pitch must be heard, for the sound to have one."""
+VOICED_FRACTION = 0.15
+"""The fraction of the sounding frames that must be voiced for a sound to have a pitch."""
 
-BETWEEN_SHARE = 0.003
-"""Share of the power between the multiples of a pitch that makes it the pitch an octave (or more) lower."""
+BETWEEN_FRACTION = 0.003
+"""With more than this fraction of the power between its multiples, a pitch is an octave (or more) too high."""
 
 LOWEST_HERTZ = 26.7
-"""The lowest answer: 50 cents below A0, NSynth's lowest note; below it is mostly rumble."""
+"""The lowest estimate: 50 cents below A0, NSynth's lowest note. Below it is mostly rumble."""
 
+_RATE = 16000  # Hz, the tracker's.
 _FRAME = 4096
+_FFT = 65536
 _LOUD_DB = 40.0
 
 
 def median_f0(audio: np.ndarray, sample_rate: int = 16000) -> float | None:
-    """Returns the frequency at which a note sounds.
+    """Estimate the fundamental frequency of a note.
 
     Args:
         audio: float `[samples]`, -1..1; at least 0.1 s.
         sample_rate: Hz; only 16000, the tracker's.
 
     Returns:
-        Hz, the median over the measured part; None if there is no steady pitch (noise, a drum, silence).
+        Hz, the median over the measured part; None without a steady pitch (noise, a drum, silence).
     """
-    return _sounding(_measured(audio, sample_rate), VOICED_SHARE)
+    return _f0(_measured(audio, sample_rate), VOICED_FRACTION)
 
 
 def estimate_pitch(audio: np.ndarray, sample_rate: int = 16000) -> tuple[int, float] | None:
-    """Returns (nearest MIDI pitch, Hz) of a note, or None if it is unpitched; see `median_f0`."""
+    """Return (nearest MIDI pitch, Hz) of a note, or None if it is unpitched; see `median_f0`."""
     hertz = median_f0(audio, sample_rate)
     if hertz is None:
         return None
@@ -55,24 +61,24 @@ def estimate_pitch(audio: np.ndarray, sample_rate: int = 16000) -> tuple[int, fl
 
 
 def in_tune(audio: np.ndarray, pitch: int, sample_rate: int = 16000) -> bool:
-    """Returns whether a note sounds within 50 cents of a pitch.
+    """Return whether a note sounds within 50 cents of a target pitch.
 
-    The asked pitch decides how it is measured: as `median_f0` does within swift-f0's range, by
-    autocorrelation below, by the spectrum's strongest peak above. No answer counts as out of tune.
+    The target decides the method: `median_f0`'s within swift-f0's range, autocorrelation below it, the spectrum's
+    strongest peak above it. A note without an estimate counts as out of tune.
 
     Args:
         audio: float `[samples]`, -1..1.
-        pitch: MIDI.
+        pitch: the target, MIDI.
         sample_rate: Hz; only 16000.
     """
     part = _measured(audio, sample_rate)
-    asked = pitch_to_hertz(pitch)
-    if asked < TRACKER_HERTZ[0]:
+    target = pitch_to_hertz(pitch)
+    if target < TRACKER_HERTZ[0]:
         found = _period_hertz(part)
-    elif asked > TRACKER_HERTZ[1]:
+    elif target > TRACKER_HERTZ[1]:
         found = _peak_hertz(part)
     else:
-        found = _sounding(part, 0.0)
+        found = _f0(part, 0.0)
     return found is not None and abs(_to_pitch(found) - pitch) <= 0.5
 
 
@@ -81,50 +87,50 @@ def _to_pitch(hertz: float) -> float:
 
 
 def _measured(audio: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Returns the measured part of the note; zeros after a short sound are not part of it."""
-    if sample_rate != 16000:
-        raise ValueError(f"sample_rate is {sample_rate}, expected 16000")
+    """Return the measured part of a note; trailing zeros do not count towards its length."""
+    if sample_rate != _RATE:
+        raise ValueError(f"sample_rate is {sample_rate}, expected {_RATE}")
     audio = np.asarray(audio, np.float32).reshape(-1)
     sounding = np.flatnonzero(audio)
     audio = audio[: sounding[-1] + 1] if sounding.size else audio[:0]
-    first, last = (int(share * audio.size) for share in MEASURED)
+    first, last = (int(fraction * audio.size) for fraction in MEASURED)
     return audio[first:last]
 
 
-def _sounding(part: np.ndarray, share: float) -> float | None:
-    """Returns `median_f0` of the measured part; swift-f0 must hear a pitch in this share of the frames."""
-    heard, peak = _heard(part, share), _peak_hertz(part)
+def _f0(part: np.ndarray, voiced: float) -> float | None:
+    """Estimate f0 of a measured part; for swift-f0 at least this fraction of the sounding frames must be voiced."""
+    tracked, peak = _corrected(part, voiced), _peak_hertz(part)
     above = peak is not None and peak > TRACKER_HERTZ[1]
-    if above and (heard is None or _share_between(part, heard, 2) < BETWEEN_SHARE):
+    if above and (tracked is None or _fraction_between(part, tracked, 2) < BETWEEN_FRACTION):
         return peak
-    if heard is not None:
-        return heard
+    if tracked is not None:
+        return tracked
     period = _period_hertz(part)
     return None if period is None or not LOWEST_HERTZ <= period <= TRACKER_HERTZ[1] else _refined(part, period)
 
 
 @functools.lru_cache(maxsize=1)
-def tracker():
-    """Returns swift-f0, made once; one thread."""
+def tracker() -> SwiftF0:
+    """Return swift-f0, made once; one thread."""
     from swift_f0 import SwiftF0
 
     return SwiftF0(threads=1)
 
 
-def _tracked(part: np.ndarray, share: float) -> float | None:
-    """Returns swift-f0's median over the voiced frames, if they are this share of the sounding ones."""
+def _tracked(part: np.ndarray, fraction: float) -> float | None:
+    """Return swift-f0's median over the voiced frames, if they are this fraction of the sounding ones."""
     if part.size < 1600 or np.abs(part).max() < 1e-3:
         return None
-    result = tracker().detect(part, 16000)
+    result = tracker().detect(part, _RATE)
     voiced = result.confidence >= 0.5
     loud = result.loudness_db > result.loudness_db.max() - _LOUD_DB
-    if voiced.sum() < 3 or (voiced & loud).sum() < share * loud.sum():
+    if voiced.sum() < 3 or (voiced & loud).sum() < fraction * loud.sum():
         return None
     return float(np.median(result.pitch_hz[voiced]))
 
 
 def _period_hertz(part: np.ndarray) -> float | None:
-    """Returns the fundamental by autocorrelation: the median over frames, if most frames agree with it."""
+    """Estimate f0 by autocorrelation: the median over frames, if most frames agree with it."""
     starts = range(0, part.size - _FRAME + 1, _FRAME // 2)
     frames = np.array([part[start : start + _FRAME] for start in starts], np.float64).reshape(-1, _FRAME)
     power = (frames**2).mean(axis=1)
@@ -138,8 +144,8 @@ def _period_hertz(part: np.ndarray) -> float | None:
 
 
 def _period(frame: np.ndarray) -> float:
-    """Returns a frame's frequency in Hz by its first high peak of autocorrelation; 0 for none."""
-    longest = int(16000 / LOWEST_HERTZ) + 2
+    """Return a frame's frequency in Hz by the first high peak of its autocorrelation; 0 for none."""
+    longest = int(_RATE / LOWEST_HERTZ) + 2
     frame = frame - frame.mean()
     size = 2 * frame.size
     product = np.fft.irfft(np.abs(np.fft.rfft(frame, size)) ** 2)[: longest + 1]
@@ -152,71 +158,66 @@ def _period(frame: np.ndarray) -> float:
     if not peaks.size or r[peaks].max() < 0.8:
         return 0.0
     lag = int(peaks[r[peaks] >= 0.95 * r[peaks].max()][0])
-    left, middle, right = r[lag - 1 : lag + 2]
-    curve = left - 2 * middle + right
-    return 16000 / (lag + (0.5 * (left - right) / curve if curve else 0.0))
+    return float(_RATE / (lag + parabolic_peak(*r[lag - 1 : lag + 2])))
 
 
 def _spectrum(part: np.ndarray) -> np.ndarray:
-    """Returns the power spectrum of the part, Hann-windowed, 65536 points."""
-    part = part[:65536]
-    return np.abs(np.fft.rfft(part * np.hanning(part.size), 65536)) ** 2
+    """Return the Hann-windowed power spectrum of a part, `_FFT // 2 + 1` bins."""
+    part = part[:_FFT]
+    return np.abs(np.fft.rfft(part * np.hanning(part.size), _FFT)) ** 2
 
 
 def _peak_hertz(part: np.ndarray) -> float | None:
-    """Returns the spectrum's strongest peak above 60 Hz, if it holds much of the power there."""
+    """Return the frequency of the spectrum's strongest peak above 60 Hz, if it holds a fifth of the power there."""
     if part.size < 1600 or np.abs(part).max() < 1e-3:
         return None
     power = _spectrum(part)
-    step = 16000 / 65536
-    power[: int(60 / step)] = 0.0
+    power[: _bin(60.0)] = 0.0
     peak = int(power[:-1].argmax())
-    width = max(4, int(4 * 65536 / part.size), int(0.01 * peak))
+    width = max(4, int(4 * _FFT / part.size), int(0.01 * peak))
     if power[max(peak - width, 0) : peak + width + 1].sum() < 0.2 * power.sum():
         return None
-    left, middle, right = np.log(power[peak - 1 : peak + 2] + 1e-30)
-    return step * (peak + 0.5 * (left - right) / (left - 2 * middle + right))
+    return float(_RATE / _FFT * (peak + parabolic_peak(*np.log(power[peak - 1 : peak + 2] + 1e-30))))
 
 
-def _heard(part: np.ndarray, share: float) -> float | None:
-    """Returns swift-f0's answer with its octave errors mended by the autocorrelation and the spectrum.
+def _corrected(part: np.ndarray, fraction: float) -> float | None:
+    """Return swift-f0's estimate, its octave errors corrected by the autocorrelation and the spectrum.
 
-    swift-f0 0.3 hears many flutes, reeds and sines around 500 Hz an octave too high, and sines above its
-    range far too low. Where the autocorrelation's answer is a whole multiple or fraction of it, the lower of
-    the two is right if, and only if, the spectrum has power at multiples of it that are not multiples of the
-    higher one.
+    swift-f0 0.3 estimates many flutes, reeds and sines around 500 Hz an octave too high, and sines above its range far
+    too low. Where the autocorrelation's estimate is a whole multiple or fraction of it, the lower of the two is right
+    if, and only if, the spectrum has power at multiples of it that are not multiples of the higher one.
     """
-    tracked = _tracked(part, share)
-    other = _period_hertz(part) if tracked is not None else None
-    if other is None:
+    tracked = _tracked(part, fraction)
+    other = None if tracked is None else _period_hertz(part)
+    if tracked is None or other is None:
         return tracked
     low, high = sorted((tracked, other))
     times = round(high / low)
     if times < 2 or abs(high / low / times - 1) > 0.04:
         return tracked
-    return _refined(part, low if _share_between(part, low, times) > BETWEEN_SHARE else high)
+    return _refined(part, low if _fraction_between(part, low, times) > BETWEEN_FRACTION else high)
 
 
-def _share_between(part: np.ndarray, hertz: float, times: int) -> float:
-    """Returns the share of the power at multiples of a frequency that are not multiples of `times` it."""
+def _fraction_between(part: np.ndarray, hertz: float, times: int) -> float:
+    """Return the fraction of the power at multiples of a frequency that are not multiples of `times` it."""
     power = _spectrum(part)
     between = [k * hertz for k in range(1, 32) if k % times and k * hertz < 7900]
     return sum(_band(power, f).sum() for f in between) / max(power[_bin(LOWEST_HERTZ) :].sum(), 1e-30)
 
 
 def _bin(hertz: float) -> int:
-    return int(hertz * 65536 / 16000)
+    return int(hertz * _FFT / _RATE)
 
 
 def _band(power: np.ndarray, hertz: float) -> np.ndarray:
-    """Returns the power spectrum's bins within 2 % of a frequency."""
+    """Return the power spectrum's bins within 2 % of a frequency."""
     return power[_bin(0.98 * hertz) : _bin(1.02 * hertz) + 2]
 
 
 def _refined(part: np.ndarray, hertz: float) -> float:
-    """Returns a frequency made exact by the strongest of the spectrum's peaks near its first multiples."""
+    """Refine a frequency by the strongest of the spectrum's peaks near its first multiples."""
     power = _spectrum(part)
     first = [k for k in range(1, 5) if k * hertz < 7900]
     best = max(first, key=lambda k: _band(power, k * hertz).max())
     peak = _bin(0.98 * best * hertz) + int(_band(power, best * hertz).argmax())
-    return peak * 16000 / 65536 / best
+    return peak * _RATE / _FFT / best

@@ -33,7 +33,7 @@ def rich(pitch: int, stretch: float = 0.0) -> np.ndarray:
     return tone(pitch_to_hertz(pitch), 1.0 / np.arange(1, 21), stretch)
 
 
-@pytest.mark.parametrize("low, high, amplitude", [(440.0, 1760.0, 0.5), (100.0, 5000.0, 1.0), (61.7, 300.3, 3.0)])
+@pytest.mark.parametrize(("low", "high", "amplitude"), [(440.0, 1760.0, 0.5), (100.0, 5000.0, 1.0), (61.7, 300.3, 3.0)])
 def test_centroid_and_spread_of_two_partials(low, high, amplitude):
     audio = 0.3 * (np.sin(2 * np.pi * low * TIME) + amplitude * np.sin(2 * np.pi * high * TIME))
     share = amplitude**2 / (1 + amplitude**2)
@@ -68,7 +68,7 @@ def test_the_whole_note_counts_and_the_loud_part_more():
     )
 
 
-@pytest.mark.parametrize("pitch, seconds", [(69, 0.1), (69, 0.8), (33, 0.4)])
+@pytest.mark.parametrize(("pitch", "seconds"), [(69, 0.1), (69, 0.8), (33, 0.4)])
 def test_attack_of_a_linear_ramp_is_four_tenths_of_it(pitch, seconds):
     audio = tone(pitch_to_hertz(pitch)) * np.minimum(1.0, TIME / seconds)
     assert descriptors.attack_seconds(audio, pitch) == pytest.approx(0.4 * seconds, rel=0.03)
@@ -216,7 +216,7 @@ def test_describe_gives_what_each_function_gives():
     for name, value in found.items():
         assert describe(audio, 57, names=(name,)) == {name: value}
     assert list(describe(audio, 57, names=("roughness", "attack_seconds"))) == ["roughness", "attack_seconds"]
-    with pytest.raises(ValueError, match="names: found 'bright', expected some of spectral_centroid, .*roughness"):
+    with pytest.raises(ValueError, match=r"names: found 'bright', expected some of spectral_centroid, .*roughness"):
         describe(audio, 57, names=("bright",))
 
 
@@ -244,7 +244,7 @@ def test_silence_has_no_descriptors():
 
 
 @pytest.mark.parametrize(
-    "audio, pitch, message",
+    ("audio", "pitch", "message"),
     [
         ([0.0], 60, "audio: found list, expected a numpy array of floats"),
         (np.zeros(SAMPLES, np.int16), 60, "audio: found int16"),

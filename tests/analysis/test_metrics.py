@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from scipy import signal
 
 from nsynth_vae.analysis import metrics
 from nsynth_vae.config import AudioConfig
@@ -46,17 +45,6 @@ def test_only_the_first_63488_samples_count(distance):
     assert distance(NOISE, other) == 0.0
     other[63487] = 0.5
     assert distance(NOISE, other) > 0.0
-
-
-@pytest.mark.parametrize(("length", "step"), [(2048, 512), (1024, 256), (64, 16)])
-def test_magnitude_is_scipys(length, step):
-    audio = NOISE[:63488].astype(np.float64)
-    window = signal.get_window("hann", length)
-    _, _, spectrum = signal.stft(audio, window=window, nperseg=length, noverlap=length - step, boundary=None)
-    expected = np.abs(spectrum).T * window.sum()
-    found = metrics._magnitude(audio, length, step)
-    assert found.shape == expected.shape == (1 + (63488 - length) // step, length // 2 + 1)
-    np.testing.assert_allclose(found, expected, atol=1e-10)
 
 
 def test_lsd_of_half_the_level():
@@ -263,9 +251,9 @@ def test_bad_audio_is_named(bad):
 
 def test_other_bad_arguments_are_named():
     for measure in DISTANCES:
-        with pytest.raises(ValueError, match="^audio: found 63488 samples, expected the reference's 64000"):
+        with pytest.raises(ValueError, match=r"^audio: found 63488 samples, expected the reference's 64000"):
             measure(NOISE, NOISE[:63488])
-    with pytest.raises(ValueError, match="^reference: found silence, expected a note"):
+    with pytest.raises(ValueError, match=r"^reference: found silence, expected a note"):
         metrics.lsd_db(np.zeros(SAMPLES), NOISE)
     for f0 in (0.0, -440.0, 6.0, math.nan, math.inf):
         with pytest.raises(ValueError, match=f"^f0_hertz: found {f0}, expected a frequency above 6 Hz"):
