@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from nsynth_vae import features
-from nsynth_vae.features.augmentation import blurred
+from nsynth_vae.features.augmentation import blur
 
 if TYPE_CHECKING:
     from nsynth_vae.synthesis.synthesizer import Synthesizer
@@ -49,7 +49,7 @@ def distances(synthesizer: Synthesizer, data: dict, step: tf.Tensor | None) -> d
     start, offset = tf.constant(0), tf.constant(0)
     if step is not None:
         seed = tf.stack([tf.constant(synthesizer.config.train.seed, tf.int32), step])
-        log_mel = blurred(log_mel, seed, share=BLURRED_SHARE)
+        log_mel = blur(log_mel, seed, probability=BLURRED_SHARE)
         chance, place = tf.unstack(tf.random.stateless_uniform([2], seed))
         last = synthesizer.audio.num_frames - frames
         middle = 1 + tf.cast(place * float(last), tf.int32)

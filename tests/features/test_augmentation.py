@@ -1,4 +1,4 @@
-"""What training does to log-mels: what changes, what does not, and that it is a function of the seed."""
+"""Augmentation of log-mels: what changes, what does not, and that it is a function of the seed."""
 
 import numpy as np
 import tensorflow as tf
@@ -28,10 +28,10 @@ def nats(log_mel: tf.Tensor) -> np.ndarray:
 def test_blurring():
     log_mel = notes()
     seed = tf.constant([0, 3])
-    np.testing.assert_array_equal(augmentation.blurred(log_mel, seed, share=0.0), log_mel)
-    blurred = augmentation.blurred(log_mel, seed, share=1.0).numpy()
-    np.testing.assert_array_equal(blurred, augmentation.blurred(log_mel, seed, share=1.0))
-    assert not np.allclose(blurred, augmentation.blurred(log_mel, seed + [0, 1], share=1.0))
+    np.testing.assert_array_equal(augmentation.blur(log_mel, seed, probability=0.0), log_mel)
+    blurred = augmentation.blur(log_mel, seed, probability=1.0).numpy()
+    np.testing.assert_array_equal(blurred, augmentation.blur(log_mel, seed, probability=1.0))
+    assert not np.allclose(blurred, augmentation.blur(log_mel, seed + [0, 1], probability=1.0))
     error = np.abs(blurred - log_mel).mean(axis=(1, 2)) * AUDIO.log_mel_scale
     assert (error > 0.02).all()
     assert (error < 1.0).all()
@@ -39,16 +39,14 @@ def test_blurring():
     assert np.abs(np.mean(blurred - log_mel)) < 0.05
 
 
-def recolored(log_mel, target=None, seed=(0, 3), share=1.0):
-    target = log_mel if target is None else target
-    return augmentation.recolored(log_mel, target, tf.constant(seed), AUDIO, share=share)
+def equalized(log_mel, seed=(0, 3), probability=1.0):
+    return augmentation.augment_eq(log_mel, tf.constant(seed), AUDIO, probability=probability)
 
 
-def test_recoloring_is_a_filter_and_a_decay():
+def test_eq_augmentation_is_a_filter_and_a_decay():
     """Where a note is loud, what is added is a sum of a function of the bin and a multiple of the time."""
     log_mel = notes()
-    found, target = recolored(log_mel)
-    assert target is found
+    found = equalized(log_mel)
     added, loud = nats(found) - nats(log_mel), nats(log_mel) > -4.0
     steepness = []
     for note in range(4):
@@ -61,31 +59,20 @@ def test_recoloring_is_a_filter_and_a_decay():
     assert np.std(steepness) > 0.1
 
 
-def test_recoloring_makes_no_note_louder_and_leaves_silence():
+def test_eq_augmentation_makes_no_note_louder_and_leaves_silence():
     log_mel = notes()
     for step in range(8):
-        found, _ = recolored(log_mel, seed=(1, step))
+        found = equalized(log_mel, seed=(1, step))
         assert (nats(found).max(axis=(1, 2)) <= nats(log_mel).max(axis=(1, 2)) + 1e-4).all()
     silence = features.log_mel(tf.zeros([2, 64000]), AUDIO)
-    np.testing.assert_allclose(recolored(silence)[0], silence, atol=1e-6)
+    np.testing.assert_allclose(equalized(silence), silence, atol=1e-6)
 
 
-def test_recoloring_is_a_function_of_the_seed_and_of_the_share():
+def test_eq_augmentation_is_a_function_of_the_seed_and_of_the_probability():
     log_mel = notes()
-    np.testing.assert_array_equal(recolored(log_mel)[0], recolored(log_mel)[0])
-    assert not np.allclose(recolored(log_mel)[0], recolored(log_mel, seed=(0, 4))[0])
-    np.testing.assert_array_equal(recolored(log_mel, share=0.0)[0], log_mel)
+    np.testing.assert_array_equal(equalized(log_mel), equalized(log_mel))
+    assert not np.allclose(equalized(log_mel), equalized(log_mel, seed=(0, 4)))
+    np.testing.assert_array_equal(equalized(log_mel, probability=0.0), log_mel)
     many = tf.repeat(log_mel[:1], 400, axis=0)
-    changed = np.abs(recolored(many, share=0.5)[0] - many).max(axis=(1, 2)) > 0
+    changed = np.abs(equalized(many, probability=0.5) - many).max(axis=(1, 2)) > 0
     assert 0.4 < changed.mean() < 0.6
-
-
-def test_a_target_gets_its_notes_color():
-    log_mel = notes()
-    twin = tf.identity(log_mel)
-    found, target = recolored(log_mel, twin)
-    np.testing.assert_allclose(found, target, atol=1e-6)
-    quieter = log_mel - 0.25
-    found, target = recolored(log_mel, quieter)
-    assert not np.allclose(target, quieter)
-    np.testing.assert_allclose((nats(found) - nats(target))[nats(quieter) > -3], 1.0, atol=0.05)

@@ -1,0 +1,101 @@
+"""Base class of the trained models: one optimizer step, and validation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from nsynth_vae.config import AnyConfig
+
+
+class BatchLosses(NamedTuple):
+    """Losses of a batch's notes, float32 `[batch]` each."""
+
+    objective: tf.Tensor
+    """Minimised by training."""
+    reported: Mapping[str, tf.Tensor]
+    """Reported losses and measures by name."""
+    assessed: tf.Tensor
+    """One row a note, of any shape, which `assess` hands on."""
+    weights: Mapping[str, tf.Tensor] = {}
+    """Weights of the notes in the means of some of `reported`; 1 where there are none."""
+
+
+class TrainableModel(keras.Model):
+    """Model that `training.Trainer` and Keras's `fit` can train.
+
+    A subclass sets `config_type` and `loss_names`, and defines `compute_losses`.
+    """
+
+    config: AnyConfig
+    config_type: type[AnyConfig]
+    loss_names: tuple[str, ...]
+    """Names of what steps and validation report; `loss` is among them."""
+    clip_norm: float | None = None
+    """Largest global norm of the gradients; None for no limit."""
+
+    def __init__(self, config: AnyConfig | dict, **kwargs) -> None:
+        """Read the configuration, from its dictionary if need be, and make the running means."""
+        super().__init__(**kwargs)
+        self.config = self.config_type.from_dict(config) if isinstance(config, dict) else config
+        self.step_losses = [keras.metrics.Mean(name=name) for name in self.loss_names]
+
+    def compute_losses(self, batch: dict, step: tf.Tensor | None) -> BatchLosses:
+        """Return the losses of a batch; `step`, int32 [], decides a training step's random numbers, None validates."""
+        raise NotImplementedError
+
+    def step_seed(self, step: tf.Tensor) -> tf.Tensor:
+        """Return the seed, int32 `[2]`, of a training step's stateless random numbers."""
+        return tf.stack([tf.constant(self.config.train.seed, tf.int32), tf.cast(step, tf.int32)])
+
+    def train_step(self, data: dict) -> dict[str, tf.Tensor]:
+        """Take one optimizer step and return the means of `loss_names` over this replica's notes of the batch."""
+        step = tf.cast(self.optimizer.iterations, tf.int32)
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        with tf.GradientTape() as tape:
+            losses = self.compute_losses(data, step)
+            # The optimizer adds up the replicas' gradients: each replica contributes its part of the global mean.
+            loss = self.optimizer.scale_loss(tf.reduce_mean(losses.objective) / replicas)
+        variables = self.trainable_variables
+        gradients = tape.gradient(loss, variables)
+        if self.clip_norm is not None:
+            gradients = _clip(gradients, self.clip_norm, replicas)
+        self.optimizer.apply(gradients, variables)
+        return {name: _mean(value, losses.weights.get(name)) for name, value in losses.reported.items()}
+
+    def assess(self, data: dict) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """Add a batch to the running means of `loss_names`; return these, and `BatchLosses.assessed`."""
+        losses = self.compute_losses(data, None)
+        for metric in self.step_losses:
+            metric.update_state(losses.reported[metric.name], sample_weight=losses.weights.get(metric.name))
+        return {metric.name: metric.result() for metric in self.step_losses}, losses.assessed
+
+    def test_step(self, data: dict) -> dict[str, tf.Tensor]:
+        """Add a batch to the running means of `loss_names`, and return these."""
+        return self.assess(data)[0]
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The running means that `evaluate` resets."""
+        return self.step_losses
+
+    def get_config(self) -> dict:
+        """Return the constructor's arguments."""
+        return {"config": self.config.to_dict()}
+
+
+def _clip(gradients: list[tf.Tensor], norm: float, replicas: int) -> list[tf.Tensor]:
+    """Return this replica's part of the clipped sum of all replicas' gradients, which the optimizer adds up again."""
+    if replicas > 1:
+        gradients = tf.distribute.get_replica_context().all_reduce("SUM", gradients)
+    gradients, _ = tf.clip_by_global_norm(gradients, norm)
+    return [gradient / replicas for gradient in gradients]
+
+
+def _mean(value: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
+    if weight is None:
+        return tf.reduce_mean(value)
+    return tf.math.divide_no_nan(tf.reduce_sum(value * weight), tf.reduce_sum(weight))
