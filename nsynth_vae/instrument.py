@@ -28,14 +28,14 @@ def make_parser() -> cli.Parser:
     parser.add_argument(
         "--pitches",
         metavar="LOW-HIGH",
-        type=_pitches,
+        type=cli.midi_range,
         default=(36, 84),
         help="MIDI pitches to sample; keys beyond are played by the nearest sample (default: 36-84)",
     )
     parser.add_argument(
         "--velocities",
         metavar="A,B",
-        type=_velocities,
+        type=cli.midi_list,
         default=(50, 100, 127),
         help="MIDI velocities to sample; each is played for those nearest to it (default: 50,100,127)",
     )
@@ -59,15 +59,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{instrument.timbre}: {len(instrument.samples)} samples, {looped} of them looped -> {path}")
 
     return cli.run(instrument_from, make_parser(), arguments)
-
-
-def _pitches(text: str) -> tuple[int, int]:
-    low, _, high = text.partition("-")
-    return cli.midi_number(low), cli.midi_number(high or low)
-
-
-def _velocities(text: str) -> tuple[int, ...]:
-    return tuple(cli.midi_number(part.strip()) for part in text.split(","))
 
 
 if __name__ == "__main__":

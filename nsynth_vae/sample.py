@@ -39,7 +39,7 @@ def make_parser() -> cli.Parser:
     parser.add_argument(
         "--pitch",
         metavar="P",
-        type=_pitches,
+        type=cli.midi_range,
         default=(60, 60),
         help="MIDI pitch, or a range to draw from: 48-72 (default: 60)",
     )
@@ -66,13 +66,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{len(samples.z)} new sounds by {samples.how['method']} -> {parsed.output}")
 
     return cli.run(sample_from, make_parser(), arguments)
-
-
-def _pitches(text: str) -> tuple[int, int]:
-    parts = text.split("-")
-    if len(parts) > 2 or not all(parts):
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected a MIDI pitch or a range, LOW-HIGH")
-    return cli.midi_number(parts[0]), cli.midi_number(parts[-1])
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from nsynth_vae.config import (
     SynthesizerConfig,
     TrainConfig,
 )
+from nsynth_vae.config_base import RENAMED
 from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import write_text
@@ -55,10 +56,39 @@ def test_a_part_of_a_synthesizers_file_leaves_the_rest_as_a_synthesizers_default
     assert SynthesisConfig.load(path) == config
     path.write_text('{"train": {"seed": 3}}')
     train = SynthesisConfig.load(path).train
-    assert (train.seed, train.batch_size, train.weight_average) == (3, 16, 0.999)
+    assert (train.seed, train.batch_size, train.ema_decay) == (3, 16, 0.999)
     path.write_text('{"model": {"latent_dim": 8}}')
     with pytest.raises(InputError, match="config: found 'model', expected one of audio, data, synthesizer, train"):
         SynthesisConfig.load(path)
+
+
+OLD = {
+    "model": {"recolored_share": 0.25, "blended_share": 0.125, "transposed_copies": 3},
+    "train": {"weight_average": 0.9},
+}
+"""Fields by the names of version 0.1."""
+
+
+@pytest.mark.parametrize("share", [None, 0.0, 0.25])
+def test_a_file_of_version_0_1_loads_with_a_word_on_the_field_that_is_gone(tmp_path, capsys, share):
+    path = tmp_path / "config.json"
+    model = OLD["model"] | ({} if share is None else {"cross_note_share": share})
+    path.write_text(json.dumps(OLD | {"model": model}))
+    assert Config.load(path) == Config(
+        model=ModelConfig(eq_augmentation_probability=0.25, mixup_probability=0.125, pitch_shift_copies=3),
+        train=TrainConfig(ema_decay=0.9),
+    )
+    expected = (
+        "config.json: cross_note_share 0.25 is gone since 0.2: cross-note reconstruction was removed; it is ignored\n"
+    )
+    assert capsys.readouterr().err == (expected if share else "")
+
+
+@pytest.mark.parametrize("name", sorted(OLD["model"]))
+def test_a_field_by_both_its_names_is_an_error(name):
+    new = RENAMED["model"][name]
+    with pytest.raises(InputError, match=f"ModelConfig: found '{name}', expected '{new}' alone"):
+        Config.from_dict({"model": {name: OLD["model"][name], new: OLD["model"][name]}})
 
 
 @pytest.mark.parametrize(
@@ -82,8 +112,13 @@ def test_a_part_of_a_synthesizers_file_leaves_the_rest_as_a_synthesizers_default
         (lambda: DataConfig(split_by="note"), "split_by: found 'note', expected source or instrument"),
         (lambda: DataConfig(max_notes=0), "max_notes: found 0, expected a positive integer"),
         (lambda: DataConfig(pitches=(80, 20)), r"pitches: found \(80, 20\), expected two MIDI pitches"),
+        (lambda: DataConfig(pitches=(1, 2, 3)), r"pitches: found \(1, 2, 3\), expected two MIDI pitches"),
+        (lambda: DataConfig(data="starter"), "data: found 'starter', expected tuple"),
         (lambda: DataConfig(pitches=(0, 128)), r"pitches: found \(0, 128\)"),
         (lambda: ModelConfig(latent_dim=0), "latent_dim: found 0"),
+        (lambda: ModelConfig(pitch_shift_copies=7), "pitch_shift_copies: found 7, expected 0 to 6"),
+        (lambda: ModelConfig(mixup_probability=-0.5), "mixup_probability: found -0.5, expected a number from 0 to 1"),
+        (lambda: TrainConfig(ema_decay=1.0), "ema_decay: found 1.0, expected at least 0 and below 1"),
         (lambda: TrainConfig(batch_size=0), "batch_size: found 0"),
         (lambda: TrainConfig(seed=-1), "seed: found -1, expected an integer from 0"),
         (lambda: TrainConfig(precision="float64"), "precision: found 'float64', expected float32 or"),
@@ -128,7 +163,7 @@ def test_stable_hash_is_the_same_in_every_process():
     value = stable_hash("split", "guitar", 3, None)
     assert 0 <= value < 2**63
     assert value != stable_hash("split", "guitar", "3", None)
-    code = "from nsynth_vae.config import stable_hash; print(stable_hash('split', 'guitar', 3, None))"
+    code = "from nsynth_vae.data.hashing import stable_hash; print(stable_hash('split', 'guitar', 3, None))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert int(found) == value == 8310531910116027983
 

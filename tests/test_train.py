@@ -196,8 +196,8 @@ def fresh(tmp_path: pathlib.Path) -> list[str]:
         ),
         (["--channels", "20"], "channels: found 20, expected a multiple of 16"),
         (["--pitches", "84-24"], "pitches: found (84, 24), expected two MIDI pitches"),
-        (["--pitches", "low"], "found 'low', expected MIDI pitches such as 24-84"),
-        (["--velocities", "200"], "found '200', expected MIDI velocities such as 25,100"),
+        (["--pitches", "low"], "found 'low', expected a MIDI number, 0 to 127"),
+        (["--velocities", "200"], "found '200', expected a MIDI number, 0 to 127"),
         (["--minutes", "0"], "found '0', expected a positive number"),
         (["--families", "gitar"], "guitar"),
         (
@@ -303,7 +303,7 @@ def test_a_config_file_is_read_and_options_win(tmp_path, notes):
     options = train.make_parser().parse_args(["--config", str(path), "--seed", "4", "--data", "a", "--data", "b"])
     from nsynth_vae import cli
 
-    config = cli.config_from(options)
+    config = cli.config_from(options, Config)
     assert (config.model.latent_dim, config.model.beta, config.train.seed) == (7, 2.0, 4)
     assert config.data == DataConfig(data=("a", "b"))
 

@@ -12,7 +12,15 @@ from nsynth_vae.cli.options import (
     options_from,
 )
 from nsynth_vae.cli.parser import Parser, run
-from nsynth_vae.cli.types import check_midi, check_seed, midi_number, positive_float, positive_int
+from nsynth_vae.cli.types import (
+    check_midi,
+    check_seed,
+    midi_list,
+    midi_number,
+    midi_range,
+    positive_float,
+    positive_int,
+)
 
 __all__ = [
     "TIMBRE",
@@ -26,7 +34,9 @@ __all__ = [
     "check_seed",
     "config_from",
     "data_config_from",
+    "midi_list",
     "midi_number",
+    "midi_range",
     "options_from",
     "positive_float",
     "positive_int",

@@ -1,6 +1,6 @@
-"""The options that mean the same in every command, and how a command ends.
+"""Options that mean the same in every command.
 
-Nothing here imports TensorFlow, so that `--help` answers at once.
+Nothing here imports numpy or TensorFlow, so that `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -8,51 +8,57 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import pathlib
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from nsynth_vae.cli.types import names, pitch_range, positive_float, positive_int, velocity_list
-from nsynth_vae.config import ClassificationConfig, Config, DataConfig, SynthesisConfig
+from nsynth_vae.cli.types import midi_list, midi_range, names, positive_float, positive_int
+from nsynth_vae.config import AnyConfig, ClassificationConfig, Config, DataConfig, SynthesisConfig
 
 if TYPE_CHECKING:
-    pass
+    from _typeshed import DataclassInstance
+
+    _Options = TypeVar("_Options", bound=DataclassInstance)
 
 _Config = TypeVar("_Config", Config, SynthesisConfig, ClassificationConfig)
-_Options = TypeVar("_Options")
 
 _UNSET = argparse.SUPPRESS
-"""Options of the configuration have no default of their own: what is not given is taken from `--config` or `Config`."""
+"""Default of the configuration's options: what is not given is taken from `--config` or from `Config`."""
+
+TIMBRE = "a sound file, a note of --data, an instrument or family the model knows, or an expression of these"
+"""Kinds of timbres, for `--help`."""
+
+_SOURCES = (
+    "a folder in NSynth's JSON/WAV layout, .tfrecord files, tfds:nsynth/full, a folder of samples, or starter{}; "
+    "can be given more than once (default: {})"
+)
+
+
+def _add_source(group: argparse._ArgumentGroup, text: str, default: str | None) -> None:
+    group.add_argument("--data", metavar="SRC", action="append", default=default, help=text)
+    group.add_argument("--data-dir", metavar="DIR", help="TensorFlow Datasets' folder, for --data tfds:...")
 
 
 def add_data_options(parser: argparse.ArgumentParser, *, features: bool = True, cache: bool = True) -> None:
-    """Adds where notes come from and which of them are taken.
+    """Add the options of where notes come from and which of them are used.
 
     Args:
         parser: gets the options.
         features: the command keeps notes' features; else their audio.
-        cache: the command reads notes again and again, so that it can be told what to keep.
+        cache: the command reads notes repeatedly, and has options for what to keep.
     """
     group = parser.add_argument_group("notes")
-    group.add_argument(
-        "--data",
-        metavar="SRC",
-        action="append",
-        default=_UNSET,
-        help="where the notes come from: a folder in NSynth's JSON/WAV layout, .tfrecord files, tfds:nsynth/full, "
-        "a folder of samples, or starter, the set that comes with the package; can be given more than once "
-        "(default: starter)",
-    )
-    group.add_argument("--data-dir", metavar="DIR", help="TensorFlow Datasets' folder, for --data tfds:...")
-    if features and cache:
-        group.add_argument(
-            "--cache-dir",
-            metavar="DIR",
-            type=pathlib.Path,
-            help="keep computed features here, for this run and later ones (default: in memory)",
-        )
-        text = "without --cache-dir, features up to this many MB (0.13 a note) are kept in memory, more are computed"
-    else:
-        text = "audio up to this many MB (0.13 a note) is kept in memory, more is read"
+    sources = _SOURCES.format(", the set that comes with the package", "starter")
+    _add_source(group, f"where the notes come from: {sources}", _UNSET)
     if cache:
+        text = "audio up to this many MB (0.13 a note) is kept in memory, more is read"
+        if features:
+            text = (
+                "without --cache-dir, features up to this many MB (0.13 a note) are kept in memory, more are computed"
+            )
+            group.add_argument(
+                "--cache-dir",
+                metavar="DIR",
+                help="keep computed features here, for this run and later ones (default: in memory)",
+            )
         group.add_argument(
             "--memory-cache-mb",
             metavar="MB",
@@ -60,46 +66,39 @@ def add_data_options(parser: argparse.ArgumentParser, *, features: bool = True, 
             default=1024.0,
             help=f"{text} anew every epoch; 0: always anew (default: %(default)g)",
         )
-    group.add_argument("--families", metavar="A,B", type=names, default=_UNSET, help="only these instrument families")
-    group.add_argument(
-        "--sources", metavar="A,B", type=names, default=_UNSET, help="only acoustic, electronic, synthetic"
-    )
-    group.add_argument("--instruments", metavar="A,B", type=names, default=_UNSET, help="only these instruments")
-    group.add_argument(
-        "--pitches", metavar="LOW-HIGH", type=pitch_range, default=_UNSET, help="only these MIDI pitches: 24-84"
-    )
-    group.add_argument(
-        "--velocities",
-        metavar="A,B",
-        type=velocity_list,
-        default=_UNSET,
-        help="only these MIDI velocities: 25,100",
-    )
-    group.add_argument(
-        "--max-notes",
-        metavar="N",
-        type=positive_int,
-        default=_UNSET,
-        help="at most N notes of each split (default: all)",
-    )
+    for flag, metavar, parse, text in (
+        ("--families", "A,B", names, "only these instrument families"),
+        ("--sources", "A,B", names, "only acoustic, electronic, synthetic"),
+        ("--instruments", "A,B", names, "only these instruments"),
+        ("--pitches", "LOW-HIGH", midi_range, "only these MIDI pitches: 24-84"),
+        ("--velocities", "A,B", midi_list, "only these MIDI velocities: 25,100"),
+        ("--max-notes", "N", positive_int, "at most N notes of each split (default: all)"),
+    ):
+        group.add_argument(flag, metavar=metavar, type=parse, default=_UNSET, help=text)
     group.add_argument(
         "--split-by",
         choices=("source", "instrument"),
         default=_UNSET,
-        help="source: the splits as they come, else by instrument; instrument: split anew by a stable hash of the "
+        help="source: the source's own splits, else by instrument; instrument: split anew by a stable hash of the "
         "instrument (default: source)",
     )
     group.add_argument(
         "--on-bad-note",
         choices=("error", "skip"),
         default="error",
-        help="a note that is unreadable, truncated, silent, not finite, misnamed or of a wrong rate ends the run, or "
-        "is left out and reported (default: %(default)s)",
+        help="an invalid note (unreadable, truncated, silent, not finite, misnamed or of a wrong rate) ends the run, "
+        "or is left out and reported (default: %(default)s)",
     )
 
 
+def add_lookup_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of where notes are looked up by their `note_str`."""
+    group = parser.add_argument_group("notes")
+    _add_source(group, f"where notes are looked up by name: {_SOURCES.format('', 'nowhere')}", None)
+
+
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Adds which model is used, and where its exports are."""
+    """Add the options of the model, and of where its exports are."""
     group = parser.add_argument_group("model")
     group.add_argument(
         "--model",
@@ -116,24 +115,68 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_config_options(parser: argparse.ArgumentParser, kind: type[_Config] = Config) -> None:
-    """Adds the options that set fields of the configuration, which is of the given kind."""
-    default = kind()
+def add_folder_option(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add `--output`, the folder that `what` is written to."""
+    parser.add_argument(
+        "--output", "-o", metavar="DIR", required=True, type=pathlib.Path, help=f"the folder for {what}"
+    )
+
+
+_N = {"metavar": "N"}
+_X = {"metavar": "X"}
+_POSITIVE_INT = {"type": positive_int, "metavar": "N"}
+
+_SECTIONS: dict[type[AnyConfig], tuple[str, dict[str, tuple[str, dict[str, Any]]]]] = {
+    Config: (
+        "model",
+        {
+            "latent_dim": ("dimensions of the latent space", _POSITIVE_INT),
+            "channels": ("width of the widest convolutions, a multiple of 16", _POSITIVE_INT),
+            "beta": ("weight of the KL divergence", _X),
+            "kl_warmup_steps": ("steps over which that weight grows from 0", _N),
+            "eq_augmentation_probability": ("probability of EQ augmentation: a random equaliser and decay", _X),
+            "mixup_probability": ("probability of mixup with another instrument's note of the pitch", _X),
+            "pitch_shift_copies": ("pitch-shifted copies of each training note, some semitones higher, 0 to 6", _N),
+            "adversary_weight": ("weight of the adversary that keeps the pitch out of z; 0: none", _X),
+        },
+    ),
+    SynthesisConfig: (
+        "synthesizer",
+        {
+            "channels": ("width of the convolutions", _POSITIVE_INT),
+            "blocks": ("residual blocks", _POSITIVE_INT),
+            "num_harmonics": ("harmonics of a note at most", _POSITIVE_INT),
+        },
+    ),
+    ClassificationConfig: (
+        "classifier",
+        {
+            "channels": ("width of the first convolution over the log-mel", _POSITIVE_INT),
+            "feature_dim": ("features of a note", _POSITIVE_INT),
+            "dropout": ("fraction of the features that is dropped in training, 0 to 1", _X),
+        },
+    ),
+}
+"""Options of each kind's own section: its name, then field -> (help text, keywords of the option)."""
+
+_TRAIN_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "batch_size": ("notes in a step, over all devices", _POSITIVE_INT),
+    "learning_rate": ("step size of Adam", {"type": positive_float, "metavar": "X"}),
+    "patience": ("epochs without a better validation loss before training stops", _POSITIVE_INT),
+    "seed": ("decides every random number of the run", _N),
+}
+
+
+def add_config_options(parser: argparse.ArgumentParser, kind: type[AnyConfig]) -> None:
+    """Add the options that set fields of the configuration, which is of the given kind."""
     parser.add_argument("--config", metavar="FILE", help="JSON as in a model's config.json; options given here win")
     group = parser.add_argument_group("model and training")
-
-    def add(flag: str, section: str, text: str, **keywords) -> None:
-        value = getattr(getattr(default, section), flag[2:].replace("-", "_"))
-        keywords = {"type": type(value)} | keywords
-        group.add_argument(flag, default=_UNSET, help=f"{text} (default: {value})", **keywords)
-
-    section, options = _SECTION_OPTIONS[kind]
-    for flag, text, keywords in options:
-        add(flag, section, text, **keywords)
-    add("--batch-size", "train", "notes in a step, over all devices", **_POSITIVE_INT)
-    add("--learning-rate", "train", "step size of Adam", type=positive_float, metavar="X")
-    add("--patience", "train", "epochs without a better validation loss before training stops", **_POSITIVE_INT)
-    add("--seed", "train", "decides every random number of the run", metavar="N")
+    section, options = _SECTIONS[kind]
+    for values, fields in ((getattr(kind(), section), options), (kind().train, _TRAIN_OPTIONS)):
+        for name, (text, keywords) in fields.items():
+            default = getattr(values, name)
+            given: dict[str, Any] = {"type": type(default), "help": f"{text} (default: {default})"} | keywords
+            group.add_argument(f"--{name.replace('_', '-')}", default=_UNSET, **given)
     group.add_argument(
         "--start-from",
         metavar="MODEL",
@@ -142,96 +185,39 @@ def add_config_options(parser: argparse.ArgumentParser, kind: type[_Config] = Co
         "(default: random weights)",
     )
     if kind is Config:
-        add(
+        group.add_argument(
             "--precision",
-            "train",
-            "arithmetic of the convolutions; mixed_float16 is for GPUs",
             choices=("float32", "mixed_bfloat16", "mixed_float16"),
+            default=_UNSET,
+            help="arithmetic of the convolutions; mixed_float16 is for GPUs (default: float32)",
         )
 
 
-_POSITIVE_INT = {"type": positive_int, "metavar": "N"}
-
-_MODEL_OPTIONS = (
-    ("--latent-dim", "dimensions of the timbre space", _POSITIVE_INT),
-    ("--channels", "width of the widest convolutions, a multiple of 16", _POSITIVE_INT),
-    ("--beta", "weight of the KL divergence", {"metavar": "X"}),
-    ("--kl-warmup-steps", "steps over which that weight grows from 0", {"metavar": "N"}),
-    ("--cross-note-share", "share of notes decoded to another note of their instrument, 0 to 1", {"metavar": "X"}),
-    ("--recolored-share", "share of training notes that get a random equaliser and decay, 0 to 1", {"metavar": "X"}),
-    ("--blended-share", "share of training notes blended with another instrument's, 0 to 1", {"metavar": "X"}),
-    ("--transposed-copies", "copies of each training note, some semitones higher, 0 to 6", {"metavar": "N"}),
-    ("--adversary-weight", "weight of the classifier that keeps the pitch out of z; 0: none", {"metavar": "X"}),
-)
-
-_SYNTHESIZER_OPTIONS = (
-    ("--channels", "width of the convolutions", _POSITIVE_INT),
-    ("--blocks", "residual blocks", _POSITIVE_INT),
-    ("--num-harmonics", "harmonics of a note at most", _POSITIVE_INT),
-)
-
-_CLASSIFIER_OPTIONS = (
-    ("--channels", "width of the first convolution over the log-mel", _POSITIVE_INT),
-    ("--feature-dim", "features of a note", _POSITIVE_INT),
-    ("--dropout", "share of the features that is left out in training, 0 to 1", {"metavar": "X"}),
-)
-
-_SECTION_OPTIONS = {
-    Config: ("model", _MODEL_OPTIONS),
-    SynthesisConfig: ("synthesizer", _SYNTHESIZER_OPTIONS),
-    ClassificationConfig: ("classifier", _CLASSIFIER_OPTIONS),
-}
-
-
-def config_from(options: argparse.Namespace, kind: type[_Config] = Config) -> _Config:
-    """Returns the configuration: the defaults, then `--config`'s file, then the options given.
+def config_from(options: argparse.Namespace, kind: type[_Config]) -> _Config:
+    """Return the configuration: the defaults, then `--config`'s file, then the options given.
 
     Raises:
         InputError: for a file that cannot be read or a value outside its range.
     """
     config = kind.load(options.config) if options.config else kind()
-    sections = {}
-    for section in dataclasses.fields(config):
-        values = getattr(config, section.name)
-        given = {
-            field.name: getattr(options, field.name)
-            for field in dataclasses.fields(values)
-            if hasattr(options, field.name)
-        }
-        sections[section.name] = dataclasses.replace(values, **given)
-    return kind(**sections)
+    sections = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    return kind(**{name: dataclasses.replace(values, **_given(options, values)) for name, values in sections.items()})
 
 
 def data_config_from(options: argparse.Namespace) -> DataConfig:
-    """Returns which notes the options of `add_data_options` name; raises as `config_from`."""
-    names = [field.name for field in dataclasses.fields(DataConfig)]
-    return DataConfig(**{name: getattr(options, name) for name in names if hasattr(options, name)})
+    """Return the selection of notes by the options of `add_data_options`; raises as `config_from`."""
+    return DataConfig(**_given(options, DataConfig))
+
+
+def _given(options: argparse.Namespace, section: DataclassInstance | type[DataclassInstance]) -> dict[str, Any]:
+    """Return the options that are fields of a dataclass and were given."""
+    return {
+        field.name: getattr(options, field.name)
+        for field in dataclasses.fields(section)
+        if hasattr(options, field.name)
+    }
 
 
 def options_from(options: argparse.Namespace, kind: type[_Options]) -> _Options:
-    """Returns the dataclass of a command's other options, filled with the options of its fields' names."""
+    """Return the dataclass of a command's other options, filled with the options of its fields' names."""
     return kind(**{field.name: getattr(options, field.name) for field in dataclasses.fields(kind)})
-
-
-TIMBRE = "a sound file, a note of --data, an instrument or family the model knows, or an expression of these"
-"""What a timbre is, for `--help`."""
-
-
-def add_lookup_options(parser: argparse.ArgumentParser) -> None:
-    """Adds where notes are looked up that are named by their `note_str`."""
-    group = parser.add_argument_group("notes")
-    group.add_argument(
-        "--data",
-        metavar="SRC",
-        action="append",
-        help="where notes are looked up by name: a folder in NSynth's JSON/WAV layout, .tfrecord files, "
-        "tfds:nsynth/full, a folder of samples, or starter; can be given more than once (default: nowhere)",
-    )
-    group.add_argument("--data-dir", metavar="DIR", help="TensorFlow Datasets' folder, for --data tfds:...")
-
-
-def add_folder_option(parser: argparse.ArgumentParser, what: str) -> None:
-    """Adds `--output`, the folder that `what` goes to."""
-    parser.add_argument(
-        "--output", "-o", metavar="DIR", required=True, type=pathlib.Path, help=f"the folder for {what}"
-    )
