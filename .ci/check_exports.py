@@ -30,9 +30,9 @@ NOTES = 132
 LOG_MEL_L1 = 1.05
 """Nats. Three minutes of training give 0.8; a decoder conditioned on a wrong pitch 1.14."""
 IN_TUNE = 0.7
-"""Fraction of decoded notes in tune. Three minutes of training give 0.99, half a minute 0.85; a wrong pitch 0.0 to 0.3."""
+"""Fraction of decoded notes in tune. Three minutes of training give 0.99, half a minute 0.85; a wrong pitch < 0.3."""
 AT_PITCH = 0.9
-"""Fraction of decoded log-mels with the target pitch's partials. Half a minute gives 1.0; a pitch that is ignored 0.5."""
+"""Fraction of decoded log-mels with the target pitch's partials. Half a minute gives 1.0; an ignored pitch 0.5."""
 KINDS = {"float32": 1e-4, "float16": 1e-2, "int8": 0.5}
 """Weights of the TFLite files, and the largest error of their log-mel against the SavedModel's."""
 Z_ERROR = {"float32": 3e-4, "float16": 5e-3, "int8": 0.3}

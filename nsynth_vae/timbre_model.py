@@ -203,11 +203,11 @@ def load_exports(path: str | os.PathLike) -> TimbreModel:
         InputError: if it has no version of both SavedModels, or their metadata are missing or broken.
     """
     path = pathlib.Path(path)
-    versions = [set(_versions(path / part)) for part in PARTS]
-    for part, found in zip(PARTS, versions, strict=True):
-        if not found:
+    found = {part: set(versions(path / part)) for part in PARTS}
+    for part in PARTS:
+        if not found[part]:
             raise InputError(f"{path / part}: found no version of a SavedModel, expected an exports folder's")
-    both = set.intersection(*versions)
+    both = set.intersection(*found.values())
     if not both:
         raise InputError(f"{path}: found no version of both encoder and decoder, expected an exports folder")
     return _load_version(path, max(both))
@@ -235,7 +235,7 @@ def _load_version(exports: pathlib.Path, version: int) -> TimbreModel:
 
 def _version_of(exports: pathlib.Path, fingerprint: str) -> int | None:
     """Return the newest version of both SavedModels that was exported from the model with this fingerprint."""
-    both = set.intersection(*(set(_versions(exports / part)) for part in PARTS))
+    both = set.intersection(*(set(versions(exports / part)) for part in PARTS))
     for version in sorted(both, reverse=True):
         with contextlib.suppress(InputError):
             metadata = [_read_metadata(exports / part / str(version) / ASSETS_EXTRA) for part in PARTS]
@@ -244,7 +244,8 @@ def _version_of(exports: pathlib.Path, fingerprint: str) -> int | None:
     return None
 
 
-def _versions(folder: pathlib.Path) -> list[int]:
+def versions(folder: pathlib.Path) -> list[int]:
+    """Return the version numbers in the folder of an exported encoder or decoder."""
     names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
     return [int(name) for name in names if name.isascii() and name.isdecimal()]
 

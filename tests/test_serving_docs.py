@@ -23,7 +23,7 @@ from tensorflow_serving.config import model_server_config_pb2
 from nsynth_vae.config import Config, ModelConfig
 from nsynth_vae.exporters import saved_model, signatures
 from nsynth_vae.exporters.model_export import model_metadata
-from nsynth_vae.synthesis.vocoder import load
+from nsynth_vae.synthesis.vocoder import load_synthesizer
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGE = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
@@ -48,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     metadata = model_metadata(CONFIG)
     endpoints = {
         "encoder": signatures.encoder_endpoints(encoder, CONFIG),
-        "decoder": signatures.decoder_endpoints(decoder, CONFIG, load()),
+        "decoder": signatures.decoder_endpoints(decoder, CONFIG, load_synthesizer()),
     }
     for name, offered in endpoints.items():
         saved_model.write(folder / "exports" / name / "1", name, offered, metadata)
@@ -178,7 +178,7 @@ def test_table_of_checks_has_the_limits() -> None:
     assert f"within {-limits[1]:g} to {limits[1]:g}" in PAGE
     assert f"within {-limits[2]:g} to {limits[2]:g}" in PAGE
     assert f"every signature with {' note and with '.join(map(str, saved_model.WARMUP_BATCHES))})" in PAGE
-    assert f"made of {signatures.CHUNK} notes at a time" in PAGE
+    assert f"synthesizes {signatures.CHUNK} notes at a time" in PAGE
 
 
 def test_models_config_is_tf_servings() -> None:

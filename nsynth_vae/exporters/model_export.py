@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pathlib
@@ -15,7 +14,7 @@ from nsynth_vae.config import Config, DataConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import atomic_rename_all, exclusive_lock, temporary_folder, write_text
 from nsynth_vae.pretrained import ASSETS_EXTRA, ATTRIBUTES, METADATA, SYNTHESIZER, SYNTHESIZER_TFLITE
-from nsynth_vae.timbre_model import PARTS
+from nsynth_vae.timbre_model import PARTS, versions
 
 if TYPE_CHECKING:
     from nsynth_vae.data.source import BadNotes
@@ -31,7 +30,7 @@ def export_model(
     exports_dir: str | os.PathLike,
     *,
     version: int | None = None,
-    report: Callable[[str], None] | None = None,
+    report: Callable[[str], None] = lambda line: None,
     model: str | os.PathLike | None = None,
     devices: bool = True,
 ) -> dict[str, pathlib.Path]:
@@ -58,20 +57,19 @@ def export_model(
         InputError: if the version is not above the existing ones, or the folder cannot be written.
     """
     exports_dir = pathlib.Path(exports_dir)
-    report = report or (lambda line: None)
     _next_version(exports_dir, version)
     with temporary_folder(exports_dir) as folder:
         from nsynth_vae.exporters import saved_model, signatures, tflite
-        from nsynth_vae.synthesis.vocoder import shipped_for, sound_for
+        from nsynth_vae.synthesis.vocoder import shipped_synthesizer_for, vocoder_for
 
         encoder, decoder = signatures.float32_layers(vae, config)
-        synthesizer = shipped_for(config.audio)
+        synthesizer = shipped_synthesizer_for(config.audio)
         if synthesizer is None:
             report("these features are not the synthesizer's: audio is by Griffin-Lim, and not in the TFLite files")
         metadata = model_metadata(config, model)
         endpoints = {
             "encoder": signatures.encoder_endpoints(encoder, config),
-            "decoder": signatures.decoder_endpoints(decoder, config, synthesizer or sound_for(config.audio)),
+            "decoder": signatures.decoder_endpoints(decoder, config, synthesizer or vocoder_for(config.audio)),
         }
         for kind in PARTS:
             report(f"{kind}: SavedModel")
@@ -125,12 +123,12 @@ def export_with_report(
     Args:
         folder: the model folder.
         exports: made if missing.
-        data: the notes that the files are measured on.
-        split: `train`, `valid` or `test`: the split of these notes.
-        bad_notes: collects the invalid notes, or raises.
+        data: source and filters of the notes that the files are measured on.
+        split: `train`, `valid` or `test`: their split.
+        bad_notes: collects invalid notes, or raises.
         data_dir: TensorFlow Datasets' folder.
         version: as in `export_model`.
-        log: called with each line for the user, the report among them.
+        log: called with each line for the user.
 
     Raises:
         InputError: for bad input; nothing is written then.
@@ -175,11 +173,7 @@ def model_metadata(config: Config, model: str | os.PathLike | None = None) -> di
 
 def _next_version(exports_dir: pathlib.Path, version: int | None) -> int:
     """Return the version to write, the same for encoder and decoder."""
-    newest = 0
-    for kind in PARTS:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            names = [path.name for path in (exports_dir / kind).iterdir()]
-            newest = max([newest, *(int(name) for name in names if name.isascii() and name.isdecimal())])
+    newest = max([0, *(number for kind in PARTS for number in versions(exports_dir / kind))])
     if version is None:
         return newest + 1
     if version <= newest:

@@ -155,10 +155,10 @@ def _run_keras(vae: VAE, config: Config, notes: Mapping[str, np.ndarray]) -> dic
     """Return Keras's outputs in float32, by name; `audio` only if there is a synthesizer."""
     from nsynth_vae import features
     from nsynth_vae.exporters import signatures
-    from nsynth_vae.synthesis.vocoder import shipped_for
+    from nsynth_vae.synthesis.vocoder import shipped_synthesizer_for
 
     encoder, decoder = signatures.float32_layers(vae, config)
-    synthesizer = shipped_for(config.audio)
+    synthesizer = shipped_synthesizer_for(config.audio)
 
     def run(audio: np.ndarray, pitch: np.ndarray, velocity: np.ndarray) -> dict[str, Any]:
         z_mean, z_log_var = encoder(features.log_mel(audio, config.audio))

@@ -186,7 +186,9 @@ def _plan(
     """
     if kind == "float32":
         return None
-    kernels = [_direction(kernel)[0] for network in networks for kernel in _kernels(network)]
+    weights = [weight for network in networks for weight in network.weights if weight.path.endswith("/kernel")]
+    # TFLite's order of axes: outputs first.
+    kernels = [_direction(np.moveaxis(np.asarray(weight), -1, 0))[0] for weight in weights]
 
     def plan(values: np.ndarray) -> str:
         if any(values.shape == other.shape and np.array_equal(values, other) for other in exact):
@@ -200,12 +202,6 @@ def _plan(
         return rest if large else "float32"
 
     return plan
-
-
-def _kernels(network: keras.Layer) -> list[np.ndarray]:
-    """Return the weights of a network's products and convolutions in TFLite's order, outputs first."""
-    kernels = [np.asarray(weight) for weight in network.weights if weight.path.endswith("/kernel")]
-    return [np.moveaxis(kernel, -1, 0) for kernel in kernels]
 
 
 def _direction(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
