@@ -257,7 +257,7 @@ def draw_morph(
     from nsynth_vae import features, latent
     from nsynth_vae.files import write_wav
     from nsynth_vae.rendering.sounds import join_notes
-    from nsynth_vae.synthesis.vocoder import sound_for
+    from nsynth_vae.synthesis.vocoder import vocoder_for
 
     plt = _pyplot()
     config, rows = vae.config.audio, [notes.row(FLUTE), notes.row(GUITAR)]
@@ -279,7 +279,7 @@ def draw_morph(
     axes[0, 0].set_ylabel("morph")
     axes[1, 0].set_ylabel("cross-fade")
     _save(figure, path)
-    audio = sound_for(config)(tf.constant(morph), tf.fill([MORPH_STEPS], pitch)).numpy()
+    audio = vocoder_for(config)(tf.constant(morph), tf.fill([MORPH_STEPS], pitch)).numpy()
     three = {"flute": 0, "half-way": MORPH_STEPS // 2, "guitar": MORPH_STEPS - 1}
     figure, axes = plt.subplots(1, 3, figsize=(12, 2.8), layout="constrained", sharex=True, sharey=True)
     picture = _spectrograms(axes, morph[list(three.values())], config)

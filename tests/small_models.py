@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from nsynth_vae.config import AudioConfig, Config, ModelConfig
 from nsynth_vae.model.vae import VAE
-from nsynth_vae.synthesis.vocoder import load
+from nsynth_vae.synthesis.vocoder import load_synthesizer
 
 CONFIG = Config(model=ModelConfig(latent_dim=6, channels=16))
 AUDIO = CONFIG.audio
@@ -44,4 +44,4 @@ def make_inputs() -> dict[str, np.ndarray]:
 
 def sound(log_mel: np.ndarray, pitch: np.ndarray) -> np.ndarray:
     """Return what the synthesizer that is shipped makes of log-mels."""
-    return load()(tf.constant(log_mel), tf.constant(pitch)).numpy()
+    return load_synthesizer()(tf.constant(log_mel), tf.constant(pitch)).numpy()

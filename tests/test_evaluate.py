@@ -252,7 +252,7 @@ def test_exports_are_measured_as_their_model_is(report, arguments, model, tmp_pa
     from nsynth_vae.exporters.model_export import model_metadata
     from nsynth_vae.exporters.signatures import decoder_endpoints, encoder_endpoints
     from nsynth_vae.model.vae import load_model
-    from nsynth_vae.synthesis.vocoder import sound_for
+    from nsynth_vae.synthesis.vocoder import vocoder_for
 
     vae, config = load_model(model)
     metadata = model_metadata(config)
@@ -261,7 +261,7 @@ def test_exports_are_measured_as_their_model_is(report, arguments, model, tmp_pa
         # The newest version counts, by its number and not by its letters.
         (exports / part / "9").mkdir(parents=True)
     saved_model.write(exports / "encoder" / "10", "encoder", encoder_endpoints(vae.encoder, config), metadata)
-    sound = sound_for(config.audio)
+    sound = vocoder_for(config.audio)
     saved_model.write(exports / "decoder" / "10", "decoder", decoder_endpoints(vae.decoder, config, sound), metadata)
     arguments = [*arguments, "--model", str(exports), "--output", str(tmp_path / "report")]
     assert evaluate.main(arguments) == 0

@@ -64,7 +64,7 @@ def test_metrics_have_definitions_and_the_card_says_how_to_use_it(finished):
 
 def test_the_weights_are_those_that_were_measured(finished, notes):
     model, _ = finished
-    loaded = classifier.load(model)
+    loaded = classifier.load_classifier(model)
     paths = sorted((notes / "nsynth-valid" / "audio").glob("*.wav"))
     audio = np.stack([soundfile.read(path, dtype="float32")[0] for path in paths])
     pitch = np.array([int(path.stem.split("-")[1]) for path in paths])

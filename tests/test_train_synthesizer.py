@@ -23,7 +23,7 @@ from nsynth_vae import train_synthesizer
 from nsynth_vae.config import Config, DataConfig, SynthesisConfig
 from nsynth_vae.pretrained import SYNTHESIZER
 from nsynth_vae.synthesis import losses
-from nsynth_vae.synthesis.vocoder import load
+from nsynth_vae.synthesis.vocoder import load_synthesizer
 from nsynth_vae.training import synthesizer_run
 from nsynth_vae.training.options import SynthesizerOptions
 
@@ -102,7 +102,7 @@ def test_sounds_are_there_three_ways_and_the_weights_are_those_that_made_them(fi
     for path in sounds:
         info = soundfile.info(path)
         assert (info.samplerate, info.channels, info.subtype, info.frames) == (16000, 1, "PCM_16", 64000)
-    synthesizer = load(model)
+    synthesizer = load_synthesizer(model)
     note = "guitar_acoustic_004-060-100"
     original = soundfile.read(model / "sounds" / f"{note}-original.wav", dtype="float32")[0]
     audio = synthesizer(features.log_mel(original[None], synthesizer.config.audio), np.array([60], np.int32))[0]

@@ -170,7 +170,7 @@ def load_family_predictor(
     from nsynth_vae.evaluation import classifier
     from nsynth_vae.timbre_model import in_batches
 
-    call = tf.function(classifier.load(folder).call, reduce_retracing=True, autograph=False)
+    call = tf.function(classifier.load_classifier(folder).call, reduce_retracing=True, autograph=False)
 
     def probabilities(audio: np.ndarray) -> np.ndarray:
         return tf.nn.softmax(call(audio)["instrument_family"]).numpy()
@@ -199,7 +199,7 @@ def markdown(attributes: dict[str, Any]) -> str:
         effect = entry["effect"]
         rates = (effect[key] for key in ("effect_rate", "effect_rate_half", "pitch_kept", "family_kept"))
         rate, half, pitch, family = ("" if rate is None else f"{rate:.0%}" for rate in rates)
-        raised = "-" * (entry["sign"] == -1) + (entry["descriptor"] or "itself, re-encoded")
+        raised = "-" * (entry["sign"] == -1) + (entry["descriptor"] or "itself, by the encoder")
         deviation = effect.get("within_family_standard_deviation")
         change = f"{effect['median_change']:.3g}", "" if deviation is None else f"{deviation:.3g}"
         return [name, raised, rate, half, *change, pitch, family, entry["learnt_from"]]

@@ -1,6 +1,6 @@
-"""The classifier that evaluations measure with: a note's pitch, instrument family and source, and features of it.
+"""Classifier of notes by pitch, instrument family and source, and its features, which evaluations measure with.
 
-It shares no weights with the timbre model, so that its figures, "own-classifier figures", say something about it. They
+It shares no weights with the timbre model, so that its figures, "own-classifier figures", are independent of it. They
 compare systems that are measured in one run; they are not those of other papers' classifiers.
 """
 
@@ -15,39 +15,44 @@ import tensorflow as tf
 from nsynth_vae import features, pretrained
 from nsynth_vae.config import ClassificationConfig
 from nsynth_vae.features import log_frequency
+from nsynth_vae.nn.replicas import replica_rows
+from nsynth_vae.nn.trainable_model import BatchLosses, TrainableModel
 from nsynth_vae.notes import FAMILIES, SOURCES, UNKNOWN
 from nsynth_vae.pretrained import CLASSIFIER
 
 LABELS = {"pitch": 128, "instrument_family": len(FAMILIES), "instrument_source": len(SOURCES)}
-"""Columns of `NoteTable` that are told, and the number of their classes."""
+"""Columns of `NoteTable` that are predicted, and the number of their classes."""
 
 DEFINITIONS = {
     "loss": "nats a note: the sum of the cross-entropies of pitch, family and source; an unknown label has none",
-    "pitch_accuracy": "share of the notes whose pitch is told exactly",
-    "pitch_within_1": "share of the notes whose pitch is told to within a semitone",
-    "family_accuracy": "share of the notes of known family whose family is told",
-    "source_accuracy": "share of the notes of known source whose source is told",
+    "pitch_accuracy": "fraction of the notes whose pitch is predicted exactly",
+    "pitch_within_1": "fraction of the notes whose pitch is predicted to within a semitone",
+    "family_accuracy": "fraction of the notes of known family whose family is predicted",
+    "source_accuracy": "fraction of the notes of known source whose source is predicted",
 }
-"""What steps and evaluations report."""
+"""Measures of steps and evaluations."""
 
 GAIN_NATS, TILT_NATS = 0.7, 1.0
 """In training a note is up to this much louder or softer, and its log-mel's ends raised or lowered by so much."""
 
 
 @keras.saving.register_keras_serializable("nsynth_vae")
-class Classifier(keras.Model):
+class Classifier(TrainableModel):
     """Audio to logits of pitch, family and source, and features.
 
-    Pitch is told from a log-magnitude spectrogram on a semitone axis, harmonics laid over one another, by convolutions
-    that treat all pitches alike, so that those of rare pitches are told as well as those of common ones. Family and
-    source are told from `feature_dim` features, which are made of a log-mel and of what the convolutions over the
-    semitones say at any pitch. A batch is {`audio`: float32 `[batch, samples]`, and `LABELS`: int32 `[batch]`}.
+    Pitch is predicted from a log-magnitude spectrogram on a semitone axis, with its harmonics stacked, by convolutions
+    that treat all pitches alike: rare pitches are predicted as well as common ones. Family and source are predicted
+    from `feature_dim` features of a log-mel and of these convolutions' outputs, pooled over the pitches. A batch is
+    {`audio`: float32 `[batch, samples]`, and `LABELS`: int32 `[batch]`}.
     """
 
+    config: ClassificationConfig
+    config_type = ClassificationConfig
+    loss_names = tuple(DEFINITIONS)
+
     def __init__(self, config: ClassificationConfig | dict, **kwargs) -> None:
-        """Makes the layers."""
-        super().__init__(**kwargs)
-        self.config = config if isinstance(config, ClassificationConfig) else ClassificationConfig.from_dict(config)
+        """Make the layers."""
+        super().__init__(config, **kwargs)
         width = self.config.classifier.channels
 
         def convolution(channels: int, size: tuple, strides: tuple) -> keras.layers.Layer:
@@ -68,10 +73,9 @@ class Classifier(keras.Model):
         self.to_features = keras.layers.Dense(self.config.classifier.feature_dim, activation="silu")
         self.to_family = keras.layers.Dense(LABELS["instrument_family"])
         self.to_source = keras.layers.Dense(LABELS["instrument_source"])
-        self.step_metrics = [keras.metrics.Mean(name=name) for name in DEFINITIONS]
 
-    def build(self, input_shape=None) -> None:
-        """Makes all weights."""
+    def build(self, input_shape: object = None) -> None:
+        """Make all weights."""
         audio = self.config.audio
         frames = log_frequency.num_frames(audio.num_samples)
         pooled = 0
@@ -90,12 +94,12 @@ class Classifier(keras.Model):
             head.build((None, self.config.classifier.feature_dim))
         self.built = True
 
-    def call(self, audio, draws=None):
-        """Returns what is told of notes.
+    def call(self, audio: tf.Tensor, draws: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        """Return the predictions of notes.
 
         Args:
             audio: float32 `[batch, samples]`, -1..1.
-            draws: uniform 0..1 `[batch, 2 + feature_dim]` in training: what of a note is changed and left out.
+            draws: uniform 0..1 `[batch, 2 + feature_dim]` in training: gain, tilt and dropout of each note.
 
         Returns:
             {`pitch`: `[batch, 128]`, `instrument_family`: `[batch, 11]`, `instrument_source`: `[batch, 3]`, all logits;
@@ -116,82 +120,43 @@ class Classifier(keras.Model):
             y = layer(y)
         y = tf.reshape(y, [-1, y.shape[1], y.shape[2] * y.shape[3]])
         pooled = [pool(part, axis=1) for part in (y, x) for pool in (tf.reduce_mean, tf.reduce_max)]
-        told = self.to_features(tf.concat(pooled, axis=-1))
+        found = self.to_features(tf.concat(pooled, axis=-1))
         rate = self.config.classifier.dropout
-        kept = told if draws is None else told * tf.cast(draws[:, 2:] >= rate, tf.float32) / (1.0 - rate)
+        kept = found if draws is None else found * tf.cast(draws[:, 2:] >= rate, tf.float32) / (1.0 - rate)
         return {
             "pitch": pitch,
             "instrument_family": self.to_family(kept),
             "instrument_source": self.to_source(kept),
-            "features": told,
+            "features": found,
         }
 
     def draws(self, batch: int | tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        """Returns this replica's rows of the global batch's random numbers, a pure function of (seed, step, row)."""
-        replica = tf.distribute.get_replica_context()
-        count = replica.num_replicas_in_sync
-        seed = tf.stack([tf.constant(self.config.train.seed, tf.int32), tf.cast(step, tf.int32)])
-        rows = tf.random.stateless_uniform([batch * count, 2 + self.config.classifier.feature_dim], seed)
-        index = tf.cast(replica.replica_id_in_sync_group, tf.int32)
-        return rows[index * batch : (index + 1) * batch]
+        """Return this replica's rows of the global batch's random numbers, a pure function of (seed, step, row)."""
+        rows, own = replica_rows(batch)
+        return tf.random.stateless_uniform([rows, 2 + self.config.classifier.feature_dim], self.step_seed(step))[own]
 
-    def train_step(self, data: dict) -> dict:
-        """Takes one optimizer step. Returns the means of `DEFINITIONS` over this replica's notes of this batch."""
-        draws = self.draws(tf.shape(data["audio"])[0], self.optimizer.iterations)
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        with tf.GradientTape() as tape:
-            values = self._judged(data, draws)
-            # The optimizer adds the replicas' gradients up: each replica gives its share of the global mean.
-            loss = self.optimizer.scale_loss(tf.reduce_mean(values["loss"][0]) / replicas)
-        variables = self.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
-        return {
-            name: tf.math.divide_no_nan(tf.reduce_sum(value * known), tf.reduce_sum(known))
-            for name, (value, known) in values.items()
-        }
-
-    def assess(self, data: dict) -> tuple[dict, tf.Tensor]:
-        """Adds a batch to the running means of `DEFINITIONS`; returns these, and each note's loss."""
-        values = self._judged(data, None)
-        for metric in self.step_metrics:
-            value, known = values[metric.name]
-            metric.update_state(value, sample_weight=known)
-        return {metric.name: metric.result() for metric in self.step_metrics}, values["loss"][0]
-
-    def test_step(self, data: dict) -> dict:
-        """Returns the running means of `DEFINITIONS`."""
-        return self.assess(data)[0]
-
-    @property
-    def metrics(self) -> list:
-        """Returns the running means that `evaluate` resets."""
-        return self.step_metrics
-
-    def _judged(self, data: dict, draws: tf.Tensor | None) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
-        """Returns `DEFINITIONS` of each note, and 1 where it counts, 0 where its label is unknown: `[batch]` each."""
-        told = self(data["audio"], draws)
-        loss, right, known = 0.0, {}, {}
+    def compute_losses(self, batch: dict, step: tf.Tensor | None) -> BatchLosses:
+        """Return `DEFINITIONS` of each note; an unknown label has no loss, and weight 0 in its accuracy."""
+        predicted = self(batch["audio"], None if step is None else self.draws(tf.shape(batch["audio"])[0], step))
+        loss, error, known = 0.0, {}, {}
         for name in LABELS:
-            known[name] = tf.cast(tf.not_equal(data[name], UNKNOWN), tf.float32)
-            label = tf.maximum(data[name], 0)
-            loss += tf.nn.sparse_softmax_cross_entropy_with_logits(labels=label, logits=told[name]) * known[name]
-            right[name] = tf.abs(tf.argmax(told[name], axis=-1, output_type=tf.int32) - data[name])
-        everywhere = tf.ones_like(known["pitch"])
-        return {
-            "loss": (loss, everywhere),
-            "pitch_accuracy": (tf.cast(right["pitch"] == 0, tf.float32), known["pitch"]),
-            "pitch_within_1": (tf.cast(right["pitch"] <= 1, tf.float32), known["pitch"]),
-            "family_accuracy": (tf.cast(right["instrument_family"] == 0, tf.float32), known["instrument_family"]),
-            "source_accuracy": (tf.cast(right["instrument_source"] == 0, tf.float32), known["instrument_source"]),
+            known[name] = tf.cast(tf.not_equal(batch[name], UNKNOWN), tf.float32)
+            label = tf.maximum(batch[name], 0)
+            loss += tf.nn.sparse_softmax_cross_entropy_with_logits(labels=label, logits=predicted[name]) * known[name]
+            error[name] = tf.abs(tf.argmax(predicted[name], axis=-1, output_type=tf.int32) - batch[name])
+        accuracies = {
+            "pitch_accuracy": ("pitch", 0),
+            "pitch_within_1": ("pitch", 1),
+            "family_accuracy": ("instrument_family", 0),
+            "source_accuracy": ("instrument_source", 0),
         }
+        reported = {name: tf.cast(error[label] <= most, tf.float32) for name, (label, most) in accuracies.items()}
+        weights = {name: known[label] for name, (label, _) in accuracies.items()}
+        return BatchLosses(loss, {"loss": loss} | reported, loss, weights)
 
-    def get_config(self) -> dict:
-        """Returns the constructor's arguments."""
-        return {"config": self.config.to_dict()}
 
-
-def load(folder: str | os.PathLike | None = None) -> Classifier:
-    """Returns the trained classifier of a folder; by default the one that comes with the package.
+def load_classifier(folder: str | os.PathLike | None = None) -> Classifier:
+    """Rebuild the trained classifier of a folder; by default the one that comes with the package.
 
     Raises:
         InputError: if the folder or a file is missing or broken, or the weights are another classifier's.

@@ -12,7 +12,7 @@ from nsynth_vae import features, timbre_model
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.model.vae import VAE, load_model
-from nsynth_vae.synthesis.vocoder import sound_for
+from nsynth_vae.synthesis.vocoder import vocoder_for
 from nsynth_vae.timbre_model import DecodedNotes, TimbreModel
 
 
@@ -25,7 +25,7 @@ class KerasBackend:
             lambda audio: vae.encoder(features.log_mel(audio, config))[0], reduce_retracing=True, autograph=False
         )
         self._decode = tf.function(vae.decoder, reduce_retracing=True, autograph=False)
-        self._vocoder = sound_for(config)
+        self._vocoder = vocoder_for(config)
 
     def encode(self, audio: np.ndarray) -> np.ndarray:
         """Return z_mean `[notes, latent_dim]` of audio `[notes, num_samples]`."""

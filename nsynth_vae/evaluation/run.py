@@ -128,7 +128,7 @@ def _load_classifier(options: Options) -> Classifier | None:
 
     if options.classifier is None and not pretrained.CLASSIFIER.exists():
         return None
-    return classifier.load(options.classifier)
+    return classifier.load_classifier(options.classifier)
 
 
 def _open_notes(options: Options, config: AudioConfig, names: set[str] | None, log: Callable[[str], None]) -> Notes:

@@ -9,11 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from nsynth_vae import features
+from nsynth_vae.analysis.spectra import hann
 from nsynth_vae.config import AudioConfig, Config
 from nsynth_vae.exporters.signatures import Endpoint, audio_spec, log_mel_spec, note_specs
 from nsynth_vae.model.decoder import Decoder
 from nsynth_vae.model.encoder import Encoder
-from nsynth_vae.synthesis import spectral_ops
 from nsynth_vae.synthesis.synthesizer import Synthesizer
 
 
@@ -44,7 +44,7 @@ def log_mel(audio: tf.Tensor, config: AudioConfig) -> tf.Tensor:
     half = config.frame_length // 2
     frames = tf.signal.frame(tf.pad(audio, [[0, 0], [half, half]]), config.frame_length, config.frame_step)
     angle = 2.0 * np.pi / config.fft_length * np.outer(range(config.frame_length), range(config.num_spectrogram_bins))
-    window = spectral_ops.hann(config.frame_length)[:, None]
+    window = hann(config.frame_length)[:, None]
     real, imaginary = (tf.matmul(frames, (window * wave(angle)).astype(np.float32)) for wave in (np.cos, np.sin))
     return features.magnitude_to_log_mel(tf.sqrt(tf.square(real) + tf.square(imaginary)), config)
 

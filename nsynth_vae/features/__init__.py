@@ -1,7 +1,7 @@
 """Log-mel features in TensorFlow."""
 
+from nsynth_vae.analysis.spectra import mel_weight_matrix
 from nsynth_vae.features.mel import (
-    MOST_SEMITONES,
     VERSION,
     log_mel,
     log_mel_to_mel,
@@ -10,13 +10,12 @@ from nsynth_vae.features.mel import (
     magnitude,
     magnitude_to_log_mel,
     magnitude_to_mel,
-    mel_weight_matrix,
+    modulus,
+    pitch_shifted_log_mel,
     stft,
-    transposed_log_mel,
 )
 
 __all__ = [
-    "MOST_SEMITONES",
     "VERSION",
     "log_mel",
     "log_mel_to_mel",
@@ -26,6 +25,7 @@ __all__ = [
     "magnitude_to_log_mel",
     "magnitude_to_mel",
     "mel_weight_matrix",
+    "modulus",
+    "pitch_shifted_log_mel",
     "stft",
-    "transposed_log_mel",
 ]

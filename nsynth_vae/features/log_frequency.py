@@ -1,4 +1,4 @@
-"""Audio to a log-magnitude spectrogram over semitones: a pitch is a place, an interval a shift."""
+"""Log-magnitude spectrogram on a semitone axis, on which an interval is a shift."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from nsynth_vae.features.mel import modulus
 from nsynth_vae.notes import pitch_to_hertz
 
 SAMPLE_RATE = 16000
@@ -16,20 +17,20 @@ FRAME_LENGTH, FRAME_STEP = 4096, 2048
 BINS_A_PITCH = 3
 NUM_BINS = 128 * BINS_A_PITCH
 HARMONICS = (0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
-"""What is laid over one another at a pitch: an octave below, and multiples."""
+"""Multiples of the pitch that `stack_harmonics` stacks, and the octave below."""
 
 _OFFSET = 1e-4
 _CENTER, _SCALE = -6.0, 3.0
 
 
 def num_frames(samples: int) -> int:
-    """Returns the frames of a sound: one every `FRAME_STEP`, the first centred on sample 0."""
+    """Return the frames of a sound: one every `FRAME_STEP`, the first centred on sample 0."""
     return 1 + samples // FRAME_STEP
 
 
 @functools.lru_cache(maxsize=1)
 def weight_matrix() -> np.ndarray:
-    """Returns the weights of FFT bins in log-frequency bins, float32 `[FRAME_LENGTH // 2 + 1, NUM_BINS]`.
+    """Return the weights of FFT bins in log-frequency bins, float32 `[FRAME_LENGTH // 2 + 1, NUM_BINS]`.
 
     Bin j is a triangle around MIDI pitch (j - 1) / 3, peak 1, that reaches to its neighbours, or to the next FFT bin
     where that is farther: bins 3 k to 3 k + 2 belong to pitch k, the middle one to its frequency. Bins beyond half the
@@ -45,7 +46,7 @@ def weight_matrix() -> np.ndarray:
 
 
 def log_spectrogram(audio: tf.Tensor) -> tf.Tensor:
-    """Returns the normalised log-magnitude on the semitone axis.
+    """Return the normalised log-magnitude on the semitone axis.
 
     (ln(magnitude + 1e-4) + 6) / 3, where a sine of amplitude 1 has magnitude 1 (a Hann window's gain is taken out).
 
@@ -57,13 +58,12 @@ def log_spectrogram(audio: tf.Tensor) -> tf.Tensor:
     """
     half = FRAME_LENGTH // 2
     spectrum = tf.signal.stft(tf.pad(audio, [[0, 0], [half, half]]), FRAME_LENGTH, FRAME_STEP, FRAME_LENGTH)
-    power = tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
-    magnitude = tf.sqrt(power) * (4.0 / FRAME_LENGTH)
+    magnitude = modulus(spectrum) * (4.0 / FRAME_LENGTH)
     return (tf.math.log(tf.matmul(magnitude, weight_matrix()) + _OFFSET) - _CENTER) / _SCALE
 
 
 def stack_harmonics(spectrogram: tf.Tensor) -> tf.Tensor:
-    """Returns what a spectrogram has at the `HARMONICS` of each bin (after the HCQT of Bittner et al. 2017).
+    """Stack the values of a spectrogram at the `HARMONICS` of each bin (after the HCQT of Bittner et al. 2017).
 
     Args:
         spectrogram: float32 `[batch, frames, NUM_BINS]`, as `log_spectrogram`'s.

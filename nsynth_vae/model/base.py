@@ -1,4 +1,4 @@
-"""Base of the configured layers, and the frames that strides need."""
+"""Base of the encoder and the decoder: the configuration, and the frames that their strides need."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ STRIDES = 5
 
 
 def padded_frames(audio: AudioConfig) -> int:
+    """Return the frames of a note, rounded up to a multiple of 2^STRIDES."""
     return -(-audio.num_frames // 2**STRIDES) * 2**STRIDES
 
 
 class ConfiguredLayer(keras.layers.Layer):
-    """A layer made from the audio and the model configuration, which its `get_config` gives back."""
+    """Layer made from the audio and the model configuration, which its `get_config` holds."""
 
     def __init__(self, audio: AudioConfig | dict, model: ModelConfig | dict, **kwargs) -> None:
+        """Read the configurations, from their dictionaries if need be."""
         super().__init__(**kwargs)
-        self.audio = audio if isinstance(audio, AudioConfig) else AudioConfig.from_dict(audio)
-        self.model = model if isinstance(model, ModelConfig) else ModelConfig.from_dict(model)
+        self.audio = AudioConfig.from_dict(audio) if isinstance(audio, dict) else audio
+        self.model = ModelConfig.from_dict(model) if isinstance(model, dict) else model
 
     def get_config(self) -> dict:
-        """Returns the constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "audio": self.audio.to_dict(), "model": self.model.to_dict()}

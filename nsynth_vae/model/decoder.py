@@ -1,4 +1,4 @@
-"""Decoder: z, pitch and velocity to log-mel."""
+"""Decoder of the VAE: z, pitch and velocity to log-mel."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from nsynth_vae.analysis.spectra import mel_weight_matrix
 from nsynth_vae.config import AudioConfig, ModelConfig
-from nsynth_vae.features.mel import mel_weight_matrix
 from nsynth_vae.model.base import STRIDES, ConfiguredLayer, padded_frames
 from nsynth_vae.nn.layers import ResidualBlock
 from nsynth_vae.notes import pitch_to_hertz
@@ -17,7 +17,7 @@ from nsynth_vae.notes import pitch_to_hertz
 
 @functools.lru_cache(maxsize=8)
 def harmonic_template(config: AudioConfig) -> np.ndarray:
-    """Returns the log-mel pattern of a harmonic series with partials of amplitude 1, for every MIDI pitch.
+    """Return the log-mel pattern of a harmonic series with partials of amplitude 1, for every MIDI pitch.
 
     Each partial k * f0 below half the sample rate is a Hann window's main lobe in the magnitude spectrum (its
     transform, by the closed form sinc(x) / (1 - x^2), x in bins of 1 / frame_length), times the mel weights.
@@ -42,13 +42,13 @@ def harmonic_template(config: AudioConfig) -> np.ndarray:
 class Decoder(ConfiguredLayer):
     """(z, pitch, velocity) -> log-mel: a harmonic and a noise envelope, the harmonic one combed at the given pitch.
 
-    mel = exp(harmonic) * template[pitch] + exp(noise): where the partials of a pitch lie on the mel axis is known and
-    need not be learnt from notes, so what is learnt carries over to other pitches. Each envelope is its own path of
-    upsampled convolutions' head; nearest-neighbour upsampling leaves no checkerboard.
+    mel = exp(harmonic) * template[pitch] + exp(noise). The places of a pitch's partials on the mel axis are known and
+    need not be learnt from notes, so what is learnt carries over to other pitches. Nearest-neighbour upsampling before
+    the convolutions leaves no checkerboard.
     """
 
     def __init__(self, audio: AudioConfig | dict, model: ModelConfig | dict, **kwargs) -> None:
-        """Makes the layers."""
+        """Make the layers."""
         super().__init__(audio, model, **kwargs)
         width, policy = self.model.channels, self.dtype_policy
         self.start_frames = padded_frames(self.audio) // 2**STRIDES
@@ -62,8 +62,8 @@ class Decoder(ConfiguredLayer):
         self.to_envelopes = keras.layers.Conv1D(2 * self.audio.num_mel_bins, 3, padding="same", dtype="float32")
         self.template = harmonic_template(self.audio)
 
-    def build(self, input_shape=None) -> None:
-        """Builds the layers."""
+    def build(self, input_shape: object = None) -> None:
+        """Build the layers."""
         width, frames = self.model.channels, self.start_frames
         inputs = self.model.latent_dim + _CONDITION_FEATURES
         self.condition.build((None, inputs))
@@ -73,12 +73,12 @@ class Decoder(ConfiguredLayer):
             frames *= 2
             convolution.build((None, frames, channels))
             channels = convolution.filters
-            block.build([(None, frames, channels), (None, width)])
+            block.build(((None, frames, channels), (None, width)))
         self.to_envelopes.build((None, frames, channels))
         super().build(input_shape)
 
-    def call(self, z, pitch, velocity):
-        """Returns log-mel `[batch, frames, mel_bins]` of z `[batch, latent_dim]` at MIDI pitch, velocity `[batch]`."""
+    def call(self, z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor) -> tf.Tensor:
+        """Return log-mel `[batch, frames, mel_bins]` of z `[batch, latent_dim]` at MIDI pitch, velocity `[batch]`."""
         features = tf.concat([tf.cast(z, tf.float32), condition_features(pitch, velocity)], axis=-1)
         condition = self.condition(features)
         x = tf.reshape(self.start(condition), [-1, self.start_frames, self.model.channels])
@@ -88,8 +88,8 @@ class Decoder(ConfiguredLayer):
         envelopes = self.to_envelopes(tf.cast(tf.nn.silu(x), tf.float32))[:, : self.audio.num_frames]
         return self._mix(envelopes, pitch)
 
-    def _mix(self, envelopes, pitch):
-        """Adds the combed harmonic and the noise envelope, both in ln(mel), and normalises as `features` does."""
+    def _mix(self, envelopes: tf.Tensor, pitch: tf.Tensor) -> tf.Tensor:
+        """Add the combed harmonic and the noise envelope, both in ln(mel), and normalise as `features` does."""
         center, scale = self.audio.log_mel_center, self.audio.log_mel_scale
         harmonic, noise = tf.split(envelopes * scale + center, 2, axis=-1)
         template = tf.gather(tf.constant(self.template), pitch)[:, None, :]
@@ -97,13 +97,13 @@ class Decoder(ConfiguredLayer):
         mixed = _log_add_exp(_log_add_exp(harmonic + template, noise), floor)
         return (mixed - center) / scale
 
-    def compute_output_shape(self, z_shape, pitch_shape=None, velocity_shape=None):
-        """Returns `[batch, frames, mel_bins]`."""
+    def compute_output_shape(self, z_shape: tuple, pitch_shape: object = None, velocity_shape: object = None) -> tuple:
+        """Return `[batch, frames, mel_bins]`."""
         return (z_shape[0], self.audio.num_frames, self.audio.num_mel_bins)
 
 
-def _log_add_exp(a, b):
-    """Returns ln(exp(a) + exp(b)) without overflow, of operators that TFLite has."""
+def _log_add_exp(a: tf.Tensor, b: tf.Tensor | np.ndarray) -> tf.Tensor:
+    """Return ln(exp(a) + exp(b)) without overflow, of operators that TFLite has."""
     return tf.maximum(a, b) + tf.math.log1p(tf.exp(-tf.abs(a - b)))
 
 
@@ -111,8 +111,8 @@ _OCTAVES = 4
 _CONDITION_FEATURES = 1 + 2 * _OCTAVES + 2
 
 
-def condition_features(pitch, velocity):
-    """Returns what the decoder is told of pitch and velocity: smooth functions, so unseen values lie between seen ones.
+def condition_features(pitch: tf.Tensor, velocity: tf.Tensor) -> tf.Tensor:
+    """Return the decoder's conditioning on pitch and velocity: smooth functions, for values that no note had.
 
     Pitch as (pitch - 64) / 32 and as sines and cosines with periods of 128, 64, 32 and 16 semitones; velocity as
     v = velocity / 127 * 2 - 1 and v^2.

@@ -1,4 +1,4 @@
-"""Encoder: log-mel to the posterior of z."""
+"""Encoder of the VAE: log-mel to the posterior of z."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Encoder(ConfiguredLayer):
     """log-mel -> (z_mean, z_log_var): strided convolutions over time with the mel bins as channels."""
 
     def __init__(self, audio: AudioConfig | dict, model: ModelConfig | dict, **kwargs) -> None:
-        """Makes the layers."""
+        """Make the layers."""
         super().__init__(audio, model, **kwargs)
         width, policy = self.model.channels, self.dtype_policy
         self.blocks = []
@@ -25,8 +25,8 @@ class Encoder(ConfiguredLayer):
             self.blocks.append(ResidualBlock(channels, dtype=policy))
         self.to_posterior = keras.layers.Dense(2 * self.model.latent_dim, dtype="float32")
 
-    def build(self, input_shape) -> None:
-        """Builds the layers for `[batch, frames, mel_bins]`."""
+    def build(self, input_shape: tuple) -> None:
+        """Build the layers for `[batch, frames, mel_bins]`."""
         shape = (None, padded_frames(self.audio), self.audio.num_mel_bins)
         for block in self.blocks:
             block.build(shape)
@@ -34,8 +34,8 @@ class Encoder(ConfiguredLayer):
         self.to_posterior.build((None, shape[1] * shape[2]))
         super().build(input_shape)
 
-    def call(self, log_mel):
-        """Maps float32 `[batch, frames, mel_bins]` to z_mean and z_log_var, float32 `[batch, latent_dim]`."""
+    def call(self, log_mel: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Map float32 `[batch, frames, mel_bins]` to z_mean and z_log_var, float32 `[batch, latent_dim]`."""
         missing = padded_frames(self.audio) - self.audio.num_frames
         x = tf.cast(tf.pad(log_mel, [[0, 0], [0, missing], [0, 0]], mode="SYMMETRIC"), self.compute_dtype)
         for block in self.blocks:
@@ -45,6 +45,6 @@ class Encoder(ConfiguredLayer):
         # Bounded, so that neither exp(z_log_var) nor the KL can overflow.
         return z_mean, 6.0 * tf.tanh(raw / 6.0)
 
-    def compute_output_shape(self, input_shape):
-        """Returns the shapes of z_mean and z_log_var."""
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """Return the shapes of z_mean and z_log_var."""
         return ((input_shape[0], self.model.latent_dim),) * 2

@@ -1,4 +1,4 @@
-"""What the models share: layers, and weights that float16 files keep."""
+"""Keras layers shared by the models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ResidualBlock(keras.layers.Layer):
     """
 
     def __init__(self, channels: int, *, conditioned: bool = False, **kwargs) -> None:
-        """Makes a block of `channels` channels; `conditioned` ones are called with (x, condition)."""
+        """Make a block of `channels` channels; `conditioned` ones are called with (x, condition)."""
         super().__init__(**kwargs)
         self.channels, self.conditioned = channels, conditioned
         policy = self.dtype_policy
@@ -23,8 +23,8 @@ class ResidualBlock(keras.layers.Layer):
         self.second = keras.layers.Conv1D(channels, 3, padding="same", kernel_initializer="he_normal", dtype=policy)
         self.film = keras.layers.Dense(2 * channels, dtype=policy) if conditioned else None
 
-    def build(self, input_shape) -> None:
-        """Builds the convolutions and, for a conditioned block, the modulation."""
+    def build(self, input_shape: tuple) -> None:
+        """Build the convolutions and, for a conditioned block, the modulation."""
         shape, condition = (input_shape, None) if not self.conditioned else input_shape
         self.first.build(shape)
         self.second.build(shape)
@@ -33,8 +33,8 @@ class ResidualBlock(keras.layers.Layer):
         self.gain = self.add_weight(shape=(self.channels,), initializer=keras.initializers.Constant(0.1), name="gain")
         super().build(input_shape)
 
-    def call(self, inputs):
-        """Maps `[batch, frames, channels]` (and a condition `[batch, n]`) to the same shape."""
+    def call(self, inputs: tf.Tensor | tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        """Map `[batch, frames, channels]` (and a condition `[batch, n]`) to the same shape."""
         x, condition = inputs if self.conditioned else (inputs, None)
         y = self.first(tf.nn.silu(x))
         if self.film is not None:
@@ -42,10 +42,10 @@ class ResidualBlock(keras.layers.Layer):
             y = y * (1.0 + scale) + shift
         return x + self.second(tf.nn.silu(y)) * tf.cast(self.gain, y.dtype)
 
-    def compute_output_shape(self, input_shape):
-        """Returns the shape of x."""
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """Return the shape of x."""
         return input_shape[0] if self.conditioned else input_shape
 
     def get_config(self) -> dict:
-        """Returns the constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "channels": self.channels, "conditioned": self.conditioned}

@@ -1,4 +1,4 @@
-"""The terms of the VAE's loss, each written once: pure functions of float32 tensors, one value a note."""
+"""Terms of the VAE's loss: pure functions of float32 tensors, one value a note."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tensorflow as tf
 
 
 def laplace_nll(target: tf.Tensor, prediction: tf.Tensor, log_scale: tf.Tensor) -> tf.Tensor:
-    """Returns the negative log-likelihood of `target` under a Laplace distribution around `prediction`.
+    """Return the negative log-likelihood of `target` under a Laplace distribution around `prediction`.
 
     Sum over all but the first dimension of |target - prediction| / b + ln(2 b), with b = exp(log_scale).
 
@@ -26,7 +26,7 @@ def laplace_nll(target: tf.Tensor, prediction: tf.Tensor, log_scale: tf.Tensor) 
 
 
 def kl_divergence(z_mean: tf.Tensor, z_log_var: tf.Tensor) -> tf.Tensor:
-    """Returns KL(N(z_mean, exp(z_log_var)) || N(0, 1)) of each latent dimension (Kingma and Welling 2013, appendix B).
+    """Return KL(N(z_mean, exp(z_log_var)) || N(0, 1)) of each latent dimension (Kingma and Welling 2013, appendix B).
 
     Args:
         z_mean: `[batch, latent_dim]`.
@@ -40,7 +40,7 @@ def kl_divergence(z_mean: tf.Tensor, z_log_var: tf.Tensor) -> tf.Tensor:
 
 
 def kl_loss(z_mean: tf.Tensor, z_log_var: tf.Tensor, *, free_nats: float = 0.0) -> tf.Tensor:
-    """Returns the KL divergence of a note, each dimension counted as at least `free_nats`.
+    """Return the KL divergence of a note, each dimension counted as at least `free_nats`.
 
     Below `free_nats` a dimension's KL has no gradient, so that the prior cannot pull it to nothing
     (Kingma et al. 2016, "free bits"; here for each note, so that a note's loss does not depend on its batch).
@@ -52,5 +52,5 @@ def kl_loss(z_mean: tf.Tensor, z_log_var: tf.Tensor, *, free_nats: float = 0.0) 
 
 
 def pitch_cross_entropy(logits: tf.Tensor, pitch: tf.Tensor) -> tf.Tensor:
-    """Returns the cross-entropy, in nats, of the pitch (int `[batch]`) under `logits` (`[batch, 128]`): `[batch]`."""
+    """Return the cross-entropy, in nats, of the pitch (int `[batch]`) under `logits` (`[batch, 128]`): `[batch]`."""
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=pitch, logits=tf.cast(logits, tf.float32))

@@ -15,7 +15,7 @@ from nsynth_vae.synthesis import griffin_lim
 from nsynth_vae.synthesis.synthesizer import Synthesizer
 
 
-def load(folder: str | os.PathLike | None = None) -> Synthesizer:
+def load_synthesizer(folder: str | os.PathLike | None = None) -> Synthesizer:
     """Returns the trained synthesizer of a folder; by default the one that comes with the package.
 
     Raises:
@@ -32,21 +32,21 @@ def load(folder: str | os.PathLike | None = None) -> Synthesizer:
 
 
 @functools.lru_cache(maxsize=4)
-def shipped_for(config: AudioConfig) -> Synthesizer | None:
+def shipped_synthesizer_for(config: AudioConfig) -> Synthesizer | None:
     """Returns the shipped synthesizer, loaded once, or None if it was trained on other features than these."""
-    synthesizer = load()
+    synthesizer = load_synthesizer()
     return synthesizer if synthesizer.audio == config else None
 
 
 @functools.lru_cache(maxsize=4)
-def sound_for(config: AudioConfig) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+def vocoder_for(config: AudioConfig) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """Returns what turns log-mels of these features and their pitches into audio, for a model that decodes them.
 
     The shipped synthesizer, where the features are those that it was trained on; else Griffin-Lim, which takes any and
     does not listen to the pitch. Both are called with float32 `[batch, num_frames, mel_bins]` and int32 `[batch]`, and
     return float32 `[batch, num_samples]`.
     """
-    synthesizer = shipped_for(config)
+    synthesizer = shipped_synthesizer_for(config)
 
     def sound(log_mel: tf.Tensor, pitch: tf.Tensor) -> tf.Tensor:
         return synthesizer(log_mel, pitch) if synthesizer else griffin_lim.log_mel_to_audio(log_mel, config)

@@ -20,7 +20,7 @@ from nsynth_vae.rendering import plots
 from nsynth_vae.rendering.sounds import join_notes
 from nsynth_vae.synthesis.griffin_lim import log_mel_to_audio
 from nsynth_vae.synthesis.synthesizer import Synthesizer
-from nsynth_vae.synthesis.vocoder import sound_for
+from nsynth_vae.synthesis.vocoder import vocoder_for
 from nsynth_vae.training.trainer import Trainer
 
 MORPH_STEPS = 9
@@ -65,7 +65,7 @@ def reconstruct(vae: VAE, examples: Examples) -> Rendering:
     """Decode the examples from their z_mean, and synthesize the decoded log-mels."""
     pitch, velocity = tf.constant(examples.table.pitch), tf.constant(examples.table.velocity)
     log_mel = vae({"log_mel": tf.constant(examples.log_mel), "pitch": pitch, "velocity": velocity})
-    return sound_for(vae.config.audio)(log_mel, pitch).numpy(), log_mel.numpy()
+    return vocoder_for(vae.config.audio)(log_mel, pitch).numpy(), log_mel.numpy()
 
 
 def resynthesize(synthesizer: Synthesizer, examples: Examples) -> Rendering:
@@ -113,7 +113,7 @@ def write_morph(vae: VAE, examples: Examples, folder: pathlib.Path) -> None:
     titles = [str(names[0]), *(f"{step / (MORPH_STEPS - 1):.0%}" for step in range(1, MORPH_STEPS - 1)), str(names[-1])]
     rows = [(f"at pitch {pitch}", list(log_mel.numpy()))]
     plots.plot_spectrograms(rows, titles, config, folder / "figures" / "interpolation.png")
-    audio = sound_for(config)(log_mel, pitches).numpy()
+    audio = vocoder_for(config)(log_mel, pitches).numpy()
     write_wav(folder / "sounds" / "morph.wav", join_notes(audio, config), config.sample_rate)
 
 

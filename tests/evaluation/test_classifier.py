@@ -1,4 +1,4 @@
-"""The classifier: what it tells does not depend on the batch, unknown labels teach nothing, pitches are all alike."""
+"""The classifier: predictions do not depend on the batch, unknown labels have no gradient, pitches are all alike."""
 
 import keras
 import numpy as np
@@ -31,9 +31,8 @@ def model() -> Classifier:
     return model
 
 
-def test_what_is_told(model):
-    told = model(AUDIO)
-    shapes = {name: tuple(value.shape) for name, value in told.items()}
+def test_what_is_predicted(model):
+    shapes = {name: tuple(value.shape) for name, value in model(AUDIO).items()}
     assert shapes == {name: (4, classes) for name, classes in LABELS.items()} | {"features": (4, 8)}
     assert LABELS == {"pitch": 128, "instrument_family": 11, "instrument_source": 3}
 
@@ -46,19 +45,19 @@ def test_a_note_does_not_depend_on_its_batch(model):
 
 
 def test_all_pitches_are_alike(model):
-    """An octave higher, an untrained net says of each pitch what it said an octave lower."""
+    """An octave higher, an untrained net predicts of each pitch what it predicted an octave lower."""
     low, high = model(np.stack([synthetic.tone(60), synthetic.tone(72)]))["pitch"].numpy()
     middle = slice(50, 90)
     assert np.corrcoef(low[middle], high[12:][middle])[0, 1] > 0.95 > np.corrcoef(low[middle], high[middle])[0, 1]
 
 
 def test_the_loss_is_the_sum_of_the_cross_entropies_of_what_is_known(model):
-    told = {name: tf.nn.log_softmax(value).numpy() for name, value in model(AUDIO).items()}
+    predicted = {name: tf.nn.log_softmax(value).numpy() for name, value in model(AUDIO).items()}
     full, partial = batch(), batch(family=(0, UNKNOWN, 2, UNKNOWN), source=(UNKNOWN,) * 4)
     rows = np.arange(4)
 
     def entropy(data: dict, name: str) -> np.ndarray:
-        return np.where(data[name] == UNKNOWN, 0.0, -told[name][rows, data[name]])
+        return np.where(data[name] == UNKNOWN, 0.0, -predicted[name][rows, data[name]])
 
     for data in (full, partial):
         expected = sum(entropy(data, name) for name in LABELS)
@@ -69,9 +68,9 @@ def test_the_loss_is_the_sum_of_the_cross_entropies_of_what_is_known(model):
 
 
 def test_accuracies_count_the_known_labels_only(model):
-    told = model(AUDIO)
-    family = told["instrument_family"].numpy().argmax(axis=1)
-    pitch = told["pitch"].numpy().argmax(axis=1)
+    predicted = model(AUDIO)
+    family = predicted["instrument_family"].numpy().argmax(axis=1)
+    pitch = predicted["pitch"].numpy().argmax(axis=1)
     data = batch(family=(family[0], UNKNOWN, (family[2] + 1) % 11, UNKNOWN), source=(UNKNOWN,) * 4)
     data["pitch"] = np.array([pitch[0], pitch[1] + 1, pitch[2] - 1, pitch[3] + 2], np.int32)
     model.reset_metrics()
@@ -85,7 +84,7 @@ def test_accuracies_count_the_known_labels_only(model):
 def test_an_unknown_label_has_no_gradient(model):
     def gradients(data: dict) -> list:
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(model._judged(data, None)["loss"][0])
+            loss = tf.reduce_mean(model.compute_losses(data, None).objective)
         return tape.gradient(loss, model.to_source.trainable_variables)
 
     assert max(float(tf.reduce_max(tf.abs(part))) for part in gradients(batch())) > 0.0
@@ -103,7 +102,7 @@ def test_draws_are_a_function_of_seed_and_step(model):
 
 
 def test_draws_in_the_middle_leave_the_note_as_it_is(model):
-    """Half way between louder and softer, and with no feature left out: but for dropout's scale of what is told."""
+    """Half way between louder and softer, and with no feature left out: but for dropout's scale of the features."""
     draws = np.full([4, 10], 0.5, np.float32)
     plain, drawn = model(AUDIO), model(AUDIO, draws)
     np.testing.assert_allclose(drawn["features"], plain["features"], rtol=1e-5, atol=1e-6)
@@ -135,14 +134,14 @@ def test_it_learns_what_it_is_shown():
 def test_the_weights_of_a_saved_classifier_come_back(model, tmp_path):
     CONFIG.save(tmp_path / "config.json")
     model.save_weights(tmp_path / "model.weights.h5")
-    loaded = classifier.load(tmp_path)
+    loaded = classifier.load_classifier(tmp_path)
     for name, value in model(AUDIO).items():
         np.testing.assert_array_equal(loaded(AUDIO)[name], value)
 
 
 def test_no_classifier_is_an_error(tmp_path):
-    with pytest.raises(InputError, match="none: not a folder, expected a classifier's with config.json"):
-        classifier.load(tmp_path / "none")
+    with pytest.raises(InputError, match=r"none: not a folder, expected a classifier's with config.json"):
+        classifier.load_classifier(tmp_path / "none")
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from nsynth_vae.exporters.model_export import export_model
 from nsynth_vae.exporters.suppress_stderr import quiet
 from nsynth_vae.model.vae import VAE, load_model
 from nsynth_vae.synthesis import griffin_lim
-from nsynth_vae.synthesis.vocoder import load
+from nsynth_vae.synthesis.vocoder import load_synthesizer
 
 BATCHES = (1, 2, 7)
 
@@ -134,7 +134,7 @@ def test_signatures_are_the_contracts(exported) -> None:
 def test_signatures_share_weights_and_constants(exported) -> None:
     """Each weight is written once, and so is what several signatures compute."""
     vae, paths, _, _ = exported
-    layers = {"encoder": [vae.encoder], "decoder": [vae.decoder, load()]}
+    layers = {"encoder": [vae.encoder], "decoder": [vae.decoder, load_synthesizer()]}
     for kind, parts in layers.items():
         weights = sum(weight.size * 4 for part in parts for weight in part.get_weights())
         assert weights <= (paths[kind] / "variables/variables.data-00000-of-00001").stat().st_size < weights + 50_000

@@ -17,7 +17,7 @@ from nsynth_vae.exporters import report as export_report
 from nsynth_vae.exporters import tflite
 from nsynth_vae.exporters.model_export import model_metadata
 from nsynth_vae.pretrained import SYNTHESIZER, SYNTHESIZER_TFLITE
-from nsynth_vae.synthesis.vocoder import load
+from nsynth_vae.synthesis.vocoder import load_synthesizer
 
 EXAMPLE = pathlib.Path(__file__).parents[2] / "examples" / "decode_tflite.py"
 
@@ -33,7 +33,7 @@ def make_notes(count: int = 2) -> dict[str, np.ndarray]:
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple:
     """Return a model, its files and the report on them."""
     vae = make_vae(CONFIG)
-    synthesizer, metadata = load(), model_metadata(CONFIG)
+    synthesizer, metadata = load_synthesizer(), model_metadata(CONFIG)
     folder = tmp_path_factory.mktemp("tflite")
     paths = tflite.write_models(folder, vae.encoder, vae.decoder, CONFIG, synthesizer, metadata, lambda line: None)
     paths["synthesizer_float16"] = SYNTHESIZER / SYNTHESIZER_TFLITE

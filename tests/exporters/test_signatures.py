@@ -16,7 +16,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from nsynth_vae import features
 from nsynth_vae.exporters import saved_model, signatures
 from nsynth_vae.exporters.model_export import model_metadata
-from nsynth_vae.synthesis.vocoder import load
+from nsynth_vae.synthesis.vocoder import load_synthesizer
 
 C_API = pathlib.Path(__file__).parents[1] / "c_api.py"
 ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -27,7 +27,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pathlib.Path]:
     """Return the folders of an encoder's and a decoder's SavedModel."""
     folder = tmp_path_factory.mktemp("models")
     encoder, decoder = signatures.float32_layers(make_vae(CONFIG), CONFIG)
-    synthesizer = load()
+    synthesizer = load_synthesizer()
     endpoints = {
         "encoder": signatures.encoder_endpoints(encoder, CONFIG),
         "decoder": signatures.decoder_endpoints(decoder, CONFIG, synthesizer),

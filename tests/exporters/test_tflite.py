@@ -17,7 +17,7 @@ from nsynth_vae.errors import InputError
 from nsynth_vae.exporters import tflite, tflite_quantization, tflite_signatures
 from nsynth_vae.exporters.model_export import model_metadata
 from nsynth_vae.pretrained import SYNTHESIZER, SYNTHESIZER_TFLITE
-from nsynth_vae.synthesis.vocoder import load
+from nsynth_vae.synthesis.vocoder import load_synthesizer
 
 WIDE = Config(model=ModelConfig(latent_dim=6, channels=48))
 """Wide enough for the weights to be worth 8 bits."""
@@ -101,7 +101,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple:
     """Return a model, its files' paths and what the writing reported."""
     vae, lines = make_vae(WIDE), []
     folder = tmp_path_factory.mktemp("exports") / "tflite"
-    metadata, synthesizer = model_metadata(WIDE), load()
+    metadata, synthesizer = model_metadata(WIDE), load_synthesizer()
     paths = tflite.write_models(folder, vae.encoder, vae.decoder, WIDE, synthesizer, metadata, lines.append)
     return vae, paths, lines
 
@@ -259,7 +259,7 @@ def test_synthesizer(tmp_path: pathlib.Path) -> None:
     """TensorFlow's audio to 1e-3, though in float16, from a file of at most 5 MB; the shipped one and a new one."""
     shipped = SYNTHESIZER / SYNTHESIZER_TFLITE
     assert shipped.stat().st_size <= 5e6
-    tflite.export_synthesizer(load(), tmp_path / "synthesizer.tflite")
+    tflite.export_synthesizer(load_synthesizer(), tmp_path / "synthesizer.tflite")
     assert [item.name for item in tmp_path.iterdir()] == ["synthesizer.tflite"]
     data = make_inputs()
     for file in (shipped, tmp_path / "synthesizer.tflite"):
@@ -278,7 +278,7 @@ def test_synthesizer(tmp_path: pathlib.Path) -> None:
         silence = features.log_mel(tf.zeros([1, 64000]), AUDIO).numpy()
         assert np.abs(run(log_mel=silence, pitch=np.array([60], np.int32))["audio"]).max() < 1e-6
     with pytest.raises(InputError, match=r"synthesizer.tflite: .*, expected a folder that can be written"):
-        tflite.export_synthesizer(load(), tmp_path / "synthesizer.tflite" / "file")
+        tflite.export_synthesizer(load_synthesizer(), tmp_path / "synthesizer.tflite" / "file")
 
 
 @pytest.mark.slow

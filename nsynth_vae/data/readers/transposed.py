@@ -1,7 +1,7 @@
 """Notes that are other notes, some semitones higher: instruments that training has not heard otherwise.
 
 A transposed note is the note with every frame played faster, and so with its partials and its formants moved up, while
-its attack and its decay take as long as before; see `features.transposed_log_mel`.
+its attack and its decay take as long as before; see `features.pitch_shifted_log_mel`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nsynth_vae.config import MOST_SEMITONES
 from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.data.readers.concatenated import ConcatenatedSource
 from nsynth_vae.data.source import Source
-from nsynth_vae.features.mel import MOST_SEMITONES
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -34,7 +34,7 @@ class TransposedSource(Source):
         Args:
             source: what is transposed.
             rows: int64 `[n]`, rows of its table, each at most once.
-            semitones: int32 `[n]`, 0 to `features.MOST_SEMITONES`.
+            semitones: int32 `[n]`, 0 to `config.MOST_SEMITONES`.
         """
         self.name = source.name
         self._source, self._rows, self._semitones = source, rows, semitones.astype(np.int32)
@@ -86,7 +86,7 @@ def with_transposed(source: Source, rows: np.ndarray, copies: int, seed: int) ->
     Args:
         source: all notes.
         rows: int64 `[n]`, rows of its table, of the notes that are to have copies.
-        copies: of each note, each by another number of semitones, from 1 to `features.MOST_SEMITONES`, by chance;
+        copies: of each note, each by another number of semitones, from 1 to `config.MOST_SEMITONES`, by chance;
             fewer for the highest notes of MIDI.
         seed: of the chance.
 

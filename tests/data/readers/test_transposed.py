@@ -11,7 +11,7 @@ import tensorflow as tf
 from conftest import sine, write_folder
 
 from nsynth_vae import features
-from nsynth_vae.config import AudioConfig
+from nsynth_vae.config import MOST_SEMITONES, AudioConfig
 from nsynth_vae.data.batching.feature_batches import open_features
 from nsynth_vae.data.batching.feature_cache import stream_features
 from nsynth_vae.data.open_sources import open_source
@@ -30,10 +30,10 @@ def tone(pitch: int, partials: int) -> np.ndarray:
     return (0.1 * np.sum(waves, axis=0) * (1 + seconds)).astype(np.float32)
 
 
-@pytest.mark.parametrize("semitones", range(features.MOST_SEMITONES + 1))
+@pytest.mark.parametrize("semitones", range(MOST_SEMITONES + 1))
 def test_a_transposed_tone_is_the_tone_of_that_pitch(semitones: int) -> None:
     """Its partials, their widths, their levels and their growth."""
-    found = features.transposed_log_mel(tone(57, 12), CONFIG, semitones).numpy()
+    found = features.pitch_shifted_log_mel(tone(57, 12), CONFIG, semitones).numpy()
     expected = features.log_mel(tone(57 + semitones, 12), CONFIG).numpy()
     assert found.shape == expected.shape
     # At the ends of a note more frames of a longer window hold silence; between partials there are only side lobes.
@@ -47,7 +47,7 @@ def test_a_transposed_tone_is_the_tone_of_that_pitch(semitones: int) -> None:
 def test_no_semitones_change_nothing() -> None:
     audio = np.random.default_rng(0).normal(size=[2, CONFIG.num_samples]).astype(np.float32) * 0.1
     np.testing.assert_array_equal(
-        features.transposed_log_mel(audio, CONFIG, 0), features.log_mel(tf.constant(audio), CONFIG)
+        features.pitch_shifted_log_mel(audio, CONFIG, 0), features.log_mel(tf.constant(audio), CONFIG)
     )
 
 
@@ -56,7 +56,7 @@ def test_formants_move_and_time_does_not() -> None:
     click = np.zeros(CONFIG.num_samples, np.float32)
     click[30000] = 0.9
     noise = np.random.default_rng(1).normal(size=CONFIG.num_samples).astype(np.float32) * 0.1 + click
-    found = features.transposed_log_mel(noise, CONFIG, 5).numpy()
+    found = features.pitch_shifted_log_mel(noise, CONFIG, 5).numpy()
     length = 2 * round(CONFIG.frame_length * 2 ** (5 / 12) / 2)
     spectrogram = np.abs(
         librosa.stft(noise, n_fft=length, hop_length=CONFIG.frame_step, window="hann", pad_mode="constant")
@@ -64,7 +64,7 @@ def test_formants_move_and_time_does_not() -> None:
     mel = spectrogram[: CONFIG.num_spectrogram_bins].T * (CONFIG.frame_length / length)
     expected = features.magnitude_to_log_mel(tf.constant(mel), CONFIG).numpy()
     np.testing.assert_allclose(found, expected, atol=2e-4)
-    frames = features.transposed_log_mel(click, CONFIG, 5).numpy().mean(axis=1)
+    frames = features.pitch_shifted_log_mel(click, CONFIG, 5).numpy().mean(axis=1)
     assert abs(int(frames.argmax()) - 30000 / CONFIG.frame_step) <= 1
 
 
@@ -90,7 +90,7 @@ def test_copies_follow_the_notes(source) -> None:
     for row in train[len(rows) :]:
         name, _, by = joined.table.note_str[row].rpartition(" +")
         (of,) = np.flatnonzero(source.table.note_str == name)
-        assert 1 <= int(by) <= features.MOST_SEMITONES
+        assert 1 <= int(by) <= MOST_SEMITONES
         assert joined.table.pitch[row] == source.table.pitch[of] + int(by) <= 127
         assert joined.table.instrument_str[row] == f"{source.table.instrument_str[of]} +{by}"
         assert joined.location(row) == source.location(of)
@@ -110,7 +110,7 @@ def test_features_are_those_of_the_transposed_note(source, tmp_path) -> None:
     for row in train.tolist():
         name, _, by = joined.table.note_str[row].partition(" +")
         (of,) = np.flatnonzero(source.table.note_str == name)
-        expected[row] = features.transposed_log_mel(audio[int(of)], CONFIG, int(by or 0)).numpy()
+        expected[row] = features.pitch_shifted_log_mel(audio[int(of)], CONFIG, int(by or 0)).numpy()
     for order in (None, (0, 3)):
         found = dict(stream_features(joined, train, CONFIG, BadNotes(), order))
         assert sorted(found) == sorted(expected)
