@@ -16,6 +16,7 @@ from timbres import export_model, vector
 from nsynth_vae import arithmetic as command
 from nsynth_vae import timbre_model
 from nsynth_vae.analysis.descriptors import DESCRIPTORS, describe
+from nsynth_vae.data.readers.samples import read_sounds
 from nsynth_vae.latent.lookup import TimbreLookup
 from nsynth_vae.rendering.timbre_sum import _file_names, arithmetic
 
@@ -27,7 +28,7 @@ def exported(tmp_path_factory) -> tuple[pathlib.Path, pathlib.Path]:
 
 @pytest.fixture(scope="module")
 def points(exported) -> TimbreLookup:
-    return TimbreLookup(timbre_model.open_model(*exported))
+    return TimbreLookup(timbre_model.open_model(*exported), read_sounds=read_sounds)
 
 
 def run(exported, output: pathlib.Path, *arguments: str) -> int:
@@ -180,9 +181,9 @@ def test_a_second_run_replaces_the_first_ones_files(points, tmp_path):
         ([""], "error: '': found nothing, expected a timbre such as violin + bright - dark\n"),
         (
             ["flute + guitar"],
-            "error: 'flute + guitar': the weights of the points add to 2, expected 1: write 0.5*flute",
+            "error: 'flute + guitar': the weights of the timbres add to 2, expected 1: write 0.5*flute",
         ),
-        (["bright"], "error: 'bright': the weights of the points add to 0, expected 1"),
+        (["bright"], "error: 'bright': the weights of the timbres add to 0, expected 1"),
         (["flute + "], "error: 'flute +': found the end, expected a name, a number, - or ( (character 8)\n"),
         (["flute", "--data", "nowhere"], "error: nowhere: no such file or folder, expected `starter`"),
         (["flute", "--pitch", "128"], "error: argument --pitch: found '128', expected a MIDI number, 0 to 127"),

@@ -14,6 +14,7 @@ import timbres
 from nsynth_vae import interpolate as command
 from nsynth_vae import timbre_model
 from nsynth_vae.analysis.descriptors import describe
+from nsynth_vae.data.readers.samples import read_sounds
 from nsynth_vae.errors import InputError
 from nsynth_vae.latent.lookup import Timbre, TimbreLookup
 from nsynth_vae.rendering import brightness_equalizer
@@ -29,7 +30,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def points(model):
-    return TimbreLookup(timbre_model.open_model(model[1], model[3]))
+    return TimbreLookup(timbre_model.open_model(model[1], model[3]), read_sounds=read_sounds)
 
 
 def run(arguments: list, output: pathlib.Path) -> dict:
@@ -183,7 +184,7 @@ def test_a_file_of_another_rate_is_a_timbre(points, model, tmp_path):
     assert (record["pitch"], record["velocity"]) == (55, 100)
     assert record["timbres"][0] == record["timbres"][1]
     assert record["timbres"][0]["name"] == str(path)
-    np.testing.assert_allclose(record["morph"][0]["z"], points.point(str(path)).z, rtol=1e-5)
+    np.testing.assert_allclose(record["morph"][0]["z"], points.timbre(str(path)).z, rtol=1e-5)
 
 
 def test_notes_of_a_source_are_found_by_name(model, tmp_path):
@@ -192,7 +193,7 @@ def test_notes_of_a_source_are_found_by_name(model, tmp_path):
     record = run([*names, "--steps", 2, "--data", tmp_path / "nsynth", *model], tmp_path / "out")
     assert [point["name"] for point in record["timbres"]] == names
     assert record["pitch"] == 60
-    one = TimbreLookup(timbre_model.open_model(model[1], model[3])).point(
+    one = TimbreLookup(timbre_model.open_model(model[1], model[3]), read_sounds=read_sounds).timbre(
         str(tmp_path / "nsynth" / "nsynth-test" / "audio" / f"{names[0]}.wav")
     )
     np.testing.assert_allclose(record["morph"][0]["z"], one.z, atol=1e-4)
@@ -282,7 +283,7 @@ def test_a_given_file_is_not_written_over(model, tmp_path, capsys):
 )
 def test_a_notebook_gets_the_same_errors(asked, message):
     with pytest.raises(InputError, match=message):
-        interpolate(timbres.named_points(), ["flute", "guitar"], **asked)
+        interpolate(timbres.named_lookup(), ["flute", "guitar"], **asked)
 
 
 def test_help_answers_in_two_seconds():

@@ -171,7 +171,7 @@ def test_a_file_is_read_as_in_a_folder_of_samples(notes):
         sound = sounds[notes.index(file)]
         np.testing.assert_array_equal(sound.audio, audio)
         assert sound.problem == problem == ""
-        assert sound.find_pitch(file.stem, config)[0] == source.table.pitch[row]
+        assert sound.find_pitch(config)[0] == source.table.pitch[row]
 
 
 def test_the_synthesizer_plays_each_note_at_its_own_pitch(notes, tmp_path):

@@ -122,7 +122,7 @@ def test_the_spread_of_the_space_is_the_mixtures_own(points):
     deviation = space_deviation(points.model)
     np.testing.assert_allclose(deviation, z.std(axis=0), rtol=0.06)
     assert deviation[0] == pytest.approx(np.sqrt(0.25 * 0.25 + 0.75 * 0.01 + 0.25 * 9 + 0.75))
-    np.testing.assert_array_equal(space_deviation(timbres.named_points().model), np.ones(DIM))
+    np.testing.assert_array_equal(space_deviation(timbres.named_lookup().model), np.ones(DIM))
 
 
 def test_files_hold_what_was_drawn(points, model, tmp_path, capsys):
@@ -208,13 +208,13 @@ def test_a_model_without_a_mixture_says_who_learns_it():
     with pytest.raises(
         InputError, match=r"toy: has no mixture .* `python -m nsynth_vae.attributes --model ...` learns"
     ):
-        sample(timbres.named_points())
+        sample(timbres.named_lookup())
 
 
 @pytest.mark.parametrize("spread", [0.0, -1.0, float("inf"), float("nan")])
 def test_a_spread_is_a_positive_number(spread):
     with pytest.raises(InputError, match="--spread: found .*, expected a positive number"):
-        sample(timbres.named_points(), near="flute", spread=spread)
+        sample(timbres.named_lookup(), near="flute", spread=spread)
 
 
 def test_help_answers_in_two_seconds():

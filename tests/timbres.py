@@ -68,16 +68,16 @@ def vector(name: str) -> np.ndarray:
 
 
 @functools.cache
-def named_points() -> TimbreLookup:
+def named_lookup() -> TimbreLookup:
     """Return points of a model that has `ATTRIBUTES` and no SavedModels: names work, files and notes do not."""
-    return points_with(ATTRIBUTES)
+    return lookup_with(ATTRIBUTES)
 
 
-def points_with(attributes: dict, source: Source | None = None) -> TimbreLookup:
+def lookup_with(attributes: dict, source: Source | None = None) -> TimbreLookup:
     """Return points of a model, called toy, that has other attributes and no SavedModels."""
     return TimbreLookup(
         TimbreModel(name="toy", config=AUDIO, latent_dim=DIM, attributes=attributes, backend=SavedModelBackend({})),
-        source,
+        source=source,
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.hashing import stable_hash
-from nsynth_vae.errors import BadNoteError
+from nsynth_vae.errors import BadNoteError, InputError
 from nsynth_vae.notes import QUALITIES, UNKNOWN, Note
 
 if TYPE_CHECKING:
@@ -147,6 +147,23 @@ class Source(abc.ABC):
             itself fails, the dataset raises `tf.errors.OpError` in that element's place, and can be iterated
             further.
         """
+
+    def read(self, row: int) -> np.ndarray:
+        """Return the audio of one note, float32 `[num_samples]`.
+
+        Raises:
+            InputError: for an invalid note; names its file.
+        """
+        import tensorflow as tf
+
+        try:
+            (note,) = self.audio(np.array([row]))
+            problem = note["problem"].numpy().decode()
+        except tf.errors.OpError as error:
+            problem = f"cannot be decoded ({str(error.message).splitlines()[0][-120:]})"
+        if problem:
+            raise InputError(f"{self.location(row)}: {problem}")
+        return note["audio"].numpy()
 
     def order_of(self, rows: np.ndarray, order: tuple[int, int] | None) -> np.ndarray | None:
         """Returns the rows in the order in which `audio` gives them; None where only the stream knows."""

@@ -1,29 +1,27 @@
-"""Latent vectors: operations, names, expressions, densities."""
+"""Latent vectors: operations, lookup by name, expressions, densities and projections."""
 
 from nsynth_vae.latent.operations import (
     METHODS,
     SUM_TOLERANCE,
+    affine_combination,
     apply,
-    blend,
     centroid,
     direction,
     grid,
     interpolate,
     lerp,
-    orthogonal,
     slerp,
 )
 
 __all__ = [
     "METHODS",
     "SUM_TOLERANCE",
+    "affine_combination",
     "apply",
-    "blend",
     "centroid",
     "direction",
     "grid",
     "interpolate",
     "lerp",
-    "orthogonal",
     "slerp",
 ]

@@ -1,28 +1,30 @@
-"""The grammar of timbres, in which `expression` reads them: from text to names and their weights.
+"""Parser of timbre expressions: from text to names and their weights.
 
     sum     = product {("+" | "-") product}
     product = factor {"*" factor}
     factor  = {"-"} (number | name | quoted | "(" sum ")")
 
-Of what is not in quotes the longest name that is known counts: `synth lead`, `tempo-synced` and
-`guitar_acoustic_010-055-025` are names, while `synth - lead` is a difference.
+Outside quotes the longest known name counts: `synth lead`, `tempo-synced` and `guitar_acoustic_010-055-025` are names,
+while `synth - lead` is a difference.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from nsynth_vae.errors import InputError
-from nsynth_vae.latent.lookup import TimbreLookup
 
-DEEPEST = 64
-"""Parentheses within parentheses, at most."""
+if TYPE_CHECKING:
+    from nsynth_vae.latent.lookup import TimbreLookup
+
+MAX_DEPTH = 64
+"""Levels of parentheses, at most."""
 
 _NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _NAME = re.compile(r"[^\W\d][\w.]*")
-# As a bare number cannot be taken from a point, this can be nothing but a note's name.
+# A number cannot be subtracted from a timbre, so this can only be the name of a note.
 _NOTE = re.compile(r"[^\W\d][\w.]*-\d{3}-\d{3}(?![\w.])")
 _OPERATORS = "+-*()"
 _QUOTES = "\"'"
@@ -30,29 +32,29 @@ _CANCELLED = 1e-12
 _LARGEST = 1e9
 
 
-def weights_of(text: str, points: TimbreLookup) -> dict[str, float]:
-    """Returns what an expression adds up: name -> weight, in the order in which they were first written.
+def parse_weights(text: str, lookup: TimbreLookup) -> dict[str, float]:
+    """Return the weighted names of an expression, name -> weight, in the order in which they were first written.
 
     Args:
         text: the expression.
-        points: knows the names; an alias and what it stands for are two names.
+        lookup: finds the names; an alias and the name that it stands for are two names.
 
     Returns:
         Weights; names whose weights cancel out are left out.
 
     Raises:
-        InputError: for what is no expression, in one line that says at which character; for a name that is unknown.
+        InputError: for other texts, in one line with the position of the problem; for an unknown name.
     """
-    return _Parser(text, points).parse()
+    return _Parser(text, lookup).parse()
 
 
-def shown(text: str) -> str:
-    """Returns a text in quotes and in one line, its end left out if it is very long."""
+def quoted(text: str) -> str:
+    """Return a text in quotes and in one line, its end left out if it is very long."""
     return repr(text if len(text) <= 200 else f"{text[:200]}...")
 
 
-def write(weights: dict[str, float]) -> str:
-    """Returns weighted names as an expression, which `weights_of` reads as the same."""
+def format_expression(weights: dict[str, float]) -> str:
+    """Return weighted names as an expression, from which `parse_weights` returns the same."""
     text = ""
     for name, weight in weights.items():
         if not (_NAME.fullmatch(name) or _NOTE.fullmatch(name)):
@@ -75,30 +77,32 @@ class _Token:
 
 @dataclasses.dataclass(frozen=True)
 class _Value:
-    """A number, or a weighted sum of names (then `number` is None)."""
+    """A weighted sum of names, or a number, which is the weight of the empty name."""
 
-    number: float | None
     weights: dict[str, float]
     position: int
 
+    @property
+    def number(self) -> float | None:
+        return self.weights.get("")
+
     def times(self, factor: float) -> _Value:
-        number = None if self.number is None else self.number * factor
-        return _Value(number, {name: weight * factor for name, weight in self.weights.items()}, self.position)
+        return _Value({name: weight * factor for name, weight in self.weights.items()}, self.position)
 
 
 class _Parser:
-    """Recursive descent, one method a rule."""
+    """Recursive descent, one method for each rule of the grammar."""
 
-    def __init__(self, text: str, points: TimbreLookup) -> None:
-        self._text, self._points = text, points
+    def __init__(self, text: str, lookup: TimbreLookup) -> None:
+        self._text, self._lookup = text, lookup
         self._tokens = self._tokenize()
         self._next = 0
         self._depth = 0
 
     def parse(self) -> dict[str, float]:
-        """Returns name -> weight; those whose weights cancel out are left out."""
+        """Return name -> weight; those whose weights cancel out are left out."""
         if self._token.kind == "end":
-            raise InputError(f"{shown(self._text)}: found nothing, expected a timbre such as violin + bright - dark")
+            raise InputError(f"{quoted(self._text)}: found nothing, expected a timbre such as violin + bright - dark")
         value = self._sum()
         if self._token.kind != "end":
             self._fail(f"found {self._token.text!r}, expected + - * or the end", self._token.position)
@@ -114,16 +118,13 @@ class _Parser:
             sign = 1.0 if self._take().kind == "+" else -1.0
             term = self._product().times(sign)
             if (total.number is None) != (term.number is None):
-                number = term if term.number is not None else total
-                self._fail(
-                    f"found the number {abs(number.number):g} in a sum of names, expected it times a name",
-                    number.position,
-                )
+                number = total if term.number is None else term
+                problem = f"found the number {abs(number.weights['']):g} in a sum of names, expected it times a name"
+                self._fail(problem, number.position)
             weights = dict(total.weights)
             for name, weight in term.weights.items():
                 weights[name] = weights.get(name, 0.0) + weight
-            number = None if total.number is None else total.number + term.number
-            total = _Value(number, weights, total.position)
+            total = _Value(weights, total.position)
         return total
 
     def _product(self) -> _Value:
@@ -134,7 +135,7 @@ class _Parser:
             if factor.number is not None:
                 product = product.times(factor.number)
             elif product.number is not None:
-                product = dataclasses.replace(factor.times(product.number), position=product.position)
+                product = _Value(factor.times(product.number).weights, product.position)
             else:
                 self._fail("found names on both sides of *, expected a number on one", operator.position)
         return product
@@ -146,11 +147,11 @@ class _Parser:
             sign = -sign
         token = self._take()
         if token.kind == "number":
-            value = _Value(float(token.text), {}, position)
+            value = _Value({"": float(token.text)}, position)
         elif token.kind == "name":
-            value = _Value(None, {self._known(token): 1.0}, position)
+            value = _Value({self._known_name(token): 1.0}, position)
         elif token.kind == "(":
-            value = dataclasses.replace(self._parenthesis(token), position=position)
+            value = _Value(self._parenthesis(token).weights, position)
         else:
             found = "the end" if token.kind == "end" else repr(token.text)
             self._fail(f"found {found}, expected a name, a number, - or (", token.position)
@@ -158,15 +159,13 @@ class _Parser:
 
     def _parenthesis(self, opening: _Token) -> _Value:
         self._depth += 1
-        if self._depth > DEEPEST:
-            self._fail(f"found more than {DEEPEST} parentheses within one another, expected fewer", opening.position)
+        if self._depth > MAX_DEPTH:
+            self._fail(f"found more than {MAX_DEPTH} parentheses within one another, expected fewer", opening.position)
         value = self._sum()
         if self._token.kind != ")":
             found = "the end" if self._token.kind == "end" else repr(self._token.text)
-            self._fail(
-                f"found {found}, expected + - * or the ) that belongs to character {opening.position + 1}",
-                self._token.position,
-            )
+            problem = f"found {found}, expected + - * or the ) that belongs to character {opening.position + 1}"
+            self._fail(problem, self._token.position)
         self._take()
         self._depth -= 1
         return value
@@ -199,38 +198,36 @@ class _Parser:
             elif letter in _OPERATORS:
                 token, end = _Token(letter, letter, position), position + 1
             else:
-                self._fail(
-                    f"found {letter!r}, expected names, numbers, + - * ( ) and, in quotes, files and other names",
-                    position,
-                )
+                expected = "names, numbers, + - * ( ) and, in quotes, files and other names"
+                self._fail(f"found {letter!r}, expected {expected}", position)
             tokens.append(token)
             position = end
         return [*tokens, _Token("end", "", len(text))]
 
     def _end_of_name(self, start: int) -> int:
-        """Returns where the longest name that starts here ends; 0 if none does."""
-        text, points = self._text, self._points
+        """Return the end of the longest name that starts here; 0 if none does."""
+        text = self._text
         if not (text[start].isalnum() or text[start] == "_"):
             return 0
         matches = (pattern.match(text, start) for pattern in (_NAME, _NOTE))
         longest = max((match.end() for match in matches if match), default=0)
-        for end in range(min(len(text), start + points.longest), max(longest, start), -1):
+        for end in range(min(len(text), start + self._lookup.longest_name), max(longest, start), -1):
             part = text[start:end]
             whole = not part[-1].isspace() and not re.match(r"[\w.]", text[end:])
-            if whole and points.knows(part) and not _NUMBER.fullmatch(part):
+            if whole and self._lookup.knows(part) and not _NUMBER.fullmatch(part):
                 return end
         return longest
 
-    def _known(self, token: _Token) -> str:
-        """Returns a name as it is shown; one that is unknown is an error, which says what is nearest."""
-        name, points = token.text, self._points
+    def _known_name(self, token: _Token) -> str:
+        """Return the canonical name of a name, or raise the lookup's error for an unknown one."""
+        name, lookup = token.text, self._lookup
         if not name.strip():
             self._fail("found nothing between the quotes, expected a file or a name", token.position)
-        if points.knows(name):
-            return points.written(name)
-        if not points.is_point(name):
-            points.point(name)
+        if lookup.knows(name):
+            return lookup.canonical_name(name)
+        if not lookup.is_timbre(name):
+            lookup.timbre(name)
         return name
 
     def _fail(self, problem: str, position: int) -> NoReturn:
-        raise InputError(f"{shown(self._text)}: {problem} (character {position + 1})")
+        raise InputError(f"{quoted(self._text)}: {problem} (character {position + 1})")

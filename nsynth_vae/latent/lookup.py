@@ -1,5 +1,6 @@
-"""What a text names in the latent space: a file, a note of a source, an instrument, a family, or a direction."""
+"""Lookup of timbres and directions by name: files, notes of a source, instruments, families and attributes."""
 
+# ruff: noqa: PTH111, PTH112, PTH113 (os.path takes texts that no file can be named, for which Path raises OSError)
 from __future__ import annotations
 
 import dataclasses
@@ -7,14 +8,17 @@ import difflib
 import os
 import pathlib
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nsynth_vae.config import AudioConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.notes import FAMILIES, QUALITIES, SOURCES
 
 if TYPE_CHECKING:
+    from nsynth_vae.data.readers.samples import Sound
     from nsynth_vae.data.source import Source
     from nsynth_vae.timbre_model import TimbreModel
 
@@ -38,7 +42,7 @@ ALIASES: dict[str, str] = {
     }.items()
     for alias in aliases.split()
 }
-"""Other words for NSynth's families (points), sources and qualities (directions); a model's own name goes before one.
+"""Other words for NSynth's families (timbres), sources and qualities (directions); a model's own names come first.
 
 The families are those that the starter set gives the same instruments. `synth` is the source, not the family
 `synth_lead`: in a sum it moves a timbre towards the synthetic.
@@ -50,116 +54,121 @@ _NOTE = re.compile(r"(?P<instrument>.+)-\d{3}-\d{3}")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Timbre:
-    """A point of the latent space, or a direction in it."""
+    """A named latent vector: a timbre, or a direction that is added to one."""
 
     name: str
     z: np.ndarray
-    """float32 `[latent_dim]`; of a direction, what it adds at strength 1."""
+    """float32 `[latent_dim]`; of a direction, the displacement at strength 1."""
     pitch: int | None = None
     """MIDI, of a file or note, if known."""
     velocity: int | None = None
     """MIDI, of a file or note, if known."""
-    meaning: str = ""
+    description: str = ""
     """What the name stands for, in words."""
 
 
 class TimbreLookup:
-    """Finds points and directions by what a user writes."""
+    """Timbres and directions of a model by name."""
 
-    def __init__(self, model: TimbreModel, source: Source | None = None) -> None:
-        """Collects the names.
+    def __init__(
+        self,
+        model: TimbreModel,
+        *,
+        source: Source | None = None,
+        read_sounds: Callable[[Sequence[pathlib.Path], AudioConfig], Iterable[Sound]] | None = None,
+    ) -> None:
+        """Collect the names.
 
         Args:
             model: encodes files and notes; its `attributes` have the instruments, families and directions.
-            source: where a `note_str` is looked up, exactly as it is written.
+            source: notes that are found by their exact `note_str`.
+            read_sounds: reads sound files, such as `data.readers.samples.read_sounds`; without it files are refused.
         """
         self.model = model
-        self._source = source
-        self._attributes = {kind: names if isinstance(names, dict) else {} for kind, names in model.attributes.items()}
+        self._source, self._read_sounds = source, read_sounds
+        self._attributes: dict[str, dict[str, Any]] = {
+            kind: names if isinstance(names, dict) else {} for kind, names in model.attributes.items()
+        }
         notes = () if source is None else source.table.note_str
         # Of notes with the same name the first one counts.
         self._rows = {name: row for row, name in reversed(list(enumerate(notes)))}
         self._names = {key: ("families" if name in FAMILIES else "directions", name) for key, name in ALIASES.items()}
         not_learnt = self._attributes.get("not_learnt", {})
-        words = {"directions": (*QUALITIES, *SOURCES, *not_learnt), "families": FAMILIES, "instruments": ()}
-        for kind, standard in words.items():
-            for name in (*standard, *self._attributes.get(kind, {})):
+        standard = {"directions": (*QUALITIES, *SOURCES, *not_learnt), "families": FAMILIES, "instruments": ()}
+        for kind, names in standard.items():
+            for name in (*names, *self._attributes.get(kind, {})):
                 self._names[_key(name)] = self._names[name] = kind, name
-        self.longest = max(map(len, (*self._names, *self._rows)))
+        self.longest_name = max(map(len, (*self._names, *self._rows)))
         """Letters of the longest name or `note_str`."""
 
     def knows(self, text: str) -> bool:
-        """Tells whether a text is a name or a note, whatever the model has of it; files are not looked for."""
-        return self._kind(text) is not None
+        """Return whether a text is a name or a note, even one that the model has no vector of; files do not count."""
+        return self._find(text)[0] != ""
 
-    def is_point(self, text: str) -> bool:
-        """Tells whether a text is a note, a file, or a name that is not a direction's."""
-        kind = self._kind(text)
-        return os.path.isfile(os.path.expanduser(text)) if kind is None else kind != "directions"
+    def is_timbre(self, text: str) -> bool:
+        """Return whether a text is a note, a file, or a name that is not a direction's."""
+        kind, _ = self._find(text)
+        return kind != "directions" if kind else os.path.isfile(os.path.expanduser(text))
 
     def is_direction(self, text: str) -> bool:
-        """Tells whether a text names a direction: an attribute or a source."""
-        return self._kind(text) == "directions"
+        """Return whether a text names a direction: an attribute or a source."""
+        return self._find(text)[0] == "directions"
 
-    def written(self, text: str) -> str:
-        """Returns a known name as it is shown: an instrument by its own name, others in small letters."""
-        kind, name = self._look_up(text)
+    def canonical_name(self, text: str) -> str:
+        """Return a known name as it is shown: an instrument's or note's own name, others in lower case."""
+        kind, name = self._find(text)
         return name if kind in ("instruments", "notes") else _key(text)
 
-    def point(self, text: str) -> Timbre:
-        """Returns what a text names: an instrument or a family (their centroids), a note's or a file's z_mean.
+    def timbre(self, text: str) -> Timbre:
+        """Return the timbre of a name: an instrument's or a family's centroid, a note's or a file's z_mean.
 
-        Names go by letters only: case, and spaces or hyphens for underscores, do not matter. A name goes before a
-        file of the same name, which `./NAME` stands for.
+        Case does not matter in names, nor do spaces or hyphens for underscores. A name takes precedence over a file of
+        the same name, which `./NAME` stands for.
 
         Raises:
-            InputError: if it names nothing of the kind, says what is nearest; for a file or note that cannot be used.
+            InputError: for an unknown name, with the nearest known ones; for a file or note that cannot be used.
         """
-        kind = self._kind(text)
+        kind, _ = self._find(text)
         if kind == "directions":
-            raise InputError(f"{text!r}: is a direction, expected a point, which it can be added to: flute + {text}")
-        if kind == "notes":
-            return self._note(text)
-        if kind is not None:
+            raise InputError(f"{text!r}: is a direction, expected a timbre, which it can be added to: flute + {text}")
+        if kind == "notes" and self._source is not None:
+            return self._note(text, self._source)
+        if kind:
             name, entry, z = self._entry(text, "centroid")
             what = {"instruments": "instrument", "families": "family"}[kind]
-            return Timbre(self.written(text), z, meaning=f"{what} {name}, mean of {entry.get('notes', 'its')} notes")
-        path = pathlib.Path(os.path.expanduser(text))
-        if os.path.isfile(path):
-            return self._file(text, path)
-        raise InputError(f"{text!r}: {self._unknown(text)}")
+            description = f"{what} {name}, mean of {entry.get('notes', 'its')} notes"
+            return Timbre(self.canonical_name(text), z, description=description)
+        if not self.is_timbre(text):
+            raise InputError(f"{text!r}: {self._unknown(text)}")
+        return self._file(text, pathlib.Path(os.path.expanduser(text)))
 
     def direction(self, text: str) -> Timbre:
-        """Returns a direction: what `+ NAME` adds to z.
+        """Return a direction: what `+ NAME` adds to z.
 
         Raises:
-            InputError: if it names none, or one that the model has not learnt.
+            InputError: for other names, and for a direction that the model has not learnt.
         """
         if not self.is_direction(text):
-            found = "is a point" if self.is_point(text) else self._unknown(text)
+            found = "is a timbre" if self.is_timbre(text) else self._unknown(text)
             raise InputError(f"{text!r}: {found}; expected a direction such as bright")
         name, entry, z = self._entry(text, "direction")
-        return Timbre(
-            self.written(text), z, meaning=f"direction {name}, learnt from {entry.get('learnt_from', 'notes')}"
-        )
+        description = f"direction {name}, learnt from {entry.get('learnt_from', 'notes')}"
+        return Timbre(self.canonical_name(text), z, description=description)
 
     def descriptor(self, text: str) -> str | None:
-        """Returns which of `descriptors.DESCRIPTORS` a direction was learnt to raise; None if it was learnt by none."""
+        """Return the one of `descriptors.DESCRIPTORS` that a direction was learnt to raise; None if there is none."""
         _, entry, _ = self._entry(text, "direction")
         return entry.get("descriptor")
 
-    def _look_up(self, text: str) -> tuple[str, str] | None:
-        """Returns (kind, name in full) of a name or note; kinds are those of `attributes.json`, and `notes`."""
+    def _find(self, text: str) -> tuple[str, str]:
+        """Return (kind, full name); kinds are those of `attributes.json`, `notes`, and "" for an unknown name."""
         found = self._names.get(text) or self._names.get(_key(text))
-        return ("notes", text) if found is None and text in self._rows else found
+        return found or ("notes" if text in self._rows else "", text)
 
-    def _kind(self, text: str) -> str | None:
-        return (self._look_up(text) or (None, ""))[0]
-
-    def _entry(self, text: str, vector: str) -> tuple[str, dict, np.ndarray]:
-        """Returns a name in full, what the model's attributes have of it, and its vector."""
+    def _entry(self, text: str, vector: str) -> tuple[str, dict[str, Any], np.ndarray]:
+        """Return the full name, the entry in the model's attributes and the vector of a name."""
         who = self.model.name
-        kind, name = self._look_up(text)
+        kind, name = self._find(text)
         shown = repr(text) if _key(text) == _key(name) else f"{text!r} ({name})"
         known = self._attributes.get(kind, {})
         if kind == "directions" and not known:
@@ -180,71 +189,55 @@ class TimbreLookup:
             )
         return name, known[name], z
 
-    def _note(self, note_str: str) -> Timbre:
-        """Returns the point of a note of the source."""
-        import tensorflow as tf
-
+    def _note(self, note_str: str, source: Source) -> Timbre:
         row = self._rows[note_str]
-        try:
-            (note,) = self._source.audio(np.array([row]))
-        except tf.errors.OpError as error:
-            problem = str(error.message).splitlines()[0][-120:]
-            raise InputError(f"{self._source.location(row)}: cannot be decoded ({problem})") from error
-        if note["problem"].numpy():
-            raise InputError(f"{self._source.location(row)}: {note['problem'].numpy().decode()}")
-        (z,) = self.model.encode(note["audio"].numpy()[None])
-        pitch, velocity = int(self._source.table.pitch[row]), int(self._source.table.velocity[row])
-        return Timbre(note_str, z, pitch, velocity, f"note of {self._source.name}, pitch {pitch}, velocity {velocity}")
+        (z,) = self.model.encode(source.read(row)[None])
+        pitch, velocity = int(source.table.pitch[row]), int(source.table.velocity[row])
+        return Timbre(note_str, z, pitch, velocity, f"note of {source.name}, pitch {pitch}, velocity {velocity}")
 
     def _file(self, text: str, path: pathlib.Path) -> Timbre:
-        """Returns the point of an audio file, made a note as in a folder of samples."""
-        from nsynth_vae.data.readers.file_names import parse_file_name
-        from nsynth_vae.data.readers.samples import read_sounds
-
         config = self.model.config
         try:
             str(path).encode()
         except UnicodeEncodeError as error:
             name = str(path).encode("utf-8", "backslashreplace").decode()
             raise InputError(f"{name}: is no UTF-8, expected a name that is") from error
-        (sound,) = read_sounds([path], config)
+        if self._read_sounds is None:
+            raise InputError(f"{text}: is a file, expected a name, as this lookup has no reader of sound files")
+        (sound,) = self._read_sounds([path], config)
         if sound.problem:
             raise InputError(f"{text}: {sound.problem}")
         (z,) = self.model.encode(sound.audio[None])
-        named = parse_file_name(path.stem)
-        # Pitches are heard at the tracker's own rate only.
-        heard = config.sample_rate == 16000 or named.pitch is not None
-        pitch, hertz = (heard and sound.find_pitch(path.stem, config)) or (None, None)
+        # The pitch tracker takes 16 kHz only.
+        has_pitch = config.sample_rate == 16000 or sound.named.pitch is not None
+        pitch, hertz = (sound.find_pitch(config) if has_pitch else None) or (None, None)
         words = "no pitch found" if pitch is None else f"pitch {pitch}" + (" (estimated)" if hertz else "")
         cut = f", {sound.cut(config)}" if sound.cut(config) else ""
-        return Timbre(text, z, pitch, named.velocity, f"file, {words}{cut}")
+        return Timbre(text, z, pitch, sound.named.velocity, f"file, {words}{cut}")
 
     def _unknown(self, text: str) -> str:
-        """Returns what to say of a text that names nothing."""
+        """Return the message for a text that names nothing."""
         if os.path.isdir(os.path.expanduser(text)):
             return "is a folder, expected a WAV, FLAC, Ogg Vorbis or MP3 file"
-        note = _NOTE.fullmatch(text)
-        if note and self._source is None:
-            return "no such name or file; a note's name is looked up in --data, which is not given"
-        if note:
-            instrument = note["instrument"]
-            names = [name for name in self._rows if name.startswith(f"{instrument}-")]
-            near = difflib.get_close_matches(text, names, 3, 0.0) or difflib.get_close_matches(
-                instrument, sorted(set(self._source.table.instrument_str)), 3, 0.0
-            )
+        if note := _NOTE.fullmatch(text):
+            if self._source is None:
+                return "no such name or file; a note's name is looked up in --data, which is not given"
+            instrument, instruments = note["instrument"], sorted(set(self._source.table.instrument_str))
+            notes = [name for name in self._rows if name.startswith(f"{instrument}-")]
+            near = difflib.get_close_matches(text, notes, 3, 0.0)
+            near = near or difflib.get_close_matches(instrument, instruments, 3, 0.0)
             return f"no such note in {self._source.name}; nearest: {', '.join(near)}"
         has = self._attributes
-        names = {key: name for key, (kind, name) in self._names.items() if name in has.get(kind, {})}
-        near = difflib.get_close_matches(_key(text), names, 3, 0.6)
-        if near:
+        keys = [key for key, (kind, name) in self._names.items() if name in has.get(kind, {})]
+        if near := difflib.get_close_matches(_key(text), keys, 3, 0.6):
             return f"no such name or file; nearest: {', '.join(near)}"
         known = [*sorted(has.get("families", {})), *sorted(has.get("directions", {}))]
-        names = ", ".join(known) if known else "no families and no directions"
+        names = ", ".join(known) or "no families and no directions"
         return (
             f"no such name or file; {self.model.name} knows {names}, and {len(has.get('instruments', {}))} instruments"
         )
 
 
 def _key(name: str) -> str:
-    """Returns a name as it is compared: in small letters, a single space or hyphen within it as an underscore."""
+    """Return a name as it is compared: in lower case, a single space or hyphen within it as an underscore."""
     return re.sub(r"(?<=\w)[-\s](?=\w)", "_", name.strip().casefold())

@@ -1,4 +1,4 @@
-"""The language of timbres: what expressions add up to, with Python's own grammar as the oracle, and every error."""
+"""Timbre expressions: their sums, with Python's own grammar as the oracle, and every error."""
 
 import random
 import re
@@ -7,11 +7,11 @@ import time
 import numpy as np
 import pytest
 import soundfile
-from timbres import named_points, points_with, vector
+from timbres import lookup_with, named_lookup, vector
 
 from nsynth_vae.errors import InputError
 from nsynth_vae.latent import expression
-from nsynth_vae.latent.expression_parser import DEEPEST, weights_of, write
+from nsynth_vae.latent.expression_parser import MAX_DEPTH, format_expression, parse_weights
 
 WEIGHTS = [
     ("flute", {"flute": 1}),
@@ -62,10 +62,10 @@ WEIGHTS = [
 
 @pytest.mark.parametrize(("text", "weights"), WEIGHTS)
 def test_weights(text, weights):
-    found = weights_of(text, named_points())
+    found = parse_weights(text, named_lookup())
     assert found == pytest.approx(weights)
     assert list(found) == list(weights)
-    assert weights_of(write(found), named_points()) == found
+    assert parse_weights(format_expression(found), named_lookup()) == found
 
 
 ERRORS = [
@@ -132,10 +132,10 @@ ERRORS = [
     ("viollin * guitar /", "found '/', expected names, numbers"),
     ("flute + * gitar", "found '*', expected a name, a number, - or ( (character 9)"),
     ("flute + .", "found '.', expected names, numbers"),
-    ("2*flute", "'2*flute': the weights of the points add to 2, expected 1: write flute"),
+    ("2*flute", "'2*flute': the weights of the timbres add to 2, expected 1: write flute"),
     (
         "flute + guitar",
-        "'flute + guitar': the weights of the points add to 2, expected 1: write 0.5*flute + 0.5*guitar",
+        "'flute + guitar': the weights of the timbres add to 2, expected 1: write 0.5*flute + 0.5*guitar",
     ),
     ("flute + 3*guitar - dark", "add to 4, expected 1: write 0.25*flute + 0.75*guitar - dark"),
     ("0.5*flute + 0.499*guitar", "add to 0.999, expected 1: write 0.5005005005*flute + 0.4994994995*guitar"),
@@ -145,14 +145,17 @@ ERRORS = [
     ("flute - guitar", "add to 0, expected 1, as in flute + bright - dark and piano - violin + flute"),
     ("flute - flute", "add to 0, expected 1, as in"),
     ("0*flute", "add to 0, expected 1, as in"),
-    ("bright", "'bright': the weights of the points add to 0, expected 1, as in flute + bright - dark"),
-    ("bright - dark", "the weights of the points add to 0, expected 1, as in"),
+    ("bright", "'bright': the weights of the timbres add to 0, expected 1, as in flute + bright - dark"),
+    ("bright - dark", "the weights of the timbres add to 0, expected 1, as in"),
     ("1e8*flute - 1e8*guitar + piano", "lies 1e+08 from the middle of the space, expected smaller weights"),
     ("flute + 101*bright", "flute + 101*bright: lies 101 from the middle of the space, expected smaller weights"),
-    ("(" * (DEEPEST + 1) + "flute" + ")" * (DEEPEST + 1), f"found more than {DEEPEST} parentheses within one another"),
+    (
+        "(" * (MAX_DEPTH + 1) + "flute" + ")" * (MAX_DEPTH + 1),
+        f"found more than {MAX_DEPTH} parentheses within one another",
+    ),
     (
         "(" * 100_000,
-        f"found more than {DEEPEST} parentheses within one another, expected fewer (character {DEEPEST + 1})",
+        f"found more than {MAX_DEPTH} parentheses within one another, expected fewer (character {MAX_DEPTH + 1})",
     ),
 ]
 
@@ -161,17 +164,17 @@ ERRORS = [
 def test_what_is_no_timbre(text, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=re.escape(message)) as caught:
-        expression.timbre(text, named_points())
+        expression.evaluate(text, named_lookup())
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
 
 
 def test_a_note_of_the_deepest_parentheses_and_many_signs():
-    assert weights_of("(" * DEEPEST + "flute" + ")" * DEEPEST, named_points()) == {"flute": 1}
-    assert weights_of("-" * 10_001 + "flute", named_points()) == {"flute": -1}
+    assert parse_weights("(" * MAX_DEPTH + "flute" + ")" * MAX_DEPTH, named_lookup()) == {"flute": 1}
+    assert parse_weights("-" * 10_001 + "flute", named_lookup()) == {"flute": -1}
     side_by_side = " + ".join(["(0.001*flute)"] * 1000)
     started = time.perf_counter()
-    assert weights_of(side_by_side, named_points()) == pytest.approx({"flute": 1})
+    assert parse_weights(side_by_side, named_lookup()) == pytest.approx({"flute": 1})
     assert time.perf_counter() - started < 3
 
 
@@ -228,9 +231,13 @@ def test_expressions_mean_what_python_makes_of_them():
     for _ in range(500):
         text = random_sum(rng, 5)
         oracle = {name: weight for name, weight in eval(text, {}, names).items() if abs(weight) > 1e-12}
-        found = weights_of(text, named_points())
+        found = parse_weights(text, named_lookup())
         assert found == pytest.approx(oracle, abs=1e-9), text
-        assert weights_of(write(found), named_points()) == pytest.approx(found, rel=1e-9, abs=1e-9) if found else True
+        assert (
+            parse_weights(format_expression(found), named_lookup()) == pytest.approx(found, rel=1e-9, abs=1e-9)
+            if found
+            else True
+        )
         seen.add(len(found))
     assert len(seen) > 5
 
@@ -265,12 +272,12 @@ def test_damaged_expressions_end_with_one_line():
             place = rng.randrange(len(text) + 1)
             text[place : place + rng.choice((0, 0, 1))] = rng.choice(pieces)
         try:
-            found = weights_of("".join(text), named_points())
-            assert weights_of(write(found), named_points()) == pytest.approx(found) if found else True
-            outcomes["read"] += 1
+            found, problem = parse_weights("".join(text), named_lookup()), ""
         except InputError as error:
-            assert "\n" not in str(error)
-            outcomes["refused"] += 1
+            found, problem = {}, str(error)
+        assert parse_weights(format_expression(found), named_lookup()) == pytest.approx(found) if found else True
+        assert "\n" not in problem
+        outcomes["refused" if problem else "read"] += 1
     assert min(outcomes.values()) > 100
 
 
@@ -282,27 +289,27 @@ def test_where_a_sum_lies():
         ("0.25*(flute + guitar + 2*my cello)", 0.25 * (vector("flute") + vector("guitar") + 2 * vector("My Cello"))),
         ("0.3333333*flute + 0.6666666*guitar", vector("flute") / 3 + vector("guitar") * 2 / 3),
     ):
-        point = expression.timbre(text, named_points())
-        assert point.z.dtype == np.float32
-        assert (point.pitch, point.velocity) == (None, None)
-        np.testing.assert_allclose(point.z, expected, atol=1e-6)
-    point = expression.timbre(" violin+2*bright ", named_points())
-    assert (point.name, point.meaning) == ("violin + 2*bright", "family string, mean of 50 notes")
+        timbre = expression.evaluate(text, named_lookup())
+        assert timbre.z.dtype == np.float32
+        assert (timbre.pitch, timbre.velocity) == (None, None)
+        np.testing.assert_allclose(timbre.z, expected, atol=1e-6)
+    timbre = expression.evaluate(" violin+2*bright ", named_lookup())
+    assert (timbre.name, timbre.description) == ("violin + 2*bright", "family string, mean of 50 notes")
 
 
-def test_a_name_alone_is_its_point():
-    point = expression.timbre("my cello", named_points())
-    assert (point.name, point.meaning) == ("My Cello", "instrument My Cello, mean of 3 notes")
-    np.testing.assert_array_equal(point.z, vector("My Cello"))
+def test_a_name_alone_is_its_timbre():
+    timbre = expression.evaluate("my cello", named_lookup())
+    assert (timbre.name, timbre.description) == ("My Cello", "instrument My Cello, mean of 3 notes")
+    np.testing.assert_array_equal(timbre.z, vector("My Cello"))
 
 
 def test_parts_of_a_sum():
-    total = expression.parse("2*bright + 0.5*flute - dark + 0.5*piano", named_points())
+    total = expression.parse("2*bright + 0.5*flute - dark + 0.5*piano", named_lookup())
     assert str(total) == "0.5*flute + 0.5*piano + 2*bright - dark"
-    assert [(weight, point.name) for weight, point in total.points] == [(0.5, "flute"), (0.5, "piano")]
-    assert [(weight, point.name) for weight, point in total.directions] == [(2, "bright"), (-1, "dark")]
+    assert [(weight, timbre.name) for weight, timbre in total.timbres] == [(0.5, "flute"), (0.5, "piano")]
+    assert [(weight, timbre.name) for weight, timbre in total.directions] == [(2, "bright"), (-1, "dark")]
     np.testing.assert_allclose(total.base, 0.5 * vector("flute") + 0.5 * vector("keyboard"))
-    assert str(expression.parse("FLUTE", named_points())) == "flute"
+    assert str(expression.parse("FLUTE", named_lookup())) == "flute"
 
 
 def test_missing_directions_say_how_to_learn_them():
@@ -327,11 +334,11 @@ def test_missing_directions_say_how_to_learn_them():
         ({"families": flute}, "violin", "'violin' (string): not among the families in the attributes of toy: flute"),
     ):
         with pytest.raises(InputError, match=re.escape(message)):
-            expression.timbre(text, points_with(attributes))
+            expression.evaluate(text, lookup_with(attributes))
 
 
 def test_files_are_seen_by_the_grammar(tmp_path, monkeypatch):
-    """Only what is read of the text: what encoders make of files is tested with the points."""
+    """Only what is read of the text: what encoders make of files is tested with the lookup."""
     monkeypatch.chdir(tmp_path)
     for name in ("my flute.wav", "tone.flac", "it's.ogg", "a - b.mp3"):
         soundfile.write(tmp_path / name, np.ones(100) * 0.1, 16000, format="WAV")
@@ -341,8 +348,8 @@ def test_files_are_seen_by_the_grammar(tmp_path, monkeypatch):
         ("'a - b.mp3'", {"a - b.mp3": 1}),
         (f"'{tmp_path}/tone.flac'", {f"{tmp_path}/tone.flac": 1}),
     ):
-        found = weights_of(text, named_points())
+        found = parse_weights(text, named_lookup())
         assert found == weights
-        assert weights_of(write(found), named_points()) == found
-    assert write({"my flute.wav": 0.5, "tone.flac": -1}) == '0.5*"my flute.wav" - tone.flac'
-    assert write({"tone.flac": -1}) == "-tone.flac"
+        assert parse_weights(format_expression(found), named_lookup()) == found
+    assert format_expression({"my flute.wav": 0.5, "tone.flac": -1}) == '0.5*"my flute.wav" - tone.flac'
+    assert format_expression({"tone.flac": -1}) == "-tone.flac"

@@ -1,4 +1,4 @@
-"""What texts name: files of any kind, notes of a source, names and aliases of a model; and what names nothing."""
+"""Lookup by name: files of any kind, notes of a source, names and aliases of a model; and texts that name nothing."""
 
 import dataclasses
 import os
@@ -11,10 +11,11 @@ import soundfile
 from conftest import write_folder
 from scipy.signal import resample_poly
 from synthetic import tone
-from timbres import ATTRIBUTES, export_model, named_points, points_with, vector
+from timbres import ATTRIBUTES, export_model, lookup_with, named_lookup, vector
 
 from nsynth_vae import timbre_model
 from nsynth_vae.data.open_sources import open_sources
+from nsynth_vae.data.readers.samples import read_sounds
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.errors import InputError
 from nsynth_vae.latent import expression
@@ -30,7 +31,7 @@ NOTES = {
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> timbre_model.TimbreModel:
-    return timbre_model.open_model(*export_model(tmp_path_factory.mktemp("points")))
+    return timbre_model.open_model(*export_model(tmp_path_factory.mktemp("lookup")))
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +45,13 @@ def folder(tmp_path_factory) -> pathlib.Path:
 
 
 @pytest.fixture(scope="module")
-def points(model, folder) -> TimbreLookup:
-    return TimbreLookup(
-        model, open_sources([folder], audio=model.config, bad_notes=BadNotes("skip"), log=lambda line: None)
-    )
+def lookup(model, folder) -> TimbreLookup:
+    source = open_sources([folder], audio=model.config, bad_notes=BadNotes("skip"), log=lambda line: None)
+    return TimbreLookup(model, source=source, read_sounds=read_sounds)
 
 
 def sound(sample_rate: int = 16000, pitch: int = 57) -> np.ndarray:
-    """Returns a note at any rate, float64 `[samples]`; the noise in it is above what formats add."""
+    """Return a note at any rate, float64 `[samples]`; the noise in it is above what formats add."""
     noise = 0.003 * np.random.default_rng(pitch).standard_normal(64000)
     return resample_poly(tone(pitch, (1.0, 0.5, 0.3, 0.2)) + noise, sample_rate // 50, 320)
 
@@ -71,76 +71,76 @@ def distance(one: np.ndarray, other: np.ndarray) -> float:
         ("no extension A3", 96000, 1, {"format": "WAV"}),
     ],
 )
-def test_files_of_any_format_and_rate(name, rate, channels, keywords, points, model, tmp_path):
+def test_files_of_any_format_and_rate(name, rate, channels, keywords, lookup, model, tmp_path):
     soundfile.write(tmp_path / name, np.stack([sound(rate)] * channels, 1), rate, **keywords)
-    point = points.point(str(tmp_path / name))
+    timbre = lookup.timbre(str(tmp_path / name))
     asked, other = model.encode(np.stack([sound(), sound(pitch=60)]))
-    assert point.z.dtype == np.float32
-    assert point.name == str(tmp_path / name)
+    assert timbre.z.dtype == np.float32
+    assert timbre.name == str(tmp_path / name)
     # Vorbis is noisier than what it encodes.
-    assert distance(point.z, asked) < (0.4 if name.endswith("ogg") else 0.1) * distance(asked, other)
+    assert distance(timbre.z, asked) < (0.4 if name.endswith("ogg") else 0.1) * distance(asked, other)
     velocity = {"A3 v90.flac": 90, "bell-057-064.ogg": 64}.get(name)
-    assert (point.pitch, point.velocity) == (57, velocity)
+    assert (timbre.pitch, timbre.velocity) == (57, velocity)
     estimated = " (estimated)" if name == "no name.WAV" else ""
-    assert point.meaning == f"file, pitch 57{estimated}"
+    assert timbre.description == f"file, pitch 57{estimated}"
 
 
-def test_silence_in_front_goes_and_what_is_longer_than_a_note(points, model, tmp_path):
+def test_silence_in_front_goes_and_what_is_longer_than_a_note(lookup, model, tmp_path):
     late = np.concatenate([np.zeros(8000), sound(), np.zeros(100_000)])
     soundfile.write(tmp_path / "late A3.wav", late, 16000, subtype="FLOAT")
-    point = points.point(str(tmp_path / "late A3.wav"))
-    assert re.fullmatch(r"file, pitch 57, 10\.75 s long, 0\.(49|50) to 4\.(49|50) s used", point.meaning)
+    timbre = lookup.timbre(str(tmp_path / "late A3.wav"))
+    assert re.fullmatch(r"file, pitch 57, 10\.75 s long, 0\.(49|50) to 4\.(49|50) s used", timbre.description)
     asked, other = model.encode(np.stack([sound(), sound(pitch=60)]))
-    assert distance(point.z, asked) < 0.2 * distance(asked, other)
+    assert distance(timbre.z, asked) < 0.2 * distance(asked, other)
 
 
-def test_a_short_sound_is_followed_by_silence(points, model, tmp_path):
+def test_a_short_sound_is_followed_by_silence(lookup, model, tmp_path):
     soundfile.write(tmp_path / "short A3.wav", sound()[:8000], 16000, subtype="FLOAT")
-    point = points.point(str(tmp_path / "short A3.wav"))
+    timbre = lookup.timbre(str(tmp_path / "short A3.wav"))
     padded = np.where(np.arange(64000) < 8000, sound(), 0.0)
-    np.testing.assert_allclose(point.z, model.encode(padded[None])[0], atol=1e-4)
+    np.testing.assert_allclose(timbre.z, model.encode(padded[None])[0], atol=1e-4)
 
 
-def test_a_sound_without_a_pitch_is_a_point(points, tmp_path):
+def test_a_sound_without_a_pitch_is_a_timbre(lookup, tmp_path):
     noise = 0.1 * np.random.default_rng(0).standard_normal(32000)
     soundfile.write(tmp_path / "noise.wav", noise, 16000)
-    point = points.point(str(tmp_path / "noise.wav"))
-    assert (point.pitch, point.velocity, point.meaning) == (None, None, "file, no pitch found")
+    timbre = lookup.timbre(str(tmp_path / "noise.wav"))
+    assert (timbre.pitch, timbre.velocity, timbre.description) == (None, None, "file, no pitch found")
 
 
 def test_at_another_sample_rate_pitches_are_read_not_heard(model, tmp_path):
     config = dataclasses.replace(model.config, sample_rate=22050)
-    other = TimbreLookup(dataclasses.replace(model, config=config))
+    other = TimbreLookup(dataclasses.replace(model, config=config), read_sounds=read_sounds)
     for name, pitch in (("tone.wav", None), ("tone A3.wav", 57)):
         soundfile.write(tmp_path / name, sound(22050), 22050)
-        assert other.point(str(tmp_path / name)).pitch == pitch
+        assert other.timbre(str(tmp_path / name)).pitch == pitch
 
 
-def test_notes_of_a_source_go_by_their_exact_names(points, model, folder):
+def test_notes_of_a_source_go_by_their_exact_names(lookup, model, folder):
     for name in NOTES:
-        point = points.point(name)
+        timbre = lookup.timbre(name)
         audio, _ = soundfile.read(folder / "nsynth-train" / "audio" / f"{name}.wav", dtype="float32")
-        np.testing.assert_allclose(point.z, model.encode(audio[None])[0], atol=1e-4)
+        np.testing.assert_allclose(timbre.z, model.encode(audio[None])[0], atol=1e-4)
         pitch, velocity = int(name[-7:-4]), int(name[-3:])
-        assert (point.name, point.pitch, point.velocity) == (name, pitch, velocity)
-        assert point.meaning == f"note of {folder}, pitch {pitch}, velocity {velocity}"
-    assert not points.knows("GUITAR_acoustic_010-057-100")
+        assert (timbre.name, timbre.pitch, timbre.velocity) == (name, pitch, velocity)
+        assert timbre.description == f"note of {folder}, pitch {pitch}, velocity {velocity}"
+    assert not lookup.knows("GUITAR_acoustic_010-057-100")
 
 
-def test_a_file_and_a_note_of_the_same_sound_are_the_same_point(points, folder):
+def test_a_file_and_a_note_of_the_same_sound_are_the_same_timbre(lookup, folder):
     name = "guitar_acoustic_010-057-100"
-    note, file = points.point(name), points.point(str(folder / "nsynth-train" / "audio" / f"{name}.wav"))
+    note, file = lookup.timbre(name), lookup.timbre(str(folder / "nsynth-train" / "audio" / f"{name}.wav"))
     np.testing.assert_allclose(file.z, note.z, atol=1e-4)
     assert (file.pitch, file.velocity) == (note.pitch, note.velocity)
 
 
-def test_files_and_notes_in_expressions(points, tmp_path, monkeypatch):
+def test_files_and_notes_in_expressions(lookup, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("my flute A4.wav", "flute_A4.wav"):
         soundfile.write(name, sound(), 16000)
-    file, note = points.point("my flute A4.wav"), points.point("guitar_acoustic_010-057-100")
-    organ = points.point("my organ.2-060-127")
+    file, note = lookup.timbre("my flute A4.wav"), lookup.timbre("guitar_acoustic_010-057-100")
+    organ = lookup.timbre("my organ.2-060-127")
     bright = vector("bright")
     for text, z, pitch in (
         ("'my flute A4.wav' + bright", file.z + bright, 69),
@@ -150,24 +150,24 @@ def test_files_and_notes_in_expressions(points, tmp_path, monkeypatch):
         ("0.5*my organ.2-060-127 + 0.5*flute", 0.5 * (organ.z + vector("flute")), 60),
         ("0.5*'guitar_acoustic_010-057-100' + 0.5*\"~/my flute A4.wav\"", 0.5 * (note.z + file.z), None),
     ):
-        point = expression.timbre(text, points)
-        np.testing.assert_allclose(point.z, z, atol=1e-5, err_msg=text)
-        assert point.pitch == pitch, text
-    point = expression.timbre("my flute A4.wav", points)
-    np.testing.assert_array_equal(point.z, file.z)
-    assert (point.name, point.pitch, point.velocity) == ("my flute A4.wav", 69, None)
-    point = expression.timbre("guitar_acoustic_010-069-025 - bright", points)
-    assert (point.pitch, point.velocity) == (69, 25)
+        timbre = expression.evaluate(text, lookup)
+        np.testing.assert_allclose(timbre.z, z, atol=1e-5, err_msg=text)
+        assert timbre.pitch == pitch, text
+    timbre = expression.evaluate("my flute A4.wav", lookup)
+    np.testing.assert_array_equal(timbre.z, file.z)
+    assert (timbre.name, timbre.pitch, timbre.velocity) == ("my flute A4.wav", 69, None)
+    timbre = expression.evaluate("guitar_acoustic_010-069-025 - bright", lookup)
+    assert (timbre.pitch, timbre.velocity) == (69, 25)
 
 
-def test_files_that_are_no_sounds(points, tmp_path, monkeypatch):
+def test_files_that_are_no_sounds(lookup, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pathlib.Path("text.wav").write_text("some text")
     pathlib.Path("empty.wav").write_bytes(b"")
     soundfile.write("silent A3.wav", np.zeros(16000), 16000)
     soundfile.write("cut.flac", sound(), 16000)
     pathlib.Path("cut.flac").write_bytes(pathlib.Path("cut.flac").read_bytes()[:3000])
-    os.mkdir("folder.wav")
+    pathlib.Path("folder.wav").mkdir()
     for name, message in (
         ("text.wav", "text.wav: begins with b'some', expected WAV or FLAC or Ogg or MP3"),
         ("empty.wav", "empty.wav: is empty, expected audio"),
@@ -180,25 +180,32 @@ def test_files_that_are_no_sounds(points, tmp_path, monkeypatch):
     ):
         text = name if name < "f" else f'"{name}" + bright'
         with pytest.raises(InputError, match=re.escape(message)) as caught:
-            expression.timbre(text, points)
+            expression.evaluate(text, lookup)
         assert "\n" not in str(caught.value)
     name = os.fsdecode(b"\xff.wav")
     soundfile.write("right.wav", sound(), 16000)
-    os.rename("right.wav", name)
+    pathlib.Path("right.wav").rename(name)
     with pytest.raises(InputError, match=r"\\udcff.wav: is no UTF-8, expected a name that is"):
-        points.point(name)
+        lookup.timbre(name)
 
 
-def test_notes_that_are_not_there_or_broken(points):
+def test_files_need_a_reader(model, tmp_path):
+    soundfile.write(tmp_path / "tone A3.wav", sound(), 16000)
+    assert TimbreLookup(model).is_timbre(str(tmp_path / "tone A3.wav"))
+    with pytest.raises(InputError, match=r"tone A3\.wav: is a file, expected a name, as this lookup has no reader"):
+        TimbreLookup(model).timbre(str(tmp_path / "tone A3.wav"))
+
+
+def test_notes_that_are_not_there_or_broken(lookup):
     for text, message in (
         ("guitar_acoustic_010-058-100", "no such note in .*nsynth; nearest: guitar_acoustic_010-05"),
         ("gitar_acoustic_010-057-100", "no such note in .*nsynth; nearest: guitar_acoustic_010"),
         ("broken-060-100", r"broken-060-100\.wav.*: .*truncated"),
     ):
         with pytest.raises(InputError, match=message):
-            expression.timbre(f"{text} + bright", points)
+            expression.evaluate(f"{text} + bright", lookup)
     with pytest.raises(InputError, match="a note's name is looked up in --data, which is not given"):
-        named_points().point("guitar_acoustic_010-057-100")
+        named_lookup().timbre("guitar_acoustic_010-057-100")
 
 
 @pytest.mark.parametrize(
@@ -222,12 +229,12 @@ def test_notes_that_are_not_there_or_broken(points):
     ],
 )
 def test_names(text, name, written):
-    point = named_points().point(text)
-    np.testing.assert_array_equal(point.z, vector(name))
-    assert (point.name, point.pitch, point.velocity) == (written, None, None)
-    assert named_points().is_point(text)
-    assert not named_points().is_direction(text)
-    assert name in point.meaning
+    timbre = named_lookup().timbre(text)
+    np.testing.assert_array_equal(timbre.z, vector(name))
+    assert (timbre.name, timbre.pitch, timbre.velocity) == (written, None, None)
+    assert named_lookup().is_timbre(text)
+    assert not named_lookup().is_direction(text)
+    assert name in timbre.description
 
 
 @pytest.mark.parametrize(
@@ -241,14 +248,14 @@ def test_names(text, name, written):
     ],
 )
 def test_directions(text, name, descriptor):
-    points = named_points()
-    assert points.is_direction(text)
-    assert not points.is_point(text)
-    assert points.knows(text)
-    direction = points.direction(text)
+    lookup = named_lookup()
+    assert lookup.is_direction(text)
+    assert not lookup.is_timbre(text)
+    assert lookup.knows(text)
+    direction = lookup.direction(text)
     np.testing.assert_array_equal(direction.z, vector(name))
-    assert points.descriptor(text) == descriptor
-    assert direction.meaning == f"direction {name}, learnt from {ATTRIBUTES['directions'][name]['learnt_from']}"
+    assert lookup.descriptor(text) == descriptor
+    assert direction.description == f"direction {name}, learnt from {ATTRIBUTES['directions'][name]['learnt_from']}"
 
 
 def test_aliases_are_in_the_form_in_which_they_are_looked_up():
@@ -256,27 +263,27 @@ def test_aliases_are_in_the_form_in_which_they_are_looked_up():
         assert alias == alias.lower().replace(" ", "_").replace("-", "_")
         assert alias not in (*FAMILIES, *SOURCES)
         assert name in (*FAMILIES, *SOURCES, *QUALITIES)
-        assert named_points().knows(alias)
-        assert named_points().is_direction(alias) == (name not in FAMILIES)
+        assert named_lookup().knows(alias)
+        assert named_lookup().is_direction(alias) == (name not in FAMILIES)
 
 
-def test_a_models_own_name_goes_before_an_alias_and_a_name_before_a_file(points, tmp_path, monkeypatch):
+def test_a_models_own_name_goes_before_an_alias_and_a_name_before_a_file(lookup, tmp_path, monkeypatch):
     own = {"violin": {"centroid": [2.0] * 6, "notes": 9}, "Bright": {"centroid": [3.0] * 6, "notes": 1}}
-    found = points_with({**ATTRIBUTES, "instruments": own})
-    assert found.point("violin").meaning == "instrument violin, mean of 9 notes"
-    assert found.is_point("bright")
-    assert found.point("Bright").z[0] == 3.0
+    found = lookup_with({**ATTRIBUTES, "instruments": own})
+    assert found.timbre("violin").description == "instrument violin, mean of 9 notes"
+    assert found.is_timbre("bright")
+    assert found.timbre("Bright").z[0] == 3.0
     monkeypatch.chdir(tmp_path)
     soundfile.write("flute", sound(), 16000, format="WAV")
-    np.testing.assert_array_equal(points.point("flute").z, vector("flute"))
-    assert points.point("./flute").pitch == 57
+    np.testing.assert_array_equal(lookup.timbre("flute").z, vector("flute"))
+    assert lookup.timbre("./flute").pitch == 57
 
 
 def test_two_instruments_that_differ_in_case_are_told_apart():
     own = {"Pad": {"centroid": [1.0] * 6}, "pad": {"centroid": [2.0] * 6}}
-    points = points_with({"instruments": own})
-    assert (points.point("Pad").z[0], points.point("pad").z[0]) == (1.0, 2.0)
-    assert points.point("pad").meaning == "instrument pad, mean of its notes"
+    lookup = lookup_with({"instruments": own})
+    assert (lookup.timbre("Pad").z[0], lookup.timbre("pad").z[0]) == (1.0, 2.0)
+    assert lookup.timbre("pad").description == "instrument pad, mean of its notes"
 
 
 @pytest.mark.parametrize(
@@ -287,20 +294,20 @@ def test_two_instruments_that_differ_in_case_are_told_apart():
         ("Strng", "'Strng': no such name or file; nearest: string, strings"),
         ("zzz", "knows flute, guitar, keyboard, string, synth_lead, acoustic, bright, dark, synthetic, tempo"),
         ("", "'': no such name or file; toy knows flute"),
-        ("bright", "'bright': is a direction, expected a point, which it can be added to: flute + bright"),
+        ("bright", "'bright': is a direction, expected a timbre, which it can be added to: flute + bright"),
         ("trumpet", "'trumpet' (brass): not among the families in the attributes of toy: flute, guitar, keyboard, "),
         ("brass", "'brass': not among the families in the attributes of toy: flute, guitar"),
     ],
 )
 def test_what_is_no_point(text, message):
     with pytest.raises(InputError, match=re.escape(message)):
-        named_points().point(text)
+        named_lookup().timbre(text)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("flute", "'flute': is a point; expected a direction such as bright"),
+        ("flute", "'flute': is a timbre; expected a direction such as bright"),
         ("brigt", "'brigt': no such name or file; nearest: bright; expected a direction such as bright"),
         ("distorted", "'distorted' (distortion): not among the directions in the attributes of toy: acoustic, bright"),
         ("electronic", "'electronic': not among the directions in the attributes of toy: acoustic"),
@@ -308,34 +315,34 @@ def test_what_is_no_point(text, message):
 )
 def test_what_is_no_direction(text, message):
     with pytest.raises(InputError, match=re.escape(message)):
-        named_points().direction(text)
+        named_lookup().direction(text)
 
 
 def test_what_was_not_learnt_says_why():
-    points = points_with({"directions": {"bright": {"direction": [0.0] * 6}}, "not_learnt": {"inharmonic": "too few"}})
-    with pytest.raises(InputError, match="^'inharmonic': toy has not learnt it: too few$"):
-        points.direction("inharmonic")
+    lookup = lookup_with({"directions": {"bright": {"direction": [0.0] * 6}}, "not_learnt": {"inharmonic": "too few"}})
+    with pytest.raises(InputError, match=r"^'inharmonic': toy has not learnt it: too few$"):
+        lookup.direction("inharmonic")
     # One of NSynth's, but nothing is said of it.
-    with pytest.raises(InputError, match="'reverb': not among the directions in the attributes of toy: bright$"):
-        points.direction("reverb")
+    with pytest.raises(InputError, match=r"'reverb': not among the directions in the attributes of toy: bright$"):
+        lookup.direction("reverb")
 
 
 def test_nearest_names_are_ones_that_the_model_has():
-    points = points_with({"families": {"flute": {"centroid": [0.0] * 6}}})
-    with pytest.raises(InputError, match="'viollin': no such name or file; toy knows flute, and 0 instruments$"):
-        points.point("viollin")
-    with pytest.raises(InputError, match="toy knows no families and no directions, and 0 instruments$"):
-        points_with({}).point("viollin")
+    lookup = lookup_with({"families": {"flute": {"centroid": [0.0] * 6}}})
+    with pytest.raises(InputError, match=r"'viollin': no such name or file; toy knows flute, and 0 instruments$"):
+        lookup.timbre("viollin")
+    with pytest.raises(InputError, match=r"toy knows no families and no directions, and 0 instruments$"):
+        lookup_with({}).timbre("viollin")
 
 
 @pytest.mark.parametrize(
     "entry", [{"centroid": [1.0] * 5}, {"centroid": [float("nan")] * 6}, {"centroid": "many"}, {}, [1.0] * 6, None]
 )
 def test_broken_attributes(entry):
-    points = points_with({"families": {"flute": entry}, "directions": []})
+    lookup = lookup_with({"families": {"flute": entry}, "directions": []})
     with pytest.raises(
         InputError, match="'flute': the attributes of toy have no centroid of 6 numbers for it; `python"
     ):
-        points.point("flute")
-    with pytest.raises(InputError, match="'bright': toy has no directions; `python -m nsynth_vae.attributes --model"):
-        points.direction("bright")
+        lookup.timbre("flute")
+    with pytest.raises(InputError, match=r"'bright': toy has no directions; `python -m nsynth_vae.attributes --model"):
+        lookup.direction("bright")

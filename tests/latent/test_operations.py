@@ -1,4 +1,4 @@
-"""The ways through the latent space: exact ends, closed forms, scipy and scikit-learn as oracles."""
+"""Operations on latent vectors: exact ends, closed forms, scipy as an oracle."""
 
 import numpy as np
 import pytest
@@ -9,12 +9,12 @@ from nsynth_vae import latent
 
 
 def pairs(count: int = 50, dim: int = 32) -> np.ndarray:
-    """Returns pairs of points of all lengths, `[count, 2, dim]`."""
+    """Returns pairs of vectors of all lengths, `[count, 2, dim]`."""
     rng = np.random.default_rng(1)
     return rng.normal(size=(count, 2, dim)) * 10.0 ** rng.uniform(-3, 3, size=(count, 2, 1))
 
 
-def test_interpolate_has_exact_ends_and_even_steps():
+def test_interpolate_has_exact_ends_and_equal_steps():
     start, end = np.random.default_rng(0).normal(size=(2, 32)).astype(np.float32)
     path = latent.interpolate(start, end, 9)
     np.testing.assert_array_equal(path[[0, -1]], [start, end])
@@ -22,9 +22,9 @@ def test_interpolate_has_exact_ends_and_even_steps():
 
 
 @pytest.mark.parametrize("method", latent.METHODS)
-def test_interpolate_between_a_point_and_itself_stays_there(method):
-    for point in (np.array([0.1, -7.3]), np.zeros(3), np.array([3.0]), np.float32([0.3, 0.1, 1e-30])):
-        np.testing.assert_array_equal(latent.interpolate(point, point, 5, method), np.tile(point, (5, 1)))
+def test_interpolate_between_a_vector_and_itself_stays_there(method):
+    for vector in (np.array([0.1, -7.3]), np.zeros(3), np.array([3.0]), np.float32([0.3, 0.1, 1e-30])):
+        np.testing.assert_array_equal(latent.interpolate(vector, vector, 5, method), np.tile(vector, (5, 1)))
 
 
 def test_lerp_is_exact_at_the_far_end_where_rounding_would_miss_it():
@@ -48,24 +48,24 @@ def test_slerp_of_unit_vectors_is_scipys(dim):
         )
 
 
-def test_slerp_in_the_plane_turns_and_grows_evenly():
-    way = latent.interpolate(np.array([1.0, 0.0]), np.array([0.0, 3.0]), 4, "slerp")
+def test_slerp_in_the_plane_turns_and_grows_linearly():
+    path = latent.interpolate(np.array([1.0, 0.0]), np.array([0.0, 3.0]), 4, "slerp")
     angles, lengths = np.radians([0, 30, 60, 90]), np.array([1, 5 / 3, 7 / 3, 3])
-    np.testing.assert_allclose(way, lengths[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1), atol=1e-12)
+    np.testing.assert_allclose(path, lengths[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1), atol=1e-12)
 
 
 @pytest.mark.parametrize("method", latent.METHODS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_ends_are_exact_and_the_way_back_is_the_same(method, dtype):
+def test_ends_are_exact_and_the_path_back_is_the_same(method, dtype):
     for start, end in pairs().astype(dtype):
-        way = latent.interpolate(start, end, 7, method)
-        np.testing.assert_array_equal(way[[0, -1]], [start, end])
-        scale = np.linalg.norm(way, axis=1).max()
-        np.testing.assert_allclose(way[::-1], latent.interpolate(end, start, 7, method), atol=1e-6 * scale)
-        assert method == "lerp" or way.dtype == dtype
+        path = latent.interpolate(start, end, 7, method)
+        np.testing.assert_array_equal(path[[0, -1]], [start, end])
+        scale = np.linalg.norm(path, axis=1).max()
+        np.testing.assert_allclose(path[::-1], latent.interpolate(end, start, 7, method), atol=1e-6 * scale)
+        assert method == "lerp" or path.dtype == dtype
 
 
-def test_slerps_length_changes_evenly_whatever_the_angle():
+def test_slerps_length_changes_linearly_whatever_the_angle():
     rng = np.random.default_rng(2)
     start = rng.normal(size=32)
     across = rng.normal(size=32)
@@ -73,10 +73,12 @@ def test_slerps_length_changes_evenly_whatever_the_angle():
     across /= np.linalg.norm(across) / np.linalg.norm(start)
     for angle in (0.0, 1e-14, 1e-9, 1e-4, 1.0, np.pi / 2, 3.0, np.pi - 1e-4, np.pi - 1e-9, np.pi - 1e-14, np.pi):
         end = 2.5 * (np.cos(angle) * start + np.sin(angle) * across)
-        way = latent.interpolate(start, end, 11, "slerp")
-        lengths = np.linalg.norm(way, axis=1) / np.linalg.norm(start)
+        path = latent.interpolate(start, end, 11, "slerp")
+        lengths = np.linalg.norm(path, axis=1) / np.linalg.norm(start)
         np.testing.assert_allclose(lengths, np.linspace(1, 2.5, 11), rtol=1e-9, err_msg=f"angle {angle}")
-        cosines = np.sum(way[1:] * way[:-1], 1) / (np.linalg.norm(way[1:], axis=1) * np.linalg.norm(way[:-1], axis=1))
+        cosines = np.sum(path[1:] * path[:-1], 1) / (
+            np.linalg.norm(path[1:], axis=1) * np.linalg.norm(path[:-1], axis=1)
+        )
         # Near 0 an arc cosine loses half of the digits.
         np.testing.assert_allclose(np.arccos(np.clip(cosines, -1, 1)), angle / 10, atol=5e-8, err_msg=f"angle {angle}")
 
@@ -94,19 +96,19 @@ def test_slerps_length_changes_evenly_whatever_the_angle():
     ],
 )
 def test_slerp_where_the_arc_is_a_line(start, end, middle, dtype):
-    way = latent.interpolate(np.array(start, dtype), np.array(end, dtype), 3, "slerp")
-    np.testing.assert_allclose(way, [start, middle, end], rtol=1e-6, atol=1e-6)
+    path = latent.interpolate(np.array(start, dtype), np.array(end, dtype), 3, "slerp")
+    np.testing.assert_allclose(path, [start, middle, end], rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("scale", [1e-320, 1e-200, 1.0, 1e200, 1e307])
 def test_slerp_between_opposites_goes_round_at_any_scale(scale):
     start = scale * np.array([3.0, 0.0, 4.0])
-    way = latent.interpolate(start, -start, 5, "slerp")
-    assert np.all(np.isfinite(way))
-    middle, unit = way[2] / scale, np.array([0.6, 0.0, 0.8])
+    path = latent.interpolate(start, -start, 5, "slerp")
+    assert np.all(np.isfinite(path))
+    middle, unit = path[2] / scale, np.array([0.6, 0.0, 0.8])
     assert abs(middle @ unit) < 1e-2
     assert abs(np.linalg.norm(middle) - 5) < 1e-2
-    np.testing.assert_array_equal(way[[0, -1]], [start, -start])
+    np.testing.assert_array_equal(path[[0, -1]], [start, -start])
 
 
 def test_slerp_takes_many_pairs_at_once():
@@ -149,18 +151,18 @@ def test_what_is_no_grid(corners, rows, columns, expected):
         latent.grid(corners, rows, columns)
 
 
-def test_blend():
-    points = np.random.default_rng(4).normal(size=(5, 32)).astype(np.float32)
+def test_affine_combination():
+    vectors = np.random.default_rng(4).normal(size=(5, 32)).astype(np.float32)
     for index in range(5):
-        np.testing.assert_array_equal(latent.blend(points, np.eye(5)[index]), points[index])
-    mixed = latent.blend(points, [0.5, 0.5, 0.25, -0.25, 0])
+        np.testing.assert_array_equal(latent.affine_combination(vectors, np.eye(5)[index]), vectors[index])
+    mixed = latent.affine_combination(vectors, [0.5, 0.5, 0.25, -0.25, 0])
     assert mixed.dtype == np.float32
     np.testing.assert_allclose(
-        mixed, 0.5 * points[0] + 0.5 * points[1] + 0.25 * points[2] - 0.25 * points[3], atol=1e-6
+        mixed, 0.5 * vectors[0] + 0.5 * vectors[1] + 0.25 * vectors[2] - 0.25 * vectors[3], atol=1e-6
     )
-    # Tenths do not add to 1 in floating point, nor do thirds of seven digits.
-    np.testing.assert_allclose(latent.blend(np.ones([10, 2]), [0.1] * 10), 1.0)
-    np.testing.assert_allclose(latent.blend(np.ones([3, 2]), [0.3333333] * 3), 1.0, atol=1e-6)
+    # Tenths do not add to 1 in floating vector, nor do thirds of seven digits.
+    np.testing.assert_allclose(latent.affine_combination(np.ones([10, 2]), [0.1] * 10), 1.0)
+    np.testing.assert_allclose(latent.affine_combination(np.ones([3, 2]), [0.3333333] * 3), 1.0, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -171,12 +173,12 @@ def test_blend():
         ([1, -1], "weights add to 0, expected 1"),
         ([np.nan, 1], "expected finite numbers"),
         ([np.inf, -np.inf], "expected finite numbers"),
-        ([1], r"weights are of shape \[1\], expected one for each of 2 points"),
+        ([1], r"weights are of shape \[1\], expected one for each of 2 vectors"),
     ],
 )
-def test_weights_that_are_no_blend(weights, expected):
+def test_weights_of_no_affine_combination(weights, expected):
     with pytest.raises(ValueError, match=expected):
-        latent.blend(np.ones([2, 3]), weights)
+        latent.affine_combination(np.ones([2, 3]), weights)
 
 
 def test_centroid():
@@ -187,7 +189,7 @@ def test_centroid():
 
 
 def make_sides(dim: int = 6, count: int = 4000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns points with an attribute and without, of one known covariance, and the optimal plane's unit normal."""
+    """Returns vectors with an attribute and without, of one known covariance, and the optimal plane's unit normal."""
     rng = np.random.default_rng(5)
     mixing = rng.normal(size=(dim, dim)) + 2 * np.eye(dim)
     shift = rng.normal(size=dim) * 2
@@ -213,50 +215,16 @@ def test_direction_by_classifier_is_fishers_and_as_long_as_the_difference_along_
         np.testing.assert_allclose(found @ unit, latent.direction(with_attribute, part) @ unit, rtol=1e-6)
 
 
-def test_directions_without_a_difference_or_points():
-    points = np.float32([[1.0, 2.0], [3.0, 4.0]])
+def test_directions_without_a_difference_or_vectors():
+    vectors = np.float32([[1.0, 2.0], [3.0, 4.0]])
     for method in ("difference", "classifier"):
-        found = latent.direction(points, points, method)
+        found = latent.direction(vectors, vectors, method)
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, 0.0, atol=1e-7)
     with pytest.raises(ValueError, match="without_attribute are of shape"):
-        latent.direction(points, np.zeros([0, 2]))
+        latent.direction(vectors, np.zeros([0, 2]))
     with pytest.raises(ValueError, match="method is 'svm', expected difference or classifier"):
-        latent.direction(points, points, "svm")
-
-
-def test_orthogonal_takes_away_exactly_what_the_others_do():
-    rng = np.random.default_rng(6)
-    for count in (1, 3, 8):
-        direction, others = rng.normal(size=32), rng.normal(size=(count, 32))
-        left = latent.orthogonal(direction, others)
-        coefficients = np.linalg.lstsq(others.T, direction, rcond=None)[0]
-        np.testing.assert_allclose(left, direction - coefficients @ others, atol=1e-12)
-        np.testing.assert_allclose(others @ left, 0.0, atol=1e-12)
-        np.testing.assert_allclose(latent.orthogonal(left, others), left, atol=1e-12)
-    np.testing.assert_allclose(latent.orthogonal(np.array([3.0, 4.0]), np.array([1.0, 0.0])), [0, 4])
-
-
-def test_orthogonal_to_others_that_depend_on_one_another_or_differ_much_in_length():
-    rng = np.random.default_rng(7)
-    direction, others = rng.normal(size=16), rng.normal(size=(3, 16))
-    expected = latent.orthogonal(direction, others)
-    same_span = np.concatenate([others, others[:1] - 2 * others[1:2], 1e-9 * others, np.zeros([2, 16])])
-    np.testing.assert_allclose(latent.orthogonal(direction, same_span), expected, atol=1e-9)
-    others[2] *= 1e-12
-    np.testing.assert_allclose(latent.orthogonal(direction, others), expected, atol=1e-12)
-    for nothing in (np.zeros([2, 16]), np.zeros([0, 16])):
-        np.testing.assert_array_equal(latent.orthogonal(direction, nothing), direction)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_orthogonal_when_nothing_is_left(dtype):
-    others = np.random.default_rng(8).normal(size=(3, 16)).astype(dtype)
-    for direction in (others[1], others[0] - 3 * others[2], np.zeros(16, dtype)):
-        with pytest.raises(ValueError, match="nothing is left of the direction: it is a combination of the 3 others"):
-            latent.orthogonal(direction.astype(dtype), others)
-    with pytest.raises(ValueError, match="nothing is left"):
-        latent.orthogonal(np.ones(3, dtype), np.eye(3, dtype=dtype))
+        latent.direction(vectors, vectors, "svm")
 
 
 def test_apply():

@@ -20,7 +20,7 @@ from nsynth_vae.analysis.pitch import estimate_pitch
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.decoding.audio_headers import FORMATS
 from nsynth_vae.data.readers.audio_files import FolderSource
-from nsynth_vae.data.readers.file_names import parse_file_name
+from nsynth_vae.data.readers.file_names import FileName, parse_file_name
 from nsynth_vae.data.source import BadNotes, NoteTable, check_audio
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import AUDIO_EXTENSIONS
@@ -72,6 +72,8 @@ class Sound:
     """Length of the whole sound at the note's sample rate."""
     onset: int
     """The sample of the whole sound at which the note begins."""
+    named: FileName
+    """Instrument, pitch and velocity by the file's name."""
 
     def cut(self, config: AudioConfig) -> str:
         """Returns how long the sound is and which part of it is the note; empty if that is all of it."""
@@ -81,18 +83,14 @@ class Sound:
         start, end = self.onset / rate, min(self.onset + taken, self.samples) / rate
         return f"{self.samples / rate:.2f} s long, {start:.2f} to {end:.2f} s used"
 
-    def find_pitch(self, stem: str, config: AudioConfig) -> tuple[int, float | None] | None:
-        """Returns the sound's MIDI pitch, from the name of its file or else from the sound.
-
-        Args:
-            stem: the file's name without its extension; see `parse_file_name`.
-            config: gives the sample rate.
+    def find_pitch(self, config: AudioConfig) -> tuple[int, float | None] | None:
+        """Return the sound's MIDI pitch: the one in its file's name, else an estimate.
 
         Returns:
-            (pitch, None) if the name says it, (pitch, the Hz heard) if it is estimated, None if there is none.
+            (pitch, None) if it is named, (pitch, Hz) if it is estimated, None if there is none.
         """
-        named = parse_file_name(stem).pitch
-        return estimate_pitch(self.audio, config.sample_rate) if named is None else (named, None)
+        pitch = self.named.pitch
+        return estimate_pitch(self.audio, config.sample_rate) if pitch is None else (pitch, None)
 
 
 def read_sounds(files: Sequence[pathlib.Path], config: AudioConfig, *, whole: bool = False) -> Iterator[Sound]:
@@ -117,13 +115,14 @@ def read_sounds(files: Sequence[pathlib.Path], config: AudioConfig, *, whole: bo
 
     paths = tf.data.Dataset.from_tensor_slices(tf.constant([str(file) for file in files], tf.string))
     iterator = iter(paths.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2))
-    for _ in files:
+    for file in files:
+        named = parse_file_name(file.stem)
         try:
             audio, problem, samples, onset = (value.numpy() for value in next(iterator))
-            yield Sound(audio, problem.decode(), int(samples), int(onset))
+            yield Sound(audio, problem.decode(), int(samples), int(onset), named)
         except tf.errors.OpError as error:
             problem = f"cannot be decoded ({str(error.message).splitlines()[0][-120:]})"
-            yield Sound(np.zeros(config.num_samples, np.float32), problem, 0, 0)
+            yield Sound(np.zeros(config.num_samples, np.float32), problem, 0, 0, named)
 
 
 def make_note(
@@ -218,7 +217,7 @@ class SamplesSource(FolderSource):
         if sound.problem:
             bad_notes.report(str(file), sound.problem)
             return None
-        found = sound.find_pitch(file.stem, self.config)
+        found = sound.find_pitch(self.config)
         if found is None:
             bad_notes.report(
                 str(file),
@@ -231,7 +230,7 @@ class SamplesSource(FolderSource):
         cut = sound.cut(self.config)
         if cut:
             log(f"{file}: {cut}")
-        named = parse_file_name(file.stem)
+        named = sound.named
         folder = file.parent.relative_to(root).as_posix()
         instrument = named.instrument if folder == "." else folder.replace("/", "_")
         velocity = DEFAULT_VELOCITY if named.velocity is None else named.velocity
