@@ -43,15 +43,12 @@ class Backend(Protocol):
 
     def encode(self, audio: np.ndarray) -> np.ndarray:
         """Return z_mean `[notes, latent_dim]` of audio `[notes, num_samples]`."""
-        ...
 
     def decode(self, z: np.ndarray, pitch: np.ndarray, velocity: np.ndarray) -> DecodedNotes:
         """Return the notes of latent vectors `[notes, latent_dim]`."""
-        ...
 
     def decode_log_mel(self, z: np.ndarray, pitch: np.ndarray, velocity: np.ndarray) -> np.ndarray:
         """Return the log-mels `[notes, frames, mel_bins]` only."""
-        ...
 
 
 class SavedModelBackend:

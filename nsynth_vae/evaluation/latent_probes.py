@@ -11,6 +11,7 @@ from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.load_notes import Notes
 from nsynth_vae.data.source import NoteTable
 from nsynth_vae.evaluation import probes
+from nsynth_vae.evaluation.systems import audio_of
 from nsynth_vae.features import log_mels
 from nsynth_vae.model.vae import ACTIVE_VARIANCE
 from nsynth_vae.notes import FAMILIES
@@ -29,7 +30,8 @@ DEFINITIONS = {
 
 def encode(notes: Notes, model: TimbreModel) -> np.ndarray:
     """Return the evaluated notes' z_mean, float32 `[notes, latent_dim]`."""
-    return np.concatenate(in_batches(lambda rows: model.encode(_audio(notes, rows)), _rows(notes)))
+    rows = np.arange(len(notes.judged.table))
+    return np.concatenate(in_batches(lambda batch: model.encode(audio_of(notes, batch)), rows))
 
 
 def measure(
@@ -69,7 +71,7 @@ def measure(
         pooled.append(log_mels(audio, AudioConfig()).mean(axis=1))
         progress(sum(map(len, tables)) / count)
     train, test = NoteTable.concatenate(tables), notes.judged.table
-    own = in_batches(lambda rows: log_mels(_audio(notes, rows), AudioConfig()).mean(axis=1), _rows(notes))
+    own = in_batches(lambda rows: log_mels(audio_of(notes, rows), AudioConfig()).mean(axis=1), np.arange(len(test)))
     inputs = {
         "z_mean": (np.concatenate(vectors), z),
         "one_hot_family": tuple(np.eye(len(FAMILIES) + 1)[table.instrument_family] for table in (train, test)),
@@ -92,11 +94,3 @@ def _family(x: np.ndarray, x_test: np.ndarray, train: NoteTable, test: NoteTable
     family, family_test = train.instrument_family, test.instrument_family
     known, known_test = family >= 0, family_test >= 0
     return probes.family_accuracy(x[known], x_test[known_test], family[known], family_test[known_test], seed=seed)
-
-
-def _rows(notes: Notes) -> np.ndarray:
-    return np.arange(len(notes.judged.table))
-
-
-def _audio(notes: Notes, rows: np.ndarray) -> np.ndarray:
-    return notes.judged.read(rows)["audio"]

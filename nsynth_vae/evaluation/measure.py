@@ -16,7 +16,7 @@ from nsynth_vae.analysis import metrics
 from nsynth_vae.cli.progress import Progress
 from nsynth_vae.data.load_notes import Notes
 from nsynth_vae.data.source import NoteTable
-from nsynth_vae.evaluation.systems import Requests, System, SystemOutput, family_names
+from nsynth_vae.evaluation.systems import Requests, System, SystemOutput, audio_of, family_names
 from nsynth_vae.timbre_model import BATCH
 
 if TYPE_CHECKING:
@@ -76,14 +76,7 @@ def _start() -> None:
 def measure_all(
     systems: Sequence[System], notes: Notes, jobs: int, classifier: Classifier | None
 ) -> dict[str, Measured]:
-    """Return `measure` of each system, by name, with a progress bar.
-
-    Args:
-        systems: the systems.
-        notes: the evaluated notes, which are the references.
-        jobs: processes that measure.
-        classifier: for the own-classifier figures; None for none.
-    """
+    """Return `measure` of each system, by name, in `jobs` processes and with a progress bar."""
     measured, done, total = {}, 0, sum(len(system.requests) for system in systems)
     bar = Progress("Measuring")
     with make_pool(jobs) as pool:
@@ -116,7 +109,7 @@ def measure(
     Args:
         system: the system.
         notes: the evaluated notes, which are the references.
-        pool: processes to measure in.
+        pool: see `make_pool`.
         classifier: for the own-classifier figures; None for none.
         progress: called with each number of finished sounds.
     """
@@ -143,7 +136,7 @@ def measure(
                 record |= classifier_measures(logits, record["pitch"], family)
         references: Iterable[np.ndarray | None] = [None] * len(requests)
         if requests.reference is not None:
-            references = notes.judged.read(requests.reference)["audio"]
+            references = audio_of(notes, requests.reference)
         sounds = zip(references, output.audio, requests.pitch.tolist(), strict=True)
         records += batch
         waiting.append((batch, [pool.submit(measure_sound, *sound) for sound in sounds]))

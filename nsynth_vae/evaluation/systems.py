@@ -95,21 +95,21 @@ def true_mel_systems(notes: Notes) -> list[System]:
     import tensorflow as tf
 
     from nsynth_vae.synthesis.griffin_lim import log_mel_to_audio
-    from nsynth_vae.synthesis.vocoder import load
+    from nsynth_vae.synthesis.vocoder import load_synthesizer
 
     config = AudioConfig()
-    log_mel = tf.TensorSpec([None, config.num_frames, config.num_mel_bins])
-    synthesize = tf.function(load().call, input_signature=[log_mel, tf.TensorSpec([None], tf.int32)], autograph=False)
+    specs = [tf.TensorSpec([None, config.num_frames, config.num_mel_bins]), tf.TensorSpec([None], tf.int32)]
+    synthesize = tf.function(load_synthesizer().call, input_signature=specs, autograph=False)
 
     def real(requests: Requests) -> SystemOutput:
-        return SystemOutput(_audio(notes, requests.note))
+        return SystemOutput(audio_of(notes, requests.note))
 
     def griffin_lim(requests: Requests) -> SystemOutput:
-        mels = log_mels(_audio(notes, requests.note), config)
+        mels = log_mels(audio_of(notes, requests.note), config)
         return SystemOutput(log_mel_to_audio(mels, config, iterations=GRIFFIN_LIM_ITERATIONS).numpy())
 
     def synthesizer(requests: Requests) -> SystemOutput:
-        return SystemOutput(synthesize(log_mels(_audio(notes, requests.note), config), requests.pitch).numpy())
+        return SystemOutput(synthesize(log_mels(audio_of(notes, requests.note), config), requests.pitch).numpy())
 
     requests = request_own(notes.judged.table)
     systems = {REAL: real, GRIFFIN_LIM: griffin_lim, SYNTHESIZER: synthesizer}
@@ -136,7 +136,7 @@ def model_systems(notes: Notes, model: TimbreModel, z: np.ndarray, *, seed: int,
         decoded = model.decode(vectors, requests.pitch, requests.velocity)
         if requests.reference is None:
             return SystemOutput(decoded.audio, decoded.log_mel)
-        target = log_mels(_audio(notes, requests.reference), model.config)
+        target = log_mels(audio_of(notes, requests.reference), model.config)
         error = np.abs(decoded.log_mel - target).mean(axis=(1, 2)) * model.config.log_mel_scale
         return SystemOutput(decoded.audio, decoded.log_mel, error)
 
@@ -235,5 +235,6 @@ def request_interpolations(table: NoteTable, seed: int, count: int) -> Requests:
     return Requests(ends[:, 0], table.pitch[ends[:, 0]], velocity, None, ends, step)
 
 
-def _audio(notes: Notes, rows: np.ndarray) -> np.ndarray:
+def audio_of(notes: Notes, rows: np.ndarray) -> np.ndarray:
+    """Return the audio `[rows, num_samples]` of some of the evaluated notes."""
     return notes.judged.read(rows)["audio"]
