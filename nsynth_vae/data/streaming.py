@@ -1,4 +1,4 @@
-"""Streaming of notes from a source, one at a time."""
+"""Streaming of notes from a source, one at a time, read and computed in parallel."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def stream_notes(
     bad_notes: BadNotes,
     order: tuple[int, int] | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Reads notes, and computes something of each, in a parallel `tf.data` pipeline.
+    """Read notes, and compute something of each, in a parallel `tf.data` pipeline.
 
     Args:
         source: where the notes come from.
         rows: int64 `[n]`, rows of `source.table`.
-        compute: is given what the source says of a note, `audio` float32 `[num_samples]` among it, in the graph.
-        bad_notes: is told of every bad note, which is then left out.
+        compute: maps an element of `Source.audio` to a tensor, in the graph.
+        bad_notes: gets every invalid note, which is then left out.
         order: None for the order of `rows`, else (seed, epoch).
 
     Yields:
-        (row, what `compute` gave).
+        (row, the result of `compute`).
 
     Raises:
-        BadNoteError: for a bad note, under the policy `error`.
+        BadNoteError: for an invalid note, under the policy `error`.
     """
     import tensorflow as tf
 
@@ -66,3 +66,14 @@ def stream_notes(
             bad_notes.report(source.location(int(row)), problem.numpy().decode())
         else:
             yield int(row), result.numpy()
+
+
+def stream_audio(
+    source: Source, rows: np.ndarray, bad_notes: BadNotes, order: tuple[int, int] | None = None
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Read the audio of notes; see `stream_notes`.
+
+    Yields:
+        (row, audio: float32 `[num_samples]`).
+    """
+    return stream_notes(source, rows, lambda note: note["audio"], bad_notes, order)

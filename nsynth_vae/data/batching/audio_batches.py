@@ -1,22 +1,21 @@
-"""Any source's notes as batches of audio and labels: kept in memory, or read anew in every epoch.
+"""Batches of audio and labels of one split's notes, kept in memory or read anew in every epoch.
 
-Audio is rounded to 16 bits either way: exact for 16-bit sources such as NSynth, -96 dB of full scale for others
-(Vorbis, MP3, resampled sounds, 24 bits). So both ways give the same numbers, and where the source can tell its order
-(files can, TFRecord cannot) in the same order.
+Both round the audio to 16 bits: exact for 16-bit sources such as NSynth, -96 dB of full scale for others (Vorbis, MP3,
+resampled sounds, 24 bits). So both give the same numbers. Where the source knows its order (files do, TFRecord does
+not), they come in the same order.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nsynth_vae.config import AudioConfig
-from nsynth_vae.data.batching.base import SplitNotes, StreamedNotes, by_rows, by_steps
-from nsynth_vae.data.source import BadNotes, Source, shuffled
-from nsynth_vae.data.streaming import stream_notes
+from nsynth_vae.data.batching.base import IndexedNotes, Order, SplitNotes, StreamedNotes
+from nsynth_vae.data.source import BadNotes, NoteTable, Source, shuffled
+from nsynth_vae.data.streaming import stream_audio
 from nsynth_vae.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,16 +24,16 @@ if TYPE_CHECKING:
 BYTES_A_SAMPLE = 2
 
 LABELS = ("pitch",)
-"""The labels of a batch where no others are asked for: what a synthesizer is told."""
+"""Default labels of a batch: what a synthesizer is conditioned on."""
 
 
 class AudioNotes(SplitNotes):
     """The audio and labels of one split's notes, as batches.
 
     A batch is {`audio`: float32 `[batch, num_samples]`, label: int32 `[batch]`, ...}. Labels are columns of a
-    `NoteTable`, by their names there; what is not known is `notes.UNKNOWN`. An epoch has every note once, in an order
-    that is a pure function of (seed, epoch), but for what is left over a whole number of batches; notes fewer than one
-    batch are repeated to fill it.
+    `NoteTable`, by their names there; unknown ones are `notes.UNKNOWN`. An epoch has every note once, except the rest
+    that fills no whole batch, in an order that is a pure function of (seed, epoch). Notes fewer than one batch are
+    repeated to fill it.
     """
 
     config: AudioConfig
@@ -46,8 +45,11 @@ class AudioNotes(SplitNotes):
         audio = {"audio": tf.TensorSpec([batch_size, self.config.num_samples], tf.float32)}
         return audio | {name: tf.TensorSpec([batch_size], tf.int32) for name in self.labels}
 
+    def _labelled(self, audio: np.ndarray, table: NoteTable, index: np.ndarray | int) -> dict[str, np.ndarray]:
+        return {"audio": audio} | {name: getattr(table, name)[index] for name in self.labels}
 
-class MemoryAudio(AudioNotes):
+
+class MemoryAudio(IndexedNotes, AudioNotes):
     """All audio in one array of 16-bit integers."""
 
     def __init__(
@@ -59,16 +61,16 @@ class MemoryAudio(AudioNotes):
         progress: Callable[[int], None] = lambda notes: None,
         labels: Sequence[str] = LABELS,
     ) -> None:
-        """Reads the good notes at `rows` of the source's table; `progress` is told of each as it is read.
+        """Read the good notes at `rows` of the source's table; call `progress` with 1 for each.
 
         Raises:
-            BadNoteError: for a bad note, under the policy `error`.
+            BadNoteError: for an invalid note, under the policy `error`.
             InputError: if no note is left.
         """
         self._audio = np.empty((len(rows), config.num_samples), np.int16)
         self._step = np.empty(len(rows), np.float32)
         good: list[int] = []
-        for row, audio in _stream(source, rows, bad_notes):
+        for row, audio in stream_audio(source, rows, bad_notes):
             self._audio[len(good)], self._step[len(good)] = quantize(audio)
             good.append(row)
             progress(1)
@@ -78,30 +80,20 @@ class MemoryAudio(AudioNotes):
         self.config, self.labels, self._source = config, labels, source
 
     def read(self, index: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns a batch of the notes at these rows of `self.table`."""
-        audio = {"audio": dequantize(self._audio[index], self._step[index, None])}
-        return audio | {name: getattr(self.table, name)[index] for name in self.labels}
+        """Return a batch of the notes at these rows of `self.table`."""
+        return self._labelled(dequantize(self._audio[index], self._step[index, None]), self.table, index)
 
     def training(self, *, batch_size: int, seed: int, first_step: int = 0) -> tf.data.Dataset:
-        """Returns endless batches; see the base classes."""
+        """Return endless batches; see the base classes."""
         steps = self.steps_per_epoch(batch_size)
 
-        @functools.lru_cache(maxsize=2)
-        def plan(epoch: int) -> np.ndarray:
-            return np.resize(self._order((seed, epoch)), [steps, batch_size])
+        def plan(order: Order) -> list[tuple[np.ndarray]]:
+            return [(rows,) for rows in np.resize(self._order(order), [steps, batch_size])]
 
-        def load(step: np.ndarray) -> list[np.ndarray]:
-            epoch, position = divmod(int(step), steps)
-            return list(self.read(plan(epoch)[position]).values())
+        return self._by_plan(plan, self.read, batch_size=batch_size, seed=seed, first_step=first_step)
 
-        return by_steps(load, self._signature(batch_size), first_step)
-
-    def batches(self, batch_size: int) -> tf.data.Dataset:
-        """Returns every note once; see the base class."""
-        return by_rows(self.read, len(self.table), batch_size, self._signature(None))
-
-    def _order(self, order: tuple[int, int]) -> np.ndarray:
-        """Returns an epoch's notes, as rows of `self.table`: in the source's own order, if it can tell."""
+    def _order(self, order: Order) -> np.ndarray:
+        """Return an epoch's notes, as rows of `self.table`: in the source's own order, if it is known."""
         rows = self._source.order_of(self.rows, order)
         if rows is None:
             return shuffled(np.arange(len(self.rows)), order)
@@ -120,39 +112,19 @@ class StreamedAudio(StreamedNotes, AudioNotes):
         bad_notes: BadNotes,
         labels: Sequence[str] = LABELS,
     ) -> None:
-        """Takes the notes at `rows` of the source's table."""
+        """Take the notes at `rows` of the source's table."""
         super().__init__(source, rows, bad_notes)
         self.config, self.labels = config, labels
 
     def training(self, *, batch_size: int, seed: int, first_step: int = 0) -> tf.data.Dataset:
-        """Returns endless batches; see the base classes."""
-        return self._by_epochs(
-            lambda order: map(self._labelled, self._endless(order)),
-            self._signature(batch_size),
-            batch_size=batch_size,
-            seed=seed,
-            first_step=first_step,
-        )
+        """Return endless batches; see the base classes."""
+        return self._by_epochs(self._endless, batch_size=batch_size, seed=seed, first_step=first_step)
 
-    def batches(self, batch_size: int) -> tf.data.Dataset:
-        """Returns every note once; see the base class."""
-        import tensorflow as tf
+    def _stream(self, order: Order | None) -> Iterator[tuple[int, np.ndarray]]:
+        return stream_audio(self._source, self.rows, self._bad_notes, order)
 
-        names = self._signature(None)
-        signature = {name: tf.TensorSpec(spec.shape[1:], spec.dtype) for name, spec in names.items()}
-
-        def generate() -> Iterator[dict]:
-            for note in self._notes():
-                yield dict(zip(names, self._labelled(note), strict=True))
-
-        return tf.data.Dataset.from_generator(generate, output_signature=signature).batch(batch_size).prefetch(2)
-
-    def _stream(self, order: tuple[int, int] | None) -> Iterator[tuple[int, np.ndarray]]:
-        return _stream(self._source, self.rows, self._bad_notes, order)
-
-    def _labelled(self, note: tuple[int, np.ndarray]) -> tuple:
-        row, audio = note
-        return dequantize(*quantize(audio)), *(getattr(self._source.table, name)[row] for name in self.labels)
+    def _element(self, row: int, values: np.ndarray) -> dict[str, np.ndarray]:
+        return self._labelled(dequantize(*quantize(values)), self._source.table, row)
 
 
 def open_audio(
@@ -202,9 +174,3 @@ def quantize(audio: np.ndarray) -> tuple[np.ndarray, np.float32]:
 def dequantize(values: np.ndarray, step: np.ndarray) -> np.ndarray:
     """Returns the audio, float32, of 16-bit integers and their step."""
     return values.astype(np.float32) * step
-
-
-def _stream(
-    source: Source, rows: np.ndarray, bad_notes: BadNotes, order: tuple[int, int] | None = None
-) -> Iterator[tuple[int, np.ndarray]]:
-    return stream_notes(source, rows, lambda note: note["audio"], bad_notes, order)

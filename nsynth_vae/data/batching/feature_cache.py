@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae.config import AudioConfig
+from nsynth_vae.config import MOST_SEMITONES, AudioConfig
 from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.data.source import BadNotes, Source
 from nsynth_vae.data.streaming import stream_notes
@@ -47,8 +47,8 @@ def stream_features(
         if "semitones" not in note:
             return features.log_mel(note["audio"], audio)
         ways = [
-            functools.partial(features.transposed_log_mel, note["audio"], audio, semitones)
-            for semitones in range(features.MOST_SEMITONES + 1)
+            functools.partial(features.pitch_shifted_log_mel, note["audio"], audio, semitones)
+            for semitones in range(MOST_SEMITONES + 1)
         ]
         return tf.switch_case(note["semitones"], ways)
 

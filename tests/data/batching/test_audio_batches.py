@@ -37,7 +37,7 @@ def train_rows(source):
     return np.flatnonzero(source.table.split == 0)
 
 
-def ways(source, rows):
+def kinds(source, rows):
     return [open_audio(source, rows, CONFIG, BadNotes(), memory=memory) for memory in (True, False)]
 
 
@@ -52,9 +52,9 @@ def assert_same(batches, others):
             np.testing.assert_array_equal(batch[name], other[name])
 
 
-def test_both_ways_give_every_note_in_order_as_it_is_in_the_file(source):
+def test_both_kinds_give_every_note_in_order_as_it_is_in_the_file(source):
     rows = train_rows(source)
-    memory, streamed = ways(source, rows)
+    memory, streamed = kinds(source, rows)
     assert isinstance(memory, MemoryAudio)
     assert isinstance(streamed, StreamedAudio)
     batches = take(memory.batches(16), 9)
@@ -68,8 +68,8 @@ def test_both_ways_give_every_note_in_order_as_it_is_in_the_file(source):
         np.testing.assert_array_equal(audio, soundfile.read(source.location(int(row)), dtype="float32")[0])
 
 
-def test_both_ways_give_the_same_training_batches_and_can_be_entered_in_the_middle(source):
-    memory, streamed = ways(source, train_rows(source))
+def test_both_kinds_give_the_same_training_batches_and_can_be_entered_in_the_middle(source):
+    memory, streamed = kinds(source, train_rows(source))
     assert memory.steps_per_epoch(8) == streamed.steps_per_epoch(8) == 4
     whole = take(memory.training(batch_size=8, seed=1), 9)
     assert_same(whole, take(streamed.training(batch_size=8, seed=1), 9))
@@ -88,7 +88,7 @@ def test_an_epoch_has_every_note_once(source):
             for pitch, audio in zip(batch["pitch"], batch["audio"], strict=True)
         )
 
-    for way in ways(source, train_rows(source)):
+    for way in kinds(source, train_rows(source)):
         expected = notes_of(take(way.batches(36), 1))
         for epoch in (0, 1):
             batches = take(way.training(batch_size=12, seed=3, first_step=3 * epoch), 3)
@@ -96,7 +96,7 @@ def test_an_epoch_has_every_note_once(source):
 
 
 def test_notes_fewer_than_a_batch_are_repeated(source):
-    for way in ways(source, train_rows(source)[[0, 2, 4]]):
+    for way in kinds(source, train_rows(source)[[0, 2, 4]]):
         assert way.steps_per_epoch(8) == 1
         (batch,) = take(way.training(batch_size=8, seed=0), 1)
         np.testing.assert_array_equal(batch["pitch"], np.resize(batch["pitch"][:3], 8))
@@ -106,7 +106,7 @@ def test_notes_fewer_than_a_batch_are_repeated(source):
 def test_joined_sources_come_in_one_order_too(folder, tmp_path):
     other = synthetic.write_nsynth(tmp_path / "other", train_pitches=(70, 80))
     source = open_sources([str(folder), str(other)], audio=CONFIG, bad_notes=BadNotes())
-    memory, streamed = ways(source, train_rows(source))
+    memory, streamed = kinds(source, train_rows(source))
     batches = take(memory.training(batch_size=8, seed=1), 7)
     assert_same(batches, take(streamed.training(batch_size=8, seed=1), 7))
     assert {70, 80} < {int(pitch) for batch in batches for pitch in batch["pitch"]}

@@ -1,4 +1,4 @@
-"""Batches: their order, their partners, and that every way of caching gives the same features."""
+"""Batches of features: their order, mixup, and the same features from memory, from disk and streamed."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ def train_rows(source):
     return np.flatnonzero(source.table.split == 0)
 
 
-def ways(source, tmp_path):
+def kinds(source, tmp_path):
     rows = train_rows(source)
     return {
         "memory": open_features(source, rows, CONFIG, BadNotes(), memory=True),
@@ -44,16 +44,16 @@ def ways(source, tmp_path):
     }
 
 
-def test_all_ways_give_the_same_notes_in_the_same_order(source, tmp_path):
+def test_all_kinds_give_the_same_notes_in_the_same_order(source, tmp_path):
     expected = None
-    for way in ways(source, tmp_path).values():
-        batches = list(way.batches(8))
+    for notes in kinds(source, tmp_path).values():
+        batches = list(notes.batches(8))
         assert [len(batch["pitch"]) for batch in batches] == [8, 8, 8, 8, 4]
         joined = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
         expected = expected or joined
         for name, values in expected.items():
             np.testing.assert_array_equal(joined[name], values)
-        np.testing.assert_array_equal(way.table.pitch[joined["row"]], joined["pitch"])
+        np.testing.assert_array_equal(notes.table.pitch[joined["row"]], joined["pitch"])
     audio = synthetic.tone(int(expected["pitch"][0]))
     assert expected["log_mel"].shape == (36, *features.log_mel(audio, CONFIG).shape)
 
@@ -68,12 +68,12 @@ def test_the_features_are_those_of_the_file(source):
     np.testing.assert_array_equal(log_mel, features.log_mel(audio, CONFIG))
 
 
-@pytest.mark.parametrize("way", ["memory", "disk", "streamed"])
-def test_training_batches_repeat_and_can_be_entered_in_the_middle(source, tmp_path, way):
-    notes = ways(source, tmp_path)[way]
+@pytest.mark.parametrize("kind", ["memory", "disk", "streamed"])
+def test_training_batches_repeat_and_can_be_entered_in_the_middle(source, tmp_path, kind):
+    notes = kinds(source, tmp_path)[kind]
 
     def take(first_step, count):
-        batches = notes.training(batch_size=8, cross_note_share=0.5, seed=1, first_step=first_step).take(count)
+        batches = notes.training(batch_size=8, mixup_probability=0.5, seed=1, first_step=first_step).take(count)
         return [{name: value.numpy() for name, value in batch.items()} for batch in batches]
 
     whole, tail = take(0, 7), take(5, 2)
@@ -81,61 +81,79 @@ def test_training_batches_repeat_and_can_be_entered_in_the_middle(source, tmp_pa
         for name in batch:
             np.testing.assert_array_equal(batch[name], again[name])
     assert notes.steps_per_epoch(8) == 4
-    pitches = [sorted(np.concatenate([batch["pitch"] for batch in whole[:4]]).tolist())]
-    assert len(pitches[0]) == 32
-    for batch in whole:
-        for half in ("log_mel", "pitch", "velocity"):
-            np.testing.assert_array_equal(batch[half][4:], batch[f"target_{half}"][4:])
-    cross = [np.any(batch["log_mel"][:4] != batch["target_log_mel"][:4], axis=(1, 2)) for batch in whole]
-    assert np.mean(cross) > 0.7
+    rows = np.concatenate([batch["row"] for batch in whole[:4]])
+    assert len(set(rows)) == len(rows) == 32
+    np.testing.assert_array_equal(np.concatenate([batch["pitch"] for batch in whole[:4]]), notes.table.pitch[rows])
 
 
-@pytest.mark.parametrize("way", ["memory", "disk", "streamed"])
-def test_blends_are_between_two_notes_of_one_pitch(source, tmp_path, way):
-    """And differ from what is not blended by no more than that; the targets are the blends themselves."""
-    notes = ways(source, tmp_path)[way]
+@pytest.mark.parametrize("kind", ["memory", "disk", "streamed"])
+def test_mixup_is_between_two_notes_of_one_pitch(source, tmp_path, kind):
+    """And differs from the plain note by no more than that."""
+    notes = kinds(source, tmp_path)[kind]
     (everything,) = notes.batches(100)
     every = everything["log_mel"].numpy()
 
-    def take(share):
-        batches = notes.training(batch_size=8, seed=1, blended_share=share).take(8)
+    def take(probability):
+        batches = notes.training(batch_size=8, seed=1, mixup_probability=probability).take(8)
         batches = [{name: value.numpy() for name, value in batch.items()} for batch in batches]
         return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
-    plain, blended, again = take(0.0), take(1.0), take(1.0)
-    for name, values in blended.items():
+    plain, mixed, again = take(0.0), take(1.0), take(1.0)
+    assert mixed.keys() == {"log_mel", "pitch", "velocity", "row"}
+    for name, values in mixed.items():
         np.testing.assert_array_equal(values, again[name])
-    np.testing.assert_array_equal(blended["pitch"], plain["pitch"])
-    for name in ("log_mel", "pitch", "velocity"):
-        np.testing.assert_array_equal(blended[name], blended[f"target_{name}"])
+    for name in ("pitch", "row"):
+        np.testing.assert_array_equal(mixed[name], plain[name])
     changed = 0
-    for pitch, log_mel, was in zip(blended["pitch"], blended["log_mel"], plain["log_mel"], strict=True):
-        own = np.flatnonzero([np.array_equal(one, was) for one in every])[0]
-        same = (everything["pitch"].numpy() == pitch) & (notes.table.instrument_str != notes.table.instrument_str[own])
+    for pitch, row, log_mel, was in zip(mixed["pitch"], mixed["row"], mixed["log_mel"], plain["log_mel"], strict=True):
+        np.testing.assert_array_equal(every[row], was)
+        same = (everything["pitch"].numpy() == pitch) & (notes.table.instrument_str != notes.table.instrument_str[row])
         apart = every[same] - was
-        # The note plus a fraction of the way to one of the others.
+        # The note plus a fraction of the difference to one of the others.
         fraction = ((log_mel - was) * apart).sum(axis=(1, 2)) / (apart**2).sum(axis=(1, 2))
         errors = np.abs(was + fraction[:, None, None] * apart - log_mel).max(axis=(1, 2))
         best = errors.argmin()
         assert errors[best] < 1e-4
         assert -1e-5 <= fraction[best] <= 1 + 1e-5
         changed += fraction[best] > 1e-5
-    # A stream's first notes have met no others.
-    assert changed == 64 if way != "streamed" else changed > 32
+    # A stream's first notes have no notes before them.
+    assert changed == 64 if kind != "streamed" else changed > 32
 
 
-def test_a_stream_without_a_cache_keeps_a_bounded_number_of_partners(source, monkeypatch):
-    monkeypatch.setattr("nsynth_vae.data.batching.feature_batches.RESERVOIR_NOTES", 2)
+@pytest.mark.parametrize("kind", ["memory", "disk"])
+def test_a_training_batch_reads_each_note_once(source, tmp_path, monkeypatch, kind):
+    notes = kinds(source, tmp_path)[kind]
+    read, store_read = [], notes.store.read
+    monkeypatch.setattr(notes.store, "read", lambda index: read.append(index) or store_read(index))
+    batches = list(notes.training(batch_size=8, seed=1, mixup_probability=1.0).take(4))
+    # The pipeline reads a few steps ahead.
+    for index, batch in zip(read, batches, strict=False):
+        assert len(index) == len(set(index)) <= 16
+        assert set(batch["row"].numpy()) <= set(index)
+    assert 4 <= len(read) <= 8
+
+
+def test_a_stream_mixes_with_the_latest_notes_of_a_pitch(source, monkeypatch):
+    monkeypatch.setattr("nsynth_vae.data.batching.feature_batches.RESERVOIR_PER_PITCH", 2)
     notes = open_features(source, train_rows(source), CONFIG, BadNotes(), memory=False)
     assert isinstance(notes, StreamedFeatures)
-    read = []
-    pairs = notes._pairs((0, 0), 8, 8, 0.0)
-    for _ in range(36):
-        note = next(pairs)
-        read.append(note)
-        if not np.array_equal(note[0], note[3]):
-            recent = [np.array_equal(note[3], other[0]) for other in read[-4:-1]]
-            assert any(recent)
+    plain = {int(note["row"]): note["log_mel"] for note in notes._notes()}
+    before: list[int] = []
+    changed = 0
+    for _, note in zip(range(36), notes._mixed((0, 0), 1.0), strict=False):
+        row = int(note["row"])
+        recent = [other for other in before if notes.table.pitch[other] == notes.table.pitch[row]][-2:]
+        others = [other for other in recent if notes.table.instrument_str[other] != notes.table.instrument_str[row]]
+        difference = note["log_mel"] - plain[row]
+        if others:
+            changed += 1
+            apart = np.stack([plain[other] - plain[row] for other in others])
+            fraction = (difference * apart).sum(axis=(1, 2)) / (apart**2).sum(axis=(1, 2))
+            assert np.abs(fraction[:, None, None] * apart - difference).max(axis=(1, 2)).min() < 1e-4
+        else:
+            assert not difference.any()
+        before.append(row)
+    assert changed > 10
 
 
 def test_shards_are_reused_and_a_changed_file_costs_its_shard_only(source, folder, tmp_path, monkeypatch):
@@ -219,7 +237,7 @@ def test_a_kill_while_writing_costs_one_shard_and_blocks_nothing(folder, tmp_pat
         import os, pathlib, signal
         import numpy as np
         from nsynth_vae.config import AudioConfig
-        from nsynth_vae.data import cache
+        from nsynth_vae.data.batching import feature_cache as cache
         from nsynth_vae.data.open_sources import open_source
         from nsynth_vae.data.source import BadNotes
         cache.SHARD_NOTES = 10
@@ -257,7 +275,7 @@ source = open_source(sys.argv[1], audio=AudioConfig(), bad_notes=BadNotes())
 rows = np.arange(len(source.table))
 notes = open_features(source, rows, AudioConfig(), BadNotes(), memory=False, cache_dir=sys.argv[2] or None)
 steps = notes.steps_per_epoch(32)
-for batch in notes.training(batch_size=32, cross_note_share=0.5, seed=0).take(steps):
+for batch in notes.training(batch_size=32, mixup_probability=0.5, seed=0).take(steps):
     pass
 print(len(rows), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
