@@ -297,7 +297,7 @@ def error_of(arguments: list[str], capsys) -> str:
         (["--split", "dev"], "invalid choice: 'dev'"),
         (["--families", "bass"], "no note is left"),
         (["--instruments", "guitar_acoustic_001"], "no note of these is in the split test"),
-        (["--output", "{file}"], "found a file, expected a folder for the report"),
+        (["--output", "{file}"], "is no folder, expected a folder to write to"),
         (["--audio-dir", "no/sounds"], "no/sounds: no such folder, expected one of WAV files named like notes"),
         (["--audio-dir", "{empty}"], "found no WAV file, expected files named like notes, INSTRUMENT-PPP-VVV.wav"),
         (["--audio-dir", "{stranger}"], "nobody-060-100.wav: no note of that name in"),

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nsynth_vae import pretrained
-from nsynth_vae.config import AudioConfig, DataConfig
+from nsynth_vae.config import AudioConfig, DataConfig, check_seed
 from nsynth_vae.errors import InputError
-from nsynth_vae.files import rounded, write_text
+from nsynth_vae.files import check_output, rounded, write_text
 
 if TYPE_CHECKING:
     from nsynth_vae.data.load_notes import Notes
@@ -115,12 +115,10 @@ def evaluate(options: Options, *, log: Callable[[str], None] = print) -> dict[st
 
 def _check(options: Options) -> None:
     """Validate the options before anything is loaded."""
-    if not 0 <= options.seed < 2**31:
-        raise InputError(f"--seed: found {options.seed}, expected an integer from 0 to 2147483647")
+    check_seed(options.seed, "--seed")
     if options.audio_dir and options.data.max_notes:
         raise InputError("--max-notes: found it with --audio-dir, whose files say which notes are evaluated")
-    if options.output and options.output.exists() and not options.output.is_dir():
-        raise InputError(f"{options.output}: found a file, expected a folder for the report")
+    check_output(options.output or REPORTS)
 
 
 def _load_classifier(options: Options) -> Classifier | None:
