@@ -17,6 +17,7 @@ from nsynth_vae.config import AudioConfig, Config, ModelConfig
 from nsynth_vae.data.readers.file_names import parse_file_name
 from nsynth_vae.data.readers.samples import DEFAULT_VELOCITY
 from nsynth_vae.notes import QUALITIES
+from nsynth_vae.training.options import VaeOptions
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = sorted(
@@ -149,7 +150,7 @@ def test_options_of_the_training_page_exist_with_their_defaults():
     }
     together = f"| {default.train.batch_size}, {default.train.learning_rate}, {default.train.seed} |"
     assert f"| `--batch-size`, `--learning-rate`, `--seed` {together}" in page
-    assert f"| {importlib.import_module('nsynth_vae.train').DEFAULT_MINUTES:g} minutes |" in page
+    assert f"| {VaeOptions.default_minutes:g} minutes |" in page
 
 
 def test_file_names_of_the_training_page():
