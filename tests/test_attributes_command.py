@@ -1,4 +1,4 @@
-"""`python -m nsynth_vae.attributes`: what it writes, what it leaves, and its errors, on a small model."""
+"""Tests of `python -m nsynth_vae.attributes` on a small model: the written file, names that are kept, errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PITCHES = range(57, 63)
 
 
 def tone(pitch: int, slope: float) -> np.ndarray:
-    """Returns a decaying note whose partials fall by `slope` dB an octave."""
+    """Return a decaying note whose partials fall by `slope` dB an octave."""
     seconds = np.arange(64000) / 16000
     partials = np.arange(1, 12)
     levels = 0.2 * partials ** (-slope / 6.02)
@@ -38,7 +38,7 @@ def tone(pitch: int, slope: float) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def learnt(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, pathlib.Path, pathlib.Path]:
-    """Returns a model folder after the command, its exports, and the notes that were learnt from."""
+    """Return a model folder after the command, its exports, and the notes that were learnt from."""
     folder = tmp_path_factory.mktemp("attributes")
     model, exports = timbres.export_model(folder)
     notes = {
@@ -74,8 +74,7 @@ def test_centroids_are_the_means_of_what_was_learnt_from(learnt):
             np.testing.assert_allclose(found[kind][name]["centroid"], np.mean(of, axis=0), atol=2e-5)
 
 
-def test_what_the_notes_do_not_tell_stays(learnt):
-    """Instruments of before, and what nothing was learnt of; the exports have the same file."""
+def test_names_that_the_notes_lack_are_kept_and_exports_have_the_same_file(learnt):
     model, exports, _ = learnt
     found = json.loads((model / "attributes.json").read_text())
     assert found["instruments"]["My Cello"] == timbres.ATTRIBUTES["instruments"]["My Cello"]

@@ -90,11 +90,10 @@ class Calibrator:
             slope: of the descriptor over z, `[latent_dim]`; see `Perturbations.slope`.
         """
         slopes = np.array([attribute.sign * slope @ unit(each.direction) for each in candidates])
-        steepest = candidates[int(slopes.argmax())]
         left = [each for each, one in zip(candidates, slopes, strict=True) if one >= PROMISING * slopes.max() > 0]
         if len(left) < 2:
-            return steepest
-        length = self._expected_length(attribute, steepest.direction, slope)
+            return candidates[int(slopes.argmax())]
+        length = self._expected_length(slopes.max())
 
         def rises(candidate: Candidate) -> tuple[float, float, float]:
             direction = length * unit(candidate.direction)
@@ -127,7 +126,7 @@ class Calibrator:
             sounds, change = self._rise(attribute, length * along)
             return _Trial(length, sounds, change, float(np.median(change)) / standard_deviation)
 
-        tried = [attempt(self._expected_length(attribute, direction, slope))]
+        tried = [attempt(self._expected_length(attribute.sign * slope @ along))]
         while len(tried) < TRIALS and tried[-1].error > TOLERANCE:
             if tried[-1].reached < 1.0 and tried[-1].length == self.longest:
                 break
@@ -170,9 +169,9 @@ class Calibrator:
         """Return the part of a trial's effect that `TARGETS` apply to."""
         return {**self._rates(trial.change, trial.sounds), "standard_deviations": _number(trial.reached)}
 
-    def _expected_length(self, attribute: Attribute, direction: np.ndarray, slope: np.ndarray) -> float:
-        """Return the length at which the slope predicts a rise of one standard deviation."""
-        return min(1.0 / max(attribute.sign * float(slope @ unit(direction)), 1e-6), self.longest)
+    def _expected_length(self, slope: float) -> float:
+        """Return the length at which a slope predicts a rise of one standard deviation, at most `longest`."""
+        return min(1.0 / max(float(slope), 1e-6), self.longest)
 
     def _moved(self, direction: np.ndarray, *names: str) -> DescribedSounds:
         """Decode the notes moved along a direction, and measure the named descriptors."""
@@ -188,24 +187,23 @@ class Calibrator:
 
     def _rates(self, change: np.ndarray, sounds: DescribedSounds) -> dict[str, Any]:
         """Return the fractions of notes that rise, and that keep pitch and family; None where these are unknown."""
+        after = self._identities(sounds)
         kept = {
-            name: None if before is None or after is None else _fraction(before == after)
-            for name, before, after in zip(
-                ("pitch_kept", "family_kept"), self._identities_before, self._identities(sounds), strict=True
-            )
+            name: _fraction(after[name] == self._identities_before[name]) if name in after else None
+            for name in ("pitch_kept", "family_kept")
         }
         return {"strength": 1, "notes": len(change), "effect_rate": _fraction(change > 0), **kept}
 
-    def _identities(self, sounds: DescribedSounds) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Return the estimated MIDI pitches, -1 for none, and the predicted families: int `[notes]` each, or None."""
-        pitches = families = None
+    def _identities(self, sounds: DescribedSounds) -> dict[str, np.ndarray]:
+        """Return the estimated MIDI pitches, -1 for none, and the predicted families, int `[notes]`, if known."""
+        found = {}
         if self.model.config.sample_rate == 16000:
             with ThreadPoolExecutor() as pool:
-                found = pool.map(estimate_pitch, sounds.audio)
-                pitches = np.array([-1 if each is None else each[0] for each in found])
+                pitches = pool.map(estimate_pitch, sounds.audio)
+                found["pitch_kept"] = np.array([-1 if each is None else each[0] for each in pitches])
         if self._predict_families is not None:
-            families = self._predict_families(sounds.audio).argmax(axis=1)
-        return pitches, families
+            found["family_kept"] = self._predict_families(sounds.audio).argmax(axis=1)
+        return found
 
 
 def unit(vector: np.ndarray) -> np.ndarray:

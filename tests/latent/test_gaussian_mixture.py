@@ -1,4 +1,4 @@
-"""Tests of the mixture: known Gaussians are found again, and what is drawn is distributed as they are."""
+"""Tests of the Gaussian mixture: known Gaussians are recovered, and samples are distributed as they are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DEVIATIONS = np.array([[0.5, 1.0, 0.2], [1.0, 0.3, 0.2]])
 
 
 def two_clouds(count: int = 1200) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Returns points, two in three of the first cloud, and families: a cloud each, and half of either."""
+    """Return points, two in three of the first cloud, and families: a cloud each, and half of either."""
     generator = np.random.default_rng(0)
     cloud = np.repeat([0, 1], [2 * count // 3, count // 3])
     points = MEANS[cloud] + DEVIATIONS[cloud] * generator.standard_normal([count, 3])
@@ -30,10 +30,10 @@ def test_fit_finds_the_clouds_and_no_more():
     np.testing.assert_allclose(np.array(found["means"])[order], MEANS, atol=0.1)
     np.testing.assert_allclose(np.array(found["standard_deviations"])[order], DEVIATIONS, rtol=0.1, atol=0.1)
     assert list(found["families"]) == ["both", "high", "low"]
-    shares = {name: np.array(weights)[order] for name, weights in found["families"].items()}
-    np.testing.assert_allclose(shares["low"], [1, 0], atol=0.01)
-    np.testing.assert_allclose(shares["high"], [0, 1], atol=0.01)
-    np.testing.assert_allclose(shares["both"], [0.5, 0.5], atol=0.01)
+    weights = {name: np.array(each)[order] for name, each in found["families"].items()}
+    np.testing.assert_allclose(weights["low"], [1, 0], atol=0.01)
+    np.testing.assert_allclose(weights["high"], [0, 1], atol=0.01)
+    np.testing.assert_allclose(weights["both"], [0.5, 0.5], atol=0.01)
 
 
 def test_one_cloud_is_one_component():
@@ -74,7 +74,7 @@ def test_few_points_and_equal_ones_make_a_mixture_too():
         np.testing.assert_allclose(drawn.mean(axis=0), points.mean(axis=0), atol=0.2)
 
 
-def test_what_is_wrong_is_named():
+def test_errors_name_the_argument():
     with pytest.raises(ValueError, match=r"z: found shape \(0, 3\), expected \[notes, latent_dim\]"):
         gaussian_mixture.fit(np.zeros([0, 3]), {})
     found = gaussian_mixture.fit(*two_clouds(300))
