@@ -64,9 +64,9 @@ def learn_direction(
         measures = ", ".join(f"{measure} {value:.2g}" for measure, value in short.items())
         other = dataclasses.replace(other, learnt_from=f"{other.learnt_from} ({attribute.label}: {measures})")
         best = max(best, calibrate(other), key=lambda entry: score(entry["effect"]))
-    if best["effect"]["effect_rate"] < MIN_EFFECT_RATE:
-        rises = "rises" if attribute.sign > 0 else "falls"
-        return f"{name} {rises} on no more than {best['effect']['effect_rate']:.0%} of the notes"
+    rate = best["effect"]["effect_rate"]
+    if rate < MIN_EFFECT_RATE:
+        return f"{'-' * (attribute.sign < 0)}{name}: effect rate {rate:.0%}, expected at least {MIN_EFFECT_RATE:.0%}"
     return best
 
 

@@ -112,7 +112,8 @@ def test_a_reason_is_given_where_there_is_no_direction():
     few = dataclasses.replace(train, descriptors={name: -values for name, values in train.descriptors.items()})
     found = learn("bright", few, dataclasses.replace(perturbations, changes=upside_down))
     assert isinstance(found, str)
-    assert found.startswith("spectral_centroid rises on no more than ")
+    assert found.startswith("spectral_centroid: effect rate ")
+    assert found.endswith("%, expected at least 80%")
 
 
 @pytest.mark.parametrize(
