@@ -1,17 +1,42 @@
-"""NSynth VAE: a variational autoencoder of musical notes whose latent space is timbre."""
+"""Variational autoencoder of musical notes whose latent space is timbre.
 
-import os
-import sys
+>>> import nsynth_vae
+>>> model = nsynth_vae.load_model()
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nsynth_vae.api import TimbreModel, load_model
+    from nsynth_vae.config import AudioConfig, Config, DataConfig, ModelConfig, TrainConfig
+    from nsynth_vae.errors import InputError
 
 __version__ = "0.1.0"
 
-if not (3, 11) <= sys.version_info[:2] <= (3, 12):
-    raise SystemExit(
-        f"nsynth_vae needs Python 3.11 or 3.12 (TensorFlow 2.17 has no others), this is {sys.version.split()[0]}"
-    )
-if sys.platform == "win32":
-    raise SystemExit("nsynth_vae runs on Linux and macOS; on Windows use WSL2: https://learn.microsoft.com/windows/wsl")
+__all__ = [
+    "AudioConfig",
+    "Config",
+    "DataConfig",
+    "InputError",
+    "ModelConfig",
+    "TimbreModel",
+    "TrainConfig",
+    "__version__",
+    "load_model",
+]
 
-# TensorFlow's start-up chatter (CPU features, missing GPUs) is no news to a user. A value that is set is kept.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+def __getattr__(name: str) -> object:
+    """Import a public name at its first use, so that `import nsynth_vae` is immediate and has no side effect."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = {"InputError": "errors", "TimbreModel": "api", "load_model": "api"}.get(name, "config")
+    globals()[name] = value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

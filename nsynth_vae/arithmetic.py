@@ -1,4 +1,4 @@
-"""`python -m nsynth_vae.arithmetic`: a sum of timbres and attributes, beside its terms, to hear and to see."""
+"""`python -m nsynth_vae.arithmetic`: a sum of timbres and attributes, and its terms, as sounds and a picture."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ import sys
 from collections.abc import Sequence
 
 from nsynth_vae import cli
-from nsynth_vae.api import open_points
-from nsynth_vae.cli.options import add_folder_option, add_lookup_options
-from nsynth_vae.files import check_output
-from nsynth_vae.rendering.timbre_sum import DEFAULT_PITCH, PICTURE, RECORD, arithmetic
+from nsynth_vae.notes import MIDDLE_C
 
 
 def make_parser() -> cli.Parser:
-    """Returns the command's options."""
+    """Return the command's options."""
     parser = cli.Parser(
         "nsynth_vae.arithmetic",
         'Adds up timbres and attributes, such as "violin + bright - dark", and plays the sum, and each of its timbres '
@@ -24,14 +21,14 @@ def make_parser() -> cli.Parser:
         "expression",
         metavar="EXPRESSION",
         help="numbers, + - *, parentheses, and names: instruments, families, notes of --data and files (in quotes) are "
-        "points, whose weights must add to 1; attributes and sources (bright, acoustic, ...) are directions",
+        "timbres, whose weights must add to 1; attributes and sources (bright, acoustic, ...) are directions",
     )
     parser.add_argument(
         "--pitch",
         metavar="P",
         type=cli.midi_number,
         help="MIDI pitch of all notes (default: that of the notes in the expression, if they have one in common, else "
-        f"{DEFAULT_PITCH})",
+        f"{MIDDLE_C})",
     )
     parser.add_argument(
         "--velocity",
@@ -40,23 +37,27 @@ def make_parser() -> cli.Parser:
         default=100,
         help="MIDI velocity of all notes (default: %(default)s)",
     )
-    add_folder_option(parser, "result.wav, a WAV for each timbre in it, result.png and result.json")
-    add_lookup_options(parser)
+    cli.add_folder_option(parser, "result.wav, a WAV for each timbre in it, result.png and result.json")
+    cli.add_lookup_options(parser)
     cli.add_model_options(parser)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and returns its exit code."""
+    """Run the command and return its exit code."""
+    return cli.run(_arithmetic, make_parser(), arguments)
 
-    def arithmetic_from(parsed: argparse.Namespace) -> None:
-        check_output(parsed.output)
-        result = arithmetic(open_points(parsed), parsed.expression, pitch=parsed.pitch, velocity=parsed.velocity)
-        result.write(parsed.output)
-        sounds = ", ".join(f"{name}.wav" for name in result.names)
-        print(f"{result.summary()} -> {parsed.output}: {sounds}, {PICTURE}, {RECORD}")
 
-    return cli.run(arithmetic_from, make_parser(), arguments)
+def _arithmetic(options: argparse.Namespace) -> None:
+    from nsynth_vae.api import open_lookup
+    from nsynth_vae.files import check_output
+    from nsynth_vae.rendering.timbre_sum import PICTURE, RECORD, arithmetic
+
+    check_output(options.output)
+    result = arithmetic(open_lookup(options), options.expression, pitch=options.pitch, velocity=options.velocity)
+    result.save(options.output)
+    sounds = ", ".join(f"{name}.wav" for name in result.names)
+    print(f"{result.summary()} -> {options.output}: {sounds}, {PICTURE}, {RECORD}")
 
 
 if __name__ == "__main__":

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from nsynth_vae import cli
-from nsynth_vae.cli.options import add_folder_option
-from nsynth_vae.cli.types import check_seed
-from nsynth_vae.data.source import SPLITS, BadNotes
-from nsynth_vae.files import check_output
-from nsynth_vae.rendering.timbre_map import MAX_NOTES, explore, open_rows
 
 if TYPE_CHECKING:
-    pass
+    import numpy as np
+
+MAX_NOTES = 1000
+"""Notes of a map without --max-notes: a page of some 9 MB."""
 
 
 def make_parser() -> cli.Parser:
-    """Returns the command's options."""
+    """Return the command's options."""
     parser = cli.Parser(
         "nsynth_vae.explore",
         "Draws where notes are in the latent space, coloured by family, source, pitch and descriptors, and makes a "
@@ -27,36 +25,53 @@ def make_parser() -> cli.Parser:
     )
     cli.add_data_options(parser, features=False, cache=False)
     parser.add_argument(
-        "--split", choices=("all", *SPLITS), default="all", help="notes that are drawn (default: %(default)s)"
+        "--split",
+        choices=("all", "train", "valid", "test"),
+        default="all",
+        help="notes that are drawn (default: %(default)s)",
     )
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="of t-SNE (default: %(default)s)")
-    add_folder_option(parser, "map-pca.png, map-tsne.png, map.html and map.json")
+    cli.add_folder_option(parser, "map-pca.png, map-tsne.png, map.html and map.json")
     cli.add_model_options(parser)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and returns its exit code."""
+    """Run the command and return its exit code."""
+    return cli.run(_explore, make_parser(), arguments)
 
-    def explore_from(parsed: argparse.Namespace) -> None:
-        from nsynth_vae.cli.progress import Progress
-        from nsynth_vae.exporters.model_export import export_folder
-        from nsynth_vae.timbre_model import open_model
 
-        check_seed(parsed.seed)
-        check_output(parsed.output)
-        model = open_model(parsed.model, parsed.exports, export=export_folder)
-        bad_notes = BadNotes(parsed.on_bad_note)
-        source, rows = open_rows(
-            cli.data_config_from(parsed), parsed.split, model.config, bad_notes=bad_notes, data_dir=parsed.data_dir
-        )
-        bar = Progress("Listening")
-        found = explore(model, source, rows, bad_notes=bad_notes, seed=parsed.seed, progress=bar.to)
-        bar.close()
-        found.write(parsed.output)
-        print(f"{len(found.table)} notes -> {parsed.output / 'map.html'}")
+def _explore(options: argparse.Namespace) -> None:
+    from nsynth_vae.api import load_model
+    from nsynth_vae.cli.progress import Progress
+    from nsynth_vae.data.load_notes import open_rows
+    from nsynth_vae.data.source import BadNotes
+    from nsynth_vae.data.streaming import stream_notes
+    from nsynth_vae.files import check_output
+    from nsynth_vae.rendering.timbre_map import make_map
 
-    return cli.run(explore_from, make_parser(), arguments)
+    cli.check_seed(options.seed)
+    check_output(options.output)
+    model, bad_notes = load_model(options.model, exports=options.exports), BadNotes(options.on_bad_note)
+    source, rows = open_rows(
+        cli.data_config_from(options),
+        options.split,
+        audio=model.config,
+        bad_notes=bad_notes,
+        most=MAX_NOTES,
+        data_dir=options.data_dir,
+    )
+    bar = Progress("Encoding")
+
+    def read() -> Iterator[tuple[int, np.ndarray]]:
+        for number, note in enumerate(stream_notes(source, rows, lambda note: note["audio"], bad_notes), 1):
+            bar.to(number / len(rows))
+            yield note
+
+    found = make_map(model, source.table, read(), data=source.name, seed=options.seed)
+    bar.close()
+    found.save(options.output)
+    print(f"{len(found.table)} notes -> {options.output / 'map.html'}")
 
 
 if __name__ == "__main__":

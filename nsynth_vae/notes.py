@@ -39,6 +39,9 @@ QUALITIES = (
 )
 """NSynth's note qualities, in the order of the `qualities` flags."""
 
+MIDDLE_C = 60
+"""MIDI pitch of C4, the default of everything that is decoded."""
+
 UNKNOWN = -1
 """Stands for an unknown family, source or quality flag in integer arrays; never 0, which is a value."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -35,9 +36,8 @@ def run(main: Callable[[argparse.Namespace], None], parser: Parser, arguments: S
         0 when done, 2 for bad input (one line on standard error), 130 after Ctrl-C.
     """
     options = parser.parse_args(arguments)
-    # TensorFlow's warnings are about its internals: the command itself prints what a user can act on.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
+        prepare_tensorflow()
         main(options)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -46,3 +46,22 @@ def run(main: Callable[[argparse.Namespace], None], parser: Parser, arguments: S
         print(f"\nInterrupted. {interrupt}".rstrip(), file=sys.stderr)
         return 130
     return 0
+
+
+def prepare_tensorflow() -> None:
+    """Check the platform and silence TensorFlow before it is first imported; environment variables that are set stay.
+
+    Raises:
+        InputError: on a Python version or platform without TensorFlow 2.17.
+    """
+    if not (3, 11) <= sys.version_info[:2] <= (3, 12):
+        raise InputError(f"TensorFlow 2.17: found Python {sys.version.split()[0]}, expected Python 3.11 or 3.12")
+    if sys.platform == "win32":
+        raise InputError(
+            "TensorFlow 2.17: found Windows, expected Linux or macOS; on Windows use WSL2: "
+            "https://learn.microsoft.com/windows/wsl"
+        )
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    # TensorFlow's warnings are about its internals: the command itself prints what a user can act on.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)

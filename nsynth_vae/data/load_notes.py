@@ -134,3 +134,44 @@ def read_notes(
     opened = open_audio(source, rows, audio, bad_notes, memory=True, labels=labels)
     batches = [{name: batch[name].numpy() for name in ("audio", *labels)} for batch in opened.batches(32)]
     return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+
+
+def open_rows(
+    config: DataConfig,
+    split: str,
+    *,
+    audio: AudioConfig,
+    bad_notes: BadNotes,
+    most: int,
+    data_dir: str | None = None,
+    log: Callable[[str], None] = print,
+) -> tuple[Source, np.ndarray]:
+    """Open the notes of one split, or of all.
+
+    Args:
+        config: where they come from, and the filters.
+        split: `train`, `valid` or `test`; `all` ignores splits.
+        audio: the target sample rate and length.
+        bad_notes: gets the notes that cannot be used.
+        most: notes at most if `config.max_notes` is None, of all instruments.
+        data_dir: TensorFlow Datasets' folder.
+        log: called with messages for the user.
+
+    Returns:
+        (their source, their rows in its table: int64 `[n]`).
+
+    Raises:
+        InputError: if there is no such note.
+    """
+    source = open_sources(config.data, audio=audio, bad_notes=bad_notes, data_dir=data_dir, log=log)
+    table, part = source.table, split
+    if split == "all":
+        table, part = table.with_split(np.zeros(len(table), np.int8)), "train"
+        config = dataclasses.replace(config, split_by="source")
+    rows = select(table, config, log=log)[part]
+    if not len(rows):
+        raise InputError(f"{source.name}: no note of these is in the split {split}, expected at least one")
+    if config.max_notes is None and len(rows) > most:
+        log(f"{most:,} of {len(rows):,} notes are drawn, of all instruments; --max-notes N takes N")
+        rows = select(table, dataclasses.replace(config, max_notes=most), log=lambda line: None)[part]
+    return source, rows

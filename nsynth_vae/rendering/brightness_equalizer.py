@@ -1,7 +1,7 @@
-"""Sounds of a way, equalised so that their brightness goes straight from one end to the other.
+"""Brightness equaliser of an interpolation path: spectral centroid and spread change monotonically along it.
 
-Between two timbres partials come and go, and the spectral centroid and spread of what is decoded need not lie between
-those of the ends. What is left to do is little, and an equaliser does it.
+Between two timbres partials appear and disappear, and the spectral centroid and spread of the decoded notes need not
+lie between those of the ends. The difference is small enough for an equaliser.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from nsynth_vae.analysis.descriptors import SILENCE, moments, power_spectrum
 from nsynth_vae.config import PEAK
 
 MOST_DB = 12.0
-"""Most that an equaliser raises or lowers a frequency by."""
+"""Largest gain of an equaliser, up or down."""
 
 _MIDDLE_HERTZ, _LOWEST_HERTZ = 500.0, 40.0
-"""Where an equaliser does nothing, and below where its gain stays what it is there."""
+"""Frequency of gain 1, and that below which the gain is constant."""
 
-_LEAST = 1e-3
-"""Weight of an equaliser's own size: of two that do the same, the smaller one."""
+_REGULARIZATION = 1e-3
+"""Weight of an equaliser's parameters in the fit: of two that reach the target, the smaller one."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Equalizer:
-    """A gain that is a tilt and a curvature over the logarithm of frequency, bent to stay within `MOST_DB`."""
+    """A gain that is a tilt and a curvature over log frequency, compressed to stay within `MOST_DB`."""
 
     tilt: float = 0.0
     """Nats for each factor e of frequency."""
@@ -34,17 +34,17 @@ class Equalizer:
     """Nats for the square of that."""
 
     def gain(self, hertz: np.ndarray) -> np.ndarray:
-        """Returns the gain in nats, float `[bins]`: tilt x + curvature x^2, bent, with x = ln(f / 500 Hz)."""
+        """Return the gain in nats, float `[bins]`: tilt x + curvature x^2, compressed by tanh; x = ln(f / 500 Hz)."""
         x = np.log(np.maximum(hertz, _LOWEST_HERTZ) / _MIDDLE_HERTZ)
         most = MOST_DB / 20.0 * math.log(10.0)
         return most * np.tanh((self.tilt * x + self.curvature * x**2) / most)
 
     def apply(self, sound: np.ndarray, sample_rate: int) -> np.ndarray:
-        """Returns a sound with this gain, as loud (RMS) as it was, or less so that no sample passes `PEAK`.
+        """Return the filtered sound at its former RMS level, or lower so that no sample exceeds `PEAK`.
 
-        The filter is of minimum phase, so that nothing is heard before its attack. Its phase comes from the cepstrum of
-        the gain, whose negative times are folded onto the positive ones (Oppenheim and Schafer 2010, "Discrete-Time
-        Signal Processing", chapter 13).
+        The filter has minimum phase, so that nothing precedes the attack. Its phase comes from the cepstrum of the
+        gain, whose negative times are folded onto the positive ones (Oppenheim and Schafer 2010, "Discrete-Time Signal
+        Processing", chapter 13).
 
         Args:
             sound: float `[samples]`, -1..1.
@@ -64,27 +64,28 @@ class Equalizer:
 
 
 def equalize(sounds: np.ndarray, weights: np.ndarray, sample_rate: int) -> tuple[np.ndarray, list[Equalizer]]:
-    """Returns sounds between ends, whose spectral centroid and spread are the ends' weighted geometric means.
+    """Equalise the sounds along an interpolation path so that brightness changes monotonically.
 
-    Each is equalised by the least that brings both there, or where `MOST_DB` does not reach, as near as it can. The
-    ends themselves stay as they are, and so does everything if an end is silent.
+    The target of a sound is the weighted geometric mean of the ends' spectral centroid and spread. It is reached by the
+    smallest gain that reaches it, or approached as closely as `MOST_DB` allows. The ends are not changed; nothing is
+    if an end is silent.
 
     Args:
         sounds: float32 `[n, samples]`, -1..1, the ends among them.
-        weights: float64 `[n, ends]`, 0 to 1: how much of each end a sound is; they add to 1, and every end has a sound
-            with a weight of 1.
+        weights: float64 `[n, ends]`, 0 to 1: the weight of each end in a sound; they add to 1, and every end has a
+            sound with a weight of 1.
         sample_rate: Hz.
 
     Returns:
-        (float32 `[n, samples]`, what each went through).
+        (float32 `[n, samples]`, the equaliser of each).
     """
-    heard = np.abs(sounds).max(axis=1) >= SILENCE
+    audible = np.abs(sounds).max(axis=1) >= SILENCE
     ends = np.argmax(weights, axis=0)
     equalizers = [Equalizer()] * len(sounds)
-    if heard[ends].all():
-        wanted = weights @ np.log([moments(*power_spectrum(sounds[end], sample_rate)) for end in ends])
-        for place in np.flatnonzero(heard & (weights.max(axis=1) < 1)):
-            equalizers[place] = _solve(*power_spectrum(sounds[place], sample_rate), wanted[place])
+    if audible[ends].all():
+        targets = weights @ np.log([moments(*power_spectrum(sounds[end], sample_rate)) for end in ends])
+        for index in np.flatnonzero(audible & (weights.max(axis=1) < 1)):
+            equalizers[index] = _fit(*power_spectrum(sounds[index], sample_rate), targets[index])
     result = [
         sound if equalizer == Equalizer() else equalizer.apply(sound, sample_rate)
         for sound, equalizer in zip(sounds, equalizers, strict=True)
@@ -92,12 +93,12 @@ def equalize(sounds: np.ndarray, weights: np.ndarray, sample_rate: int) -> tuple
     return np.stack(result), equalizers
 
 
-def _solve(hertz: np.ndarray, power: np.ndarray, wanted: np.ndarray) -> Equalizer:
-    """Returns the equaliser that brings the logarithms of centroid and spread to those wanted, `[2]`."""
+def _fit(hertz: np.ndarray, power: np.ndarray, target: np.ndarray) -> Equalizer:
+    """Return the equaliser that brings the logarithms of centroid and spread to the target, `[2]`."""
     from scipy.optimize import least_squares
 
-    def off(curve: np.ndarray) -> np.ndarray:
-        found = np.log(moments(hertz, power * np.exp(2.0 * Equalizer(*curve).gain(hertz))))
-        return np.concatenate([found - wanted, _LEAST * curve])
+    def error(parameters: np.ndarray) -> np.ndarray:
+        found = np.log(moments(hertz, power * np.exp(2.0 * Equalizer(*parameters).gain(hertz))))
+        return np.concatenate([found - target, _REGULARIZATION * parameters])
 
-    return Equalizer(*map(float, least_squares(off, np.zeros(2)).x))
+    return Equalizer(*map(float, least_squares(error, np.zeros(2)).x))

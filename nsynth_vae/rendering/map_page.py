@@ -1,4 +1,4 @@
-"""A map of notes as one HTML file that needs no other: pointing at a note names it, clicking plays it."""
+"""Interactive map of notes as one self-contained HTML file that names and plays them."""
 
 from __future__ import annotations
 
@@ -10,35 +10,36 @@ import json
 import pathlib
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 CLIP_SECONDS = 1.5
-"""Of each note there is this much on the page, the last `FADE_SECONDS` fading out."""
+"""Length of the clip of each note; it fades out over the last `FADE_SECONDS`."""
 
 FADE_SECONDS = 0.1
 
-RAMP = "viridis"
-"""Colours of what is a number."""
+COLOUR_MAP = "viridis"
+"""Colours of numeric columns."""
 
 _TEMPLATE = pathlib.Path(__file__).with_name("map_page.html")
 
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """What notes can be coloured by: a number, or one of a few categories."""
+    """A number or a category of each note, by which a map is coloured."""
 
     title: str
     values: np.ndarray
-    """float `[notes]`, NaN where it is not known; of categories int `[notes]`, places in `categories`."""
+    """float `[notes]`, NaN for unknown; of categories int `[notes]`, indices into `categories`."""
     categories: tuple[tuple[str, str], ...] = ()
     """(name, colour such as `#1f77b4`)."""
     unit: str = ""
 
     def limits(self) -> tuple[float, float]:
-        """Returns the values at both ends of the colours: the 2nd and 98th percentile, so that outliers do not matter.
+        """Return the values at both ends of the colours: the 2nd and 98th percentile, which leave out outliers.
 
-        Of no known value, and of values that are all the same, these are 0 and 1, and that value and 1 more.
+        They are 0 and 1 if no value is known, and v and v + 1 if all values are v.
         """
         known = self.values[np.isfinite(self.values)]
         if not known.size:
@@ -56,20 +57,20 @@ def page(
     clips: Sequence[bytes],
     kind: str,
 ) -> str:
-    """Returns the HTML.
+    """Return the HTML.
 
     Args:
         title: of the page.
         summary: a sentence under it.
         notes: their names, of any characters.
-        projections: title -> the notes' places, float `[notes, 2]`; the first is shown first.
-        columns: what the notes can be coloured by; the first is shown first.
+        projections: title -> the notes' positions, float `[notes, 2]`; the first is selected at first.
+        columns: what the notes can be coloured by; the first is selected at first.
         clips: the notes' sounds, as files of `kind`.
         kind: `audio/mpeg` or another type that browsers play.
     """
     import matplotlib
 
-    colours = matplotlib.colormaps[RAMP](np.linspace(0, 1, 64))
+    colours = matplotlib.colormaps[COLOUR_MAP](np.linspace(0, 1, 64))
     data = {
         "notes": list(notes),
         "projections": [
@@ -81,12 +82,12 @@ def page(
         "clips": [base64.b64encode(clip).decode() for clip in clips],
     }
     values = {"TITLE": html.escape(title), "SUMMARY": html.escape(summary), "DATA": _json(data)}
-    # In one pass, so that a name that looks like a place to fill in is not filled in.
+    # One pass: a note's name may look like a placeholder.
     return re.sub("@(TITLE|SUMMARY|DATA)@", lambda match: values[match[1]], _TEMPLATE.read_text(encoding="utf-8"))
 
 
 def clip(audio: np.ndarray, sample_rate: int) -> bytes:
-    """Returns the beginning of a note, float `[samples]`, -1..1, as a file of `clip_kind()`."""
+    """Return the beginning of a note, float `[samples]`, -1..1, as a file of `clip_kind()`."""
     import soundfile
 
     from nsynth_vae.files import flac
@@ -102,29 +103,29 @@ def clip(audio: np.ndarray, sample_rate: int) -> bytes:
 
 
 def clip_kind() -> str:
-    """Returns what clips are: MP3, which every browser plays; FLAC where libsndfile was built without MP3."""
+    """Return the type of clips: MP3, which every browser plays; FLAC where libsndfile was built without MP3."""
     import soundfile
 
     return "audio/mpeg" if "MP3" in soundfile.available_formats() else "audio/flac"
 
 
-def _column(column: Column) -> dict:
-    shown = {"title": column.title, "unit": column.unit}
+def _column(column: Column) -> dict[str, Any]:
+    head = {"title": column.title, "unit": column.unit}
     if column.categories:
-        return shown | {"values": column.values.tolist(), "categories": column.categories}
+        return head | {"values": column.values.tolist(), "categories": column.categories}
     low, high = column.limits()
-    return shown | {"values": _numbers(np.asarray(column.values, np.float64)), "low": low, "high": high}
+    return head | {"values": _numbers(np.asarray(column.values, np.float64)), "low": low, "high": high}
 
 
 def _numbers(values: np.ndarray) -> list:
-    """Returns an array as lists of floats of five significant digits; what is not finite becomes None."""
+    """Return an array as lists of floats of five significant digits; what is not finite becomes None."""
     if values.ndim > 1:
         return [_numbers(row) for row in values]
     return [float(f"{value:.5g}") if np.isfinite(value) else None for value in values]
 
 
-def _json(data: dict) -> str:
-    """Returns JSON that ends no script element and begins no comment, whatever its strings hold."""
+def _json(data: dict[str, Any]) -> str:
+    """Return JSON that ends no script element and begins no comment, whatever its strings hold."""
     text = json.dumps(data, separators=(",", ":"))
     for letter in "<>&":
         text = text.replace(letter, f"\\u{ord(letter):04x}")

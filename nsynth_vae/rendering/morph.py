@@ -5,91 +5,83 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nsynth_vae import latent
-from nsynth_vae.analysis.descriptors import DESCRIPTORS, describe_all
+from nsynth_vae.analysis.descriptors import DESCRIPTORS
 from nsynth_vae.cli.types import check_midi
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import writing
-from nsynth_vae.latent.expression import find
+from nsynth_vae.latent.expression import find_timbres
+from nsynth_vae.notes import MIDDLE_C
 from nsynth_vae.rendering import brightness_equalizer
-from nsynth_vae.rendering import sounds as renderings
+from nsynth_vae.rendering.notebook import NotebookDisplay
+from nsynth_vae.rendering.sounds import MOST_NOTES, Sounds, label, numbered, write_joined, write_wavs
 
 if TYPE_CHECKING:
     from nsynth_vae.latent.lookup import Timbre, TimbreLookup
+    from nsynth_vae.rendering.plots import Target
 
-
-DEFAULT_PITCH = 60
-SHOWN = {
+PLOTTED = {
     "spectral_centroid_hertz": "centroid, Hz",
     "spectral_spread": "spread, Hz",
     "attack_seconds": "attack, s",
 }
-"""The descriptors that are drawn under the spectrograms."""
+"""The descriptors that are plotted under the spectrograms."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Sounds:
-    """The notes of a way, step by step, or of a grid, row by row."""
-
-    audio: np.ndarray
-    """float32 `[notes, num_samples]`, -1..1."""
-    log_mel: np.ndarray
-    """float32 `[notes, frames, mel_bins]`, of the audio."""
-    descriptors: list[dict[str, float]]
-    """What `descriptors.describe` gives of each."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Morph:
-    """A way between two timbres or a grid between four."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Morph(NotebookDisplay):
+    """An interpolation path between two timbres or a grid between four."""
 
     model: str
     config: AudioConfig
     timbres: tuple[Timbre, ...]
     """From, to; of four: top left, top right, bottom left, bottom right."""
     steps: int
-    """Points of the way; of a grid: rows, and columns."""
+    """Notes of the path; of a grid: rows, and columns."""
     method: str
     pitch: int
     velocity: int
     weights: np.ndarray
-    """float64 `[notes, timbres]`: how far each note is towards each timbre, of lerp its share; they add to 1."""
+    """float64 `[notes, timbres]`: how far each note is towards each timbre, for lerp its weight; they add to 1."""
     z: np.ndarray
     """float32 `[notes, latent_dim]`."""
     sounds: Sounds
+    """The notes, step by step; of a grid, row by row."""
     equalizers: list[brightness_equalizer.Equalizer] | None
-    """What each decoded note went through; None if nothing is evened."""
+    """The equaliser of each decoded note; None if nothing is equalised."""
     cross_fade: Sounds | None
-    """The decoded timbres mixed in audio by the weights; None if not asked for."""
+    """The decoded timbres mixed in audio by the weights; None if not requested."""
 
-    def write(self, output: str | os.PathLike) -> None:
-        """Writes `step-00.wav`, ..., `morph.wav`, `morph.png`, `morph.json`, and the cross-fade's WAVs, to a folder.
+    @property
+    def audio(self) -> np.ndarray:
+        """The notes' audio, float32 `[notes, num_samples]`, -1..1."""
+        return self.sounds.audio
+
+    def save(self, output: str | os.PathLike) -> None:
+        """Write `step-00.wav`, ..., `morph.wav`, `morph.png`, `morph.json`, and the cross-fade's WAVs, to a folder.
 
         Raises:
             InputError: if it cannot be written; nothing is left then.
         """
         shape = [self.steps] * (len(self.timbres) // 2)
-        parts = [("step", "morph", self.sounds)]
-        if self.cross_fade:
-            parts.append(("cross-fade", "cross-fade", self.cross_fade))
-        record = {
+        names = {"morph": numbered("step", *shape), "cross-fade": numbered("cross-fade", *shape)}
+        record: dict[str, Any] = {
             "format_version": 1,
             "model": self.model,
-            "timbres": [{"name": point.name, "meaning": point.meaning} for point in self.timbres],
+            "timbres": [{"name": timbre.name, "description": timbre.description} for timbre in self.timbres],
             "method": self.method,
             "steps": self.steps,
             "pitch": self.pitch,
             "velocity": self.velocity,
-            "even": self.equalizers is not None,
+            "equalized": self.equalizers is not None,
             "units": {name: descriptor.unit for name, descriptor in DESCRIPTORS.items()},
         }
-        names = {kind: renderings.numbered(stem, *shape) for stem, kind, _ in parts}
-        for _, kind, sounds in parts:
+        for kind, sounds in self._rows():
             record[kind.replace("-", "_")] = [
                 {"file": name, "weights": weights.tolist(), "z": z.tolist(), "descriptors": descriptors}
                 for name, weights, z, descriptors in zip(
@@ -99,73 +91,76 @@ class Morph:
         if self.equalizers:
             for step, equalizer in zip(record["morph"], self.equalizers, strict=True):
                 step["equalizer"] = dataclasses.asdict(equalizer)
-        # A mix of sounds is no point of the latent space.
+        # A mix of sounds has no latent vector.
         for step in record.get("cross_fade", ()):
             del step["z"]
         with writing(output, "morph.json", record) as folder:
-            for _, kind, sounds in parts:
-                renderings.write_wavs(folder, names[kind], sounds.audio, self.config)
-                renderings.write_joined(folder / f"{kind}.wav", sounds.audio, self.config)
-            self._draw(folder / "morph.png", [(kind, sounds) for _, kind, sounds in parts])
+            for kind, sounds in self._rows():
+                write_wavs(folder, names[kind], sounds.audio, self.config)
+                write_joined(folder / f"{kind}.wav", sounds.audio, self.config)
+            self.plot(folder / "morph.png")
 
-    def _draw(self, path: os.PathLike, rows: Sequence[tuple[str, Sounds]]) -> None:
+    def plot(self, target: Target) -> None:
+        """Write the spectrograms, and of a path the descriptors under them, as PNG to a path or a binary file."""
         from nsynth_vae.rendering import plots
 
-        names = [renderings.label(point.name) for point in self.timbres]
+        rows = self._rows()
+        names = [label(timbre.name) for timbre in self.timbres]
         if len(names) == 2:
-            titles = [f"{100 * weight:.3g} %" for weight in self.weights[:, 1]]
-            titles[0], titles[-1] = names
+            titles = [names[0], *(f"{100 * weight:.3g} %" for weight in self.weights[1:-1, 1]), names[1]]
             lines = [
                 (title, [np.array([one[name] for one in sounds.descriptors]) for _, sounds in rows])
-                for name, title in SHOWN.items()
+                for name, title in PLOTTED.items()
             ]
-            pictures = [(kind, sounds.log_mel) for kind, sounds in rows]
-            return plots.plot_morph(pictures, titles, lines, self.config, path)
+            return plots.plot_morph(
+                [(kind, sounds.log_mel) for kind, sounds in rows], titles, lines, self.config, target
+            )
         captions = []
         for kind, _ in rows:
-            corners = dict(zip((0, self.steps - 1, -self.steps, -1), names, strict=True))
             cells = [f"{kind} {row}, {column}" for row, column in np.ndindex(self.steps, self.steps)]
-            for place, name in corners.items():
-                cells[place] = name
+            for corner, name in zip((0, self.steps - 1, -self.steps, -1), names, strict=True):
+                cells[corner] = name
             captions += cells
         log_mels = np.concatenate([sounds.log_mel for _, sounds in rows])
-        return plots.plot_contact_sheet(log_mels, captions, self.steps, self.config, path)
+        return plots.plot_contact_sheet(log_mels, captions, self.steps, self.config, target)
+
+    def _rows(self) -> list[tuple[str, Sounds]]:
+        return [("morph", self.sounds)] + ([] if self.cross_fade is None else [("cross-fade", self.cross_fade)])
 
 
 def interpolate(
-    points: TimbreLookup,
+    lookup: TimbreLookup,
     timbres: Sequence[str | Timbre],
     *,
     steps: int = 9,
     pitch: int | None = None,
     velocity: int = 100,
     method: str = "lerp",
-    even: bool = True,
+    equalize: bool = True,
     compare: bool = False,
 ) -> Morph:
-    """Decodes evenly spaced points between timbres, all at one pitch and velocity.
+    """Decode evenly spaced latent vectors between timbres, all at one pitch and velocity.
 
     Args:
-        points: the model, and what names and files stand for.
-        timbres: two, or the four corners of a grid: files, notes, names, expressions, or points.
-        steps: points of the way, the ends among them; of a grid: rows, and columns.
+        lookup: the model and the timbres that it knows.
+        timbres: two, or the four corners of a grid: files, notes, names, expressions, or `Timbre`s.
+        steps: notes of the path, the ends among them; of a grid: rows, and columns.
         pitch: MIDI; None for the pitch of the notes among the timbres, if they have one in common, else 60.
         velocity: MIDI.
-        method: `lerp`, the straight way, or `slerp`, along the arc; a grid is bilinear.
-        even: equalise what is decoded between the timbres, so that spectral centroid and spread lie between theirs, as
-            far as the weights that lerp has say; see `evening.even`.
-        compare: mix the decoded timbres in audio too, with the weights that lerp has.
+        method: `lerp`, linear interpolation, or `slerp`, along the arc; a grid is bilinear.
+        equalize: equalise what is decoded between the timbres, so that spectral centroid and spread lie between
+            theirs, by the weights of lerp; see `brightness_equalizer.equalize`.
+        compare: mix the decoded timbres in audio too, by the weights of lerp.
 
     Raises:
-        InputError: for another number of timbres or steps, a timbre that is not known, a pitch or velocity outside
-            0 to 127, another method, and for slerp in a grid.
+        InputError: for another number of timbres or steps, an unknown timbre, a pitch or velocity outside 0 to 127,
+            another method, and for slerp in a grid.
     """
-    _check(len(timbres), steps, pitch, velocity, method)
-    model = points.model
-    ends = find(timbres, points)
+    check_arguments(len(timbres), steps, pitch, velocity, method)
+    model, ends = lookup.model, tuple(find_timbres(timbres, lookup))
     if pitch is None:
         known = {end.pitch for end in ends if end.pitch is not None}
-        pitch = known.pop() if len(known) == 1 else DEFAULT_PITCH
+        pitch = known.pop() if len(known) == 1 else MIDDLE_C
     corners = np.stack([end.z for end in ends]).astype(np.float32)
     if len(ends) == 2:
         z = latent.interpolate(*corners, steps, method)
@@ -175,32 +170,37 @@ def interpolate(
         weights = latent.grid(np.eye(4), steps, steps).reshape(-1, 4)
     z = z.astype(np.float32)
     audio, equalizers, cross_fade = model.decode(z, pitch, velocity).audio, None, None
-    if even:
+    if equalize:
         audio, equalizers = brightness_equalizer.equalize(audio, weights, model.config.sample_rate)
     if compare:
-        at_ends = audio[np.argmax(weights, axis=0)]
-        cross_fade = _sounds((weights @ at_ends).astype(np.float32), pitch, model.config)
-    sounds = _sounds(audio, pitch, model.config)
-    timbres = tuple(ends)
+        decoded_ends = audio[np.argmax(weights, axis=0)]
+        cross_fade = Sounds.of((weights @ decoded_ends).astype(np.float32), pitch, model.config)
     return Morph(
-        model.name, model.config, timbres, steps, method, pitch, velocity, weights, z, sounds, equalizers, cross_fade
+        model=model.name,
+        config=model.config,
+        timbres=ends,
+        steps=steps,
+        method=method,
+        pitch=pitch,
+        velocity=velocity,
+        weights=weights,
+        z=z,
+        sounds=Sounds.of(audio, pitch, model.config),
+        equalizers=equalizers,
+        cross_fade=cross_fade,
     )
 
 
-def _check(timbres: int, steps: int, pitch: int | None, velocity: int, method: str) -> None:
+def check_arguments(timbres: int, steps: int, pitch: int | None, velocity: int, method: str) -> None:
+    """Raise InputError for arguments that `interpolate` does not take; `timbres` is their number."""
     if timbres not in (2, 4):
         raise InputError(f"timbres: found {timbres}, expected two, or four for a grid")
-    most = renderings.MOST_NOTES if timbres == 2 else int(renderings.MOST_NOTES**0.5)
+    most = MOST_NOTES if timbres == 2 else int(MOST_NOTES**0.5)
     if not 2 <= steps <= most:
         raise InputError(f"--steps: found {steps}, expected 2 to {most}{' for a grid' * (timbres == 4)}")
-    check_midi("--pitch", DEFAULT_PITCH if pitch is None else pitch)
+    check_midi("--pitch", MIDDLE_C if pitch is None else pitch)
     check_midi("--velocity", velocity)
     if method not in latent.METHODS:
         raise InputError(f"--method: found {method!r}, expected {' or '.join(latent.METHODS)}")
     if timbres == 4 and method != "lerp":
         raise InputError(f"--method: found {method} with four timbres, expected lerp: a grid is bilinear")
-
-
-def _sounds(audio: np.ndarray, pitch: int, config: AudioConfig) -> Sounds:
-    log_mel = renderings.log_mels(audio, config)
-    return Sounds(audio, log_mel, describe_all(audio, [pitch] * len(audio), config))

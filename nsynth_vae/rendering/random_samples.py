@@ -7,40 +7,42 @@ import difflib
 import math
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nsynth_vae.cli.types import check_midi, check_seed
-from nsynth_vae.config import AudioConfig
+from nsynth_vae.config import LARGEST_Z, AudioConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import writing
-from nsynth_vae.latent.expression import find
-from nsynth_vae.notes import note_name
-from nsynth_vae.rendering import sounds
+from nsynth_vae.latent import gaussian_mixture
+from nsynth_vae.latent.expression import find_timbres
+from nsynth_vae.notes import MIDDLE_C, note_name
+from nsynth_vae.rendering.notebook import NotebookDisplay
+from nsynth_vae.rendering.sounds import MOST_NOTES, numbered, write_wavs
 
 if TYPE_CHECKING:
     from nsynth_vae.latent.lookup import Timbre, TimbreLookup
+    from nsynth_vae.rendering.plots import Target
     from nsynth_vae.timbre_model import TimbreModel
-
 
 METHODS = ("mixture", "prior", "near")
 DEFAULT_SPREAD = 0.5
 QUIETEST = 0.01
-"""Peak, of full scale, below which a sample is drawn again: there are points that hardly sound at some pitches."""
+"""Peak, of full scale, below which a sample is drawn again: some latent vectors are almost silent at some pitches."""
 ATTEMPTS = 10
-"""Times that a sample is drawn at most; the last one stays."""
+"""Most draws of a sample; the last one stays."""
 Draw = Callable[[np.random.Generator], np.ndarray]
-"""Returns a point, `[latent_dim]`."""
+"""Returns a latent vector, `[latent_dim]`."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Samples:
-    """New sounds."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Samples(NotebookDisplay):
+    """Notes of random timbres."""
 
     model: str
     config: AudioConfig
-    how: dict
+    drawn: dict[str, Any]
     """How they were drawn: `method`, and `family`, `near` and `spread` where they apply; `seed`."""
     z: np.ndarray
     """float32 `[samples, latent_dim]`."""
@@ -50,96 +52,100 @@ class Samples:
     audio: np.ndarray
     """float32 `[samples, num_samples]`, -1..1."""
 
-    def write(self, output: str | os.PathLike) -> None:
-        """Writes `sample-00.wav`, ..., `contact-sheet.png` and `samples.json` to a folder.
+    def save(self, output: str | os.PathLike) -> None:
+        """Write `sample-00.wav`, ..., `contact-sheet.png` and `samples.json` to a folder.
 
         Raises:
             InputError: if it cannot be written; nothing is left then.
         """
-        from nsynth_vae.rendering import plots
-
-        count = len(self.z)
-        names = sounds.numbered("sample", count)
-        record = {"format_version": 1, "model": self.model, **self.how, "velocity": self.velocity}
+        names = numbered("sample", len(self.z))
+        record = {"format_version": 1, "model": self.model, **self.drawn, "velocity": self.velocity}
         record["samples"] = [
             {"file": name, "pitch": int(pitch), "z": z.tolist()}
             for name, pitch, z in zip(names, self.pitch, self.z, strict=True)
         ]
-        captions = [f"{number}: {note_name(int(pitch))}" for number, pitch in enumerate(self.pitch)]
         with writing(output, "samples.json", record) as folder:
-            sounds.write_wavs(folder, names, self.audio, self.config)
-            log_mels = sounds.log_mels(self.audio, self.config)
-            columns = math.ceil(math.sqrt(count))
-            plots.plot_contact_sheet(log_mels, captions, columns, self.config, folder / "contact-sheet.png")
+            write_wavs(folder, names, self.audio, self.config)
+            self.plot(folder / "contact-sheet.png")
+
+    def plot(self, target: Target) -> None:
+        """Write a contact sheet of spectrograms, as PNG to a path or a binary file."""
+        from nsynth_vae.analysis import spectra
+        from nsynth_vae.rendering import plots
+
+        captions = [f"{number}: {note_name(int(pitch))}" for number, pitch in enumerate(self.pitch)]
+        columns = math.ceil(math.sqrt(len(captions)))
+        plots.plot_contact_sheet(spectra.log_mel(self.audio, self.config), captions, columns, self.config, target)
 
 
 def sample(
-    points: TimbreLookup,
+    lookup: TimbreLookup,
     count: int = 16,
     *,
     method: str | None = None,
     family: str | None = None,
     near: str | Timbre | None = None,
     spread: float | None = None,
-    pitch: int | tuple[int, int] = 60,
+    pitch: int | tuple[int, int] = MIDDLE_C,
     velocity: int = 100,
     seed: int = 0,
 ) -> Samples:
-    """Draws points of the latent space, and decodes them.
+    """Draw latent vectors, and decode them.
 
-    A sample depends on the seed and its own number only, not on how many there are. One that peaks below `QUIETEST` is
-    drawn again.
+    A sample depends on the seed and its own number only, not on the count. One that peaks below `QUIETEST` is drawn
+    again.
 
     Args:
-        points: the model, and what names and files stand for.
+        lookup: the model and the timbres that it knows.
         count: of samples.
-        method: `mixture`: the aggregate posterior, that is what the training notes' z_mean are like; `prior`: N(0, I);
-            `near`: a normal cloud around `near`. None for `near` if that is given, else `mixture`.
-        family: only what the notes of this family are like; for `mixture`.
-        near: a file, a note, a name, an expression or a point; for `near`.
-        spread: standard deviation of the cloud in every dimension, as a share of that of the whole space; see
-            `space_deviation`. None for 0.5.
+        method: `mixture`: the aggregate posterior, the distribution of the training notes' z_mean; `prior`: N(0, I);
+            `near`: a normal distribution around `near`. None for `near` if that is given, else `mixture`.
+        family: draws from this family's part of the mixture.
+        near: a file, a note, a name, an expression or a `Timbre`; for `near`.
+        spread: standard deviation around `near` in every dimension, as a fraction of that of the whole space; see
+            `latent_standard_deviation`. None for 0.5.
         pitch: MIDI, or (lowest, highest), from which each sample's is drawn.
         velocity: MIDI.
         seed: decides every draw.
 
     Raises:
-        InputError: for options that do not go together or are out of range, a family or a timbre that is not known,
-            and a model without a mixture where it is needed.
+        InputError: for options that do not go together or are out of range, an unknown family or timbre, and a model
+            without a mixture where it is needed.
     """
-    pitches = pitch if isinstance(pitch, tuple) else (pitch, pitch)
-    method = _check(count, method, family, near, spread, pitches, velocity, seed)
-    model = points.model
-    how = {"method": method, "seed": seed}
+    method = check_arguments(count, method, family, near, spread, pitch, velocity, seed)
+    model = lookup.model
+    drawn: dict[str, Any] = {"method": method, "seed": seed}
     if method == "mixture":
-        how |= {"family": family}
-        draw_z = of_mixture(model, family)
-    elif method == "prior":
-        draw_z = normal(np.zeros(model.latent_dim), np.ones(model.latent_dim))
+        drawn |= {"family": family}
+        draw_z = mixture_draw(model, family)
+    elif near is None:
+        draw_z = normal_draw(np.zeros(model.latent_dim), np.ones(model.latent_dim))
     else:
-        (center,) = find([near], points)
-        how |= {"near": center.name, "spread": DEFAULT_SPREAD if spread is None else spread}
-        draw_z = normal(center.z, how["spread"] * space_deviation(model))
-    z, drawn_pitches = draw(count, seed, draw_z, pitches)
-    _check_far(z)
-    audio = model.decode(z, drawn_pitches, velocity).audio
+        (center,) = find_timbres([near], lookup)
+        drawn |= {"near": center.name, "spread": DEFAULT_SPREAD if spread is None else spread}
+        draw_z = normal_draw(center.z, drawn["spread"] * latent_standard_deviation(model))
+    z, pitches = draw(count, seed, draw_z, pitch if isinstance(pitch, tuple) else (pitch, pitch))
+    _check_range(z)
+    audio = model.decode(z, pitches, velocity).audio
     for attempt in range(1, ATTEMPTS):
         quiet = np.flatnonzero(np.abs(audio).max(axis=1) < QUIETEST)
         if not quiet.size:
             break
         z[quiet] = [draw_z(np.random.default_rng([seed, number, attempt])) for number in quiet]
-        _check_far(z)
-        audio[quiet] = model.decode(z[quiet], drawn_pitches[quiet], velocity).audio
-    return Samples(model.name, model.config, how, z, drawn_pitches, velocity, audio)
+        _check_range(z)
+        audio[quiet] = model.decode(z[quiet], pitches[quiet], velocity).audio
+    return Samples(
+        model=model.name, config=model.config, drawn=drawn, z=z, pitch=pitches, velocity=velocity, audio=audio
+    )
 
 
 def draw(count: int, seed: int, draw_z: Draw, pitches: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Draws points and pitches, each sample from random numbers of its own.
+    """Draw latent vectors and pitches, each sample from random numbers of its own.
 
     Args:
         count: of samples.
         seed: decides them, together with a sample's number.
-        draw_z: returns a point, `[latent_dim]`, of a generator.
+        draw_z: draws a latent vector, `[latent_dim]`.
         pitches: (lowest, highest), both included.
 
     Returns:
@@ -151,10 +157,10 @@ def draw(count: int, seed: int, draw_z: Draw, pitches: tuple[int, int]) -> tuple
     return z, np.array([generator.integers(low, high, endpoint=True) for generator in generators], np.int32)
 
 
-def space_deviation(model: TimbreModel) -> np.ndarray:
-    """Returns how far z_mean of the training notes spread in each dimension: standard deviations `[latent_dim]`.
+def latent_standard_deviation(model: TimbreModel) -> np.ndarray:
+    """Return the standard deviation of the training notes' z_mean in each dimension, `[latent_dim]`.
 
-    They are those of the model's mixture, by the law of total variance; without a mixture those of the prior, 1.
+    It is that of the model's mixture, by the law of total variance; without a mixture that of the prior, 1.
     """
     mixture = model.attributes.get("mixture")
     if not mixture:
@@ -165,47 +171,45 @@ def space_deviation(model: TimbreModel) -> np.ndarray:
     return np.sqrt(weights @ (deviations**2 + (means - weights @ means) ** 2))
 
 
-def normal(center: np.ndarray, deviation: np.ndarray) -> Draw:
-    """Returns a function that draws a point around a center, both `[latent_dim]`, with this standard deviation."""
-    return lambda generator: center + deviation * generator.standard_normal(len(center))
+def normal_draw(mean: np.ndarray, standard_deviation: np.ndarray) -> Draw:
+    """Return a function that draws from a normal distribution; both arguments are `[latent_dim]`."""
+    return lambda generator: mean + standard_deviation * generator.standard_normal(len(mean))
 
 
-def of_mixture(model: TimbreModel, family: str | None) -> Draw:
-    """Returns a function that draws a point of the model's mixture.
+def mixture_draw(model: TimbreModel, family: str | None) -> Draw:
+    """Return a function that draws from the model's mixture.
 
     Raises:
         InputError: if it has none, or none of the family.
     """
-    found = model.attributes.get("mixture")
-    if not found:
+    mixture = model.attributes.get("mixture")
+    if not mixture:
         raise InputError(
             f"{model.name}: has no mixture to sample from; `python -m nsynth_vae.attributes --model ...` learns it, "
             "--method prior needs none"
         )
-    families = found["families"]
+    families = mixture["families"]
     if family is not None and family not in families:
         close = difflib.get_close_matches(family, families, n=3, cutoff=0.5) or sorted(families)
         raise InputError(f"--family: found {family!r}, expected one that {model.name} knows: {', '.join(close)}")
-    from nsynth_vae.latent import gaussian_mixture as mixture
-
-    return lambda generator: mixture.sample(found, 1, generator, family=family)[0]
+    return lambda generator: gaussian_mixture.sample(mixture, 1, generator, family=family)[0]
 
 
-def _check(
+def check_arguments(
     count: int,
     method: str | None,
     family: str | None,
     near: str | Timbre | None,
     spread: float | None,
-    pitch: tuple[int, int],
+    pitch: int | tuple[int, int],
     velocity: int,
     seed: int,
 ) -> str:
-    """Returns the method; raises InputError for what `sample` says."""
+    """Return the method; raise InputError for arguments that `sample` does not take."""
     if method is None:
         method = METHODS[0] if near is None else "near"
-    if not 1 <= count <= sounds.MOST_NOTES:
-        raise InputError(f"--count: found {count}, expected 1 to {sounds.MOST_NOTES}")
+    if not 1 <= count <= MOST_NOTES:
+        raise InputError(f"--count: found {count}, expected 1 to {MOST_NOTES}")
     if method not in METHODS:
         raise InputError(f"--method: found {method!r}, expected {', '.join(METHODS)}")
     if method == "near" and near is None:
@@ -217,10 +221,11 @@ def _check(
     ):
         if value is not None and method != needed:
             raise InputError(f"{flag}: found it with --method {method}, expected --method {needed}")
-    for value in pitch:
-        check_midi("--pitch", value)
-    if pitch[0] > pitch[1]:
-        raise InputError(f"--pitch: found {pitch[0]}-{pitch[1]}, expected LOW-HIGH")
+    low, high = pitch if isinstance(pitch, tuple) else (pitch, pitch)
+    check_midi("--pitch", low)
+    check_midi("--pitch", high)
+    if low > high:
+        raise InputError(f"--pitch: found {low}-{high}, expected LOW-HIGH")
     if spread is not None and not 0 < spread < math.inf:
         raise InputError(f"--spread: found {spread}, expected a positive number")
     check_midi("--velocity", velocity)
@@ -228,9 +233,7 @@ def _check(
     return method
 
 
-def _check_far(z: np.ndarray) -> None:
-    from nsynth_vae.config import LARGEST_Z
-
+def _check_range(z: np.ndarray) -> None:
     farthest = np.max(np.abs(z))
     if not farthest <= LARGEST_Z:
         raise InputError(f"--spread: leads {farthest:.3g} from the middle of the space, expected a smaller one")

@@ -11,71 +11,72 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae.analysis.descriptors import DESCRIPTORS, describe_all
+from nsynth_vae.analysis.descriptors import DESCRIPTORS
 from nsynth_vae.cli.types import check_midi
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.files import AUDIO_EXTENSIONS, writing
-from nsynth_vae.rendering import sounds as renderings
+from nsynth_vae.latent import expression as expressions
+from nsynth_vae.notes import MIDDLE_C
+from nsynth_vae.rendering.notebook import NotebookDisplay
+from nsynth_vae.rendering.sounds import Sounds, label, write_wavs
 
 if TYPE_CHECKING:
-    from nsynth_vae.latent.expression import Sum
     from nsynth_vae.latent.lookup import TimbreLookup
+    from nsynth_vae.rendering.plots import Target
 
 RECORD, PICTURE = "result.json", "result.png"
 
 
-DEFAULT_PITCH = 60
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Result:
-    """A sum of timbres, and the notes that it and its terms are decoded to."""
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Result(NotebookDisplay):
+    """A sum of timbres, and the decoded notes of it and of its terms."""
 
     model: str
     config: AudioConfig
     expression: str
     """As it was written."""
-    sum: Sum
+    sum: expressions.Sum
     pitch: int
     velocity: int
     names: tuple[str, ...]
-    """Of the notes: the points of the sum; `before`, their blend without the directions, where it is none of them;
-    `result`. Each can be a file's name."""
+    """Names of the notes: the timbres of the sum; `before`, their blend without the directions, where it is none of
+    them; `result`. Each is valid as a file name."""
     z: np.ndarray
     """float32 `[notes, latent_dim]`."""
-    audio: np.ndarray
-    """float32 `[notes, num_samples]`, -1..1."""
-    log_mel: np.ndarray
-    """float32 `[notes, frames, mel_bins]`, of the audio."""
-    descriptors: list[dict[str, float]]
-    """What `descriptors.describe` gives of each note."""
+    sounds: Sounds
+    """The notes."""
     learnt_to_raise: dict[str, str]
-    """Direction -> descriptor, of those of the sum's directions that were learnt by one."""
+    """Direction -> the descriptor that it was learnt to raise, of those of the sum's directions that have one."""
+
+    @property
+    def audio(self) -> np.ndarray:
+        """The notes' audio, float32 `[notes, num_samples]`, -1..1; the last one is the result."""
+        return self.sounds.audio
 
     @property
     def effect(self) -> dict[str, tuple[float, float]]:
-        """The descriptors that the directions were learnt by: (without the directions, with them)."""
-        before, after = self.descriptors[-2:]
+        """The descriptors that the directions were learnt to raise: (without the directions, with them)."""
+        before, after = self.sounds.descriptors[-2:]
         return {name: (before[name], after[name]) for name in self.learnt_to_raise.values() if name in after}
 
     def summary(self) -> str:
-        """Returns, a line each, what the terms stand for, what the directions do, and the sum."""
-        terms = [term for _, term in (*self.sum.points, *self.sum.directions)]
-        lines = [f"{term.name}: {term.meaning}" for term in terms]
+        """Return a line for each term and each effect of a direction, and one for the sum."""
+        terms = [term for _, term in (*self.sum.timbres, *self.sum.directions)]
+        lines = [f"{term.name}: {term.description}" for term in terms]
         for descriptor, (before, after) in self.effect.items():
             by = ", ".join(name for name, raised in self.learnt_to_raise.items() if raised == descriptor)
             lines.append(f"{descriptor} ({by}): {before:.4g} -> {after:.4g} {DESCRIPTORS[descriptor].unit}")
         return "\n".join([*lines, f"{self.sum} at pitch {self.pitch}, velocity {self.velocity}"])
 
-    def write(self, output: str | os.PathLike) -> None:
-        """Writes `result.wav`, a WAV for each point, `before.wav`, `result.png` and `result.json` to a folder.
+    def save(self, output: str | os.PathLike) -> None:
+        """Write `result.wav`, a WAV for each timbre, `before.wav`, `result.png` and `result.json` to a folder.
 
         Raises:
             InputError: if it cannot be written; nothing is left then.
         """
         notes = {
             name: {"file": f"{name}.wav", "z": z.tolist(), "descriptors": descriptors}
-            for name, z, descriptors in zip(self.names, self.z, self.descriptors, strict=True)
+            for name, z, descriptors in zip(self.names, self.z, self.sounds.descriptors, strict=True)
         }
         record = {
             "format_version": 1,
@@ -84,15 +85,15 @@ class Result:
             "normalised": str(self.sum),
             "pitch": self.pitch,
             "velocity": self.velocity,
-            "points": [
-                {"name": point.name, "weight": weight, "meaning": point.meaning, **note}
-                for (weight, point), note in zip(self.sum.points, notes.values(), strict=False)
+            "timbres": [
+                {"name": timbre.name, "weight": weight, "description": timbre.description, **note}
+                for (weight, timbre), note in zip(self.sum.timbres, notes.values(), strict=False)
             ],
             "directions": [
                 {
                     "name": direction.name,
                     "weight": weight,
-                    "meaning": direction.meaning,
+                    "description": direction.description,
                     "descriptor": self.learnt_to_raise.get(direction.name),
                     "direction": direction.z.tolist(),
                 }
@@ -102,70 +103,70 @@ class Result:
             "units": {name: descriptor.unit for name, descriptor in DESCRIPTORS.items()},
         }
         with writing(output, RECORD, record) as folder:
-            from nsynth_vae.rendering import plots
+            write_wavs(folder, [f"{name}.wav" for name in self.names], self.audio, self.config)
+            self.plot(folder / PICTURE)
 
-            renderings.write_wavs(folder, [f"{name}.wav" for name in self.names], self.audio, self.config)
-            titles = [renderings.label(point.name) for _, point in self.sum.points]
-            titles += [*self.names[len(titles) : -1], renderings.label(str(self.sum))]
-            row = f"pitch {self.pitch}, velocity {self.velocity}"
-            plots.plot_spectrograms([(row, self.log_mel)], titles, self.config, folder / PICTURE)
+    def plot(self, target: Target) -> None:
+        """Write the spectrograms of the notes, as PNG to a path or a binary file."""
+        from nsynth_vae.rendering import plots
+
+        titles = [label(timbre.name) for _, timbre in self.sum.timbres]
+        titles += [*self.names[len(titles) : -1], label(str(self.sum))]
+        row = f"pitch {self.pitch}, velocity {self.velocity}", self.sounds.log_mel
+        plots.plot_spectrograms([row], titles, self.config, target)
 
 
-def arithmetic(points: TimbreLookup, expression: str, *, pitch: int | None = None, velocity: int = 100) -> Result:
-    """Adds up an expression, and decodes the sum and each of its points at one pitch and velocity.
+def arithmetic(lookup: TimbreLookup, expression: str, *, pitch: int | None = None, velocity: int = 100) -> Result:
+    """Evaluate an expression, and decode the sum and each of its timbres at one pitch and velocity.
 
     Args:
-        points: the model, and what names and files stand for.
+        lookup: the model and the timbres that it knows.
         expression: such as `violin + bright - dark`; see `nsynth_vae.latent.expression`.
         pitch: MIDI; None for the pitch of the notes in the expression, if they have one in common, else 60.
         velocity: MIDI.
 
     Raises:
-        InputError: for what is no expression or has unknown names, and for a pitch or velocity outside 0 to 127.
+        InputError: for an invalid expression or unknown names, and for a pitch or velocity outside 0 to 127.
     """
-    from nsynth_vae.latent import expression as expressions
-
     check_midi("--velocity", velocity)
-    check_midi("--pitch", DEFAULT_PITCH if pitch is None else pitch)
-    total = expressions.parse(expression, points)
-    result = total.point
+    check_midi("--pitch", MIDDLE_C if pitch is None else pitch)
+    total = expressions.parse(expression, lookup)
+    result = total.timbre
     if pitch is None:
-        pitch = DEFAULT_PITCH if result.pitch is None else result.pitch
-    z = [point.z for _, point in total.points]
-    names = _file_names([point.name for _, point in total.points])
+        pitch = MIDDLE_C if result.pitch is None else result.pitch
+    z = [timbre.z for _, timbre in total.timbres]
+    names = _file_names([timbre.name for _, timbre in total.timbres])
     if len(z) > 1 and total.directions:
         z, names = [*z, total.base], [*names, "before"]
-    z, names = np.stack([*z, result.z]), (*names, "result")
-    model = points.model
-    audio = model.decode(z, pitch, velocity).audio
-    raised = {direction.name: points.descriptor(direction.name) for _, direction in total.directions}
+    latents, model = np.stack([*z, result.z]), lookup.model
+    raised = {direction.name: lookup.descriptor(direction.name) for _, direction in total.directions}
     return Result(
-        model.name,
-        model.config,
-        expression,
-        total,
-        pitch,
-        velocity,
-        names,
-        z,
-        audio,
-        renderings.log_mels(audio, model.config),
-        describe_all(audio, [pitch] * len(z), model.config),
-        {name: descriptor for name, descriptor in raised.items() if descriptor is not None},
+        model=model.name,
+        config=model.config,
+        expression=expression,
+        sum=total,
+        pitch=pitch,
+        velocity=velocity,
+        names=(*names, "result"),
+        z=latents,
+        sounds=Sounds.of(model.decode(latents, pitch, velocity).audio, pitch, model.config),
+        learnt_to_raise={name: descriptor for name, descriptor in raised.items() if descriptor is not None},
     )
 
 
 def _file_names(names: Sequence[str]) -> list[str]:
-    """Returns a file name without extension for each name, all different and none of the command's own."""
+    """Return a file name without extension for each name, all different and none of the command's own."""
     found: list[str] = []
     taken = {"before", "result"}
     for name in names:
         path = pathlib.PurePath(name)
         stem = path.stem if path.suffix.lower() in AUDIO_EXTENSIONS else path.name
-        plain = re.sub(r"[^\w.#-]+", "_", stem).strip("._")[:80] or "point"
-        numbers = (f"{plain}-{number}" if number > 1 else plain for number in range(1, len(names) + len(taken) + 2))
-        # Disks of macOS take names that differ in case for the same.
-        chosen = next(number for number in numbers if number.casefold() not in taken)
+        plain = re.sub(r"[^\w.#-]+", "_", stem).strip("._")[:80] or "timbre"
+        chosen, number = plain, 1
+        # File systems of macOS ignore case.
+        while chosen.casefold() in taken:
+            number += 1
+            chosen = f"{plain}-{number}"
         taken.add(chosen.casefold())
         found.append(chosen)
     return found
