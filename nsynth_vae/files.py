@@ -97,6 +97,26 @@ def write_wav(path: pathlib.Path, audio: np.ndarray, sample_rate: int) -> None:
     soundfile.write(path, np.clip(audio, -1.0, 1.0), sample_rate, subtype="PCM_16", format="WAV")
 
 
+def save_wav(path: str | os.PathLike, audio: np.ndarray, sample_rate: int) -> None:
+    """Write audio as `write_wav` does, to a temporary file that is renamed.
+
+    Raises:
+        InputError: if it cannot be written; nothing is left then.
+    """
+    import soundfile
+
+    path = pathlib.Path(path)
+    temporary = path.with_name(f".{os.getpid()}.wav.tmp")
+    try:
+        write_wav(temporary, audio, sample_rate)
+        temporary.replace(path)
+    except (OSError, soundfile.SoundFileError) as error:
+        problem = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be written ({problem}), expected a place for a WAV") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 LINE = 120
 """Characters of a line of JSON that more than one item may stand in."""
 

@@ -1,4 +1,4 @@
-"""Tests of `instrument`, `multisample` and `sfz`: what is written, and how it sounds in sfizz, an SFZ sampler."""
+"""Tests of `instrument`, `multisample` and `sfz`: the files, and their sound in sfizz, an SFZ sampler."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEYS = (48, 51, 54)
 
 
 def make_note(pitch: int, *, slope: float = 0.0, cents: float = 0.0, seed: int = 0, peak: float = 0.3) -> np.ndarray:
-    """Returns a note of ten harmonics at most and some noise: 50 ms of attack, `slope` dB a second, released at 3 s."""
+    """Return a note of ten harmonics at most and some noise: 50 ms of attack, `slope` dB a second, released at 3 s."""
     seconds = np.arange(CONFIG.num_samples) / RATE
     rng = np.random.default_rng([pitch, seed])
     hertz = 440 * 2 ** ((pitch - 69 + cents / 100) / 12)
@@ -38,11 +38,13 @@ def make_note(pitch: int, *, slope: float = 0.0, cents: float = 0.0, seed: int =
 def make_instrument(notes: list[np.ndarray], places: list[tuple[int, int]]) -> Instrument:
     log_mels = np.zeros([len({pitch for pitch, _ in places}), CONFIG.num_frames, CONFIG.num_mel_bins], np.float32)
     samples = multisample.sample_notes(np.stack(notes), places)
-    return Instrument("toy", CONFIG, "a\ntone", np.zeros(3, np.float32), samples, log_mels)
+    return Instrument(
+        model="toy", config=CONFIG, timbre="a\ntone", z=np.zeros(3, np.float32), samples=samples, log_mels=log_mels
+    )
 
 
 def clicks(sound: np.ndarray, first: float, last: float) -> float:
-    """Returns the most that is heard between two times above the harmonics, where there is only a little noise."""
+    """Return the peak between two times above the harmonics, where there is only a little noise."""
     above = sosfilt(butter(8, 4000, "highpass", fs=RATE, output="sos"), sound)
     return float(np.abs(above[round(first * RATE) : round(last * RATE)]).max())
 
@@ -60,10 +62,10 @@ def read_chunks(path: pathlib.Path) -> dict[bytes, bytes]:
 
 
 def test_ranges_cover_all_numbers_and_go_to_the_nearest():
-    assert sfz.spread([60]) == [(0, 127)]
-    assert sfz.spread([36, 39, 42]) == [(0, 37), (38, 40), (41, 127)]
-    assert sfz.spread([50, 100, 127], 1) == [(1, 75), (76, 113), (114, 127)]
-    for low, high in sfz.spread(range(36, 85, 3))[1:-1]:
+    assert sfz.nearest_ranges([60]) == [(0, 127)]
+    assert sfz.nearest_ranges([36, 39, 42]) == [(0, 37), (38, 40), (41, 127)]
+    assert sfz.nearest_ranges([50, 100, 127], 1) == [(1, 75), (76, 113), (114, 127)]
+    for low, high in sfz.nearest_ranges(range(36, 85, 3))[1:-1]:
         assert high - low == 2
 
 
@@ -82,12 +84,12 @@ def test_a_wav_says_its_key_and_its_loop(tmp_path):
     assert struct.unpack("<9I", read_chunks(tmp_path / "b.wav")[b"smpl"])[7] == 0
 
 
-def test_how_far_a_note_is_off_is_heard_to_a_cent():
+def test_detuning_is_estimated_to_a_cent():
     for pitch, cents in ((33, -20.0), (48, 7.0), (60, 0.0), (84, -3.0), (96, 40.0)):
-        assert multisample.cents_off(make_note(pitch, cents=cents), pitch) == pytest.approx(cents, abs=1.0)
-    # A pitch that is heard, but not the one that is asked for; and none.
-    assert multisample.cents_off(make_note(60, cents=80.0), 60) is None
-    assert multisample.cents_off(np.random.default_rng(0).normal(size=CONFIG.num_samples) * 0.1, 60) is None
+        assert multisample.detuning_cents(make_note(pitch, cents=cents), pitch) == pytest.approx(cents, abs=1.0)
+    # A pitch, but not the target; and none.
+    assert multisample.detuning_cents(make_note(60, cents=80.0), 60) is None
+    assert multisample.detuning_cents(np.random.default_rng(0).normal(size=CONFIG.num_samples) * 0.1, 60) is None
 
 
 def test_a_struck_note_is_tuned_where_it_is_loud():
@@ -96,7 +98,7 @@ def test_a_struck_note_is_tuned_where_it_is_loud():
     cents = 10 - 40 * seconds / 3
     phase = np.cumsum(220 * 2 ** (cents / 1200)) / RATE
     note = np.sin(2 * np.pi * phase) * 10 ** (-30 * seconds / 20)
-    assert multisample.cents_off(note, 57) == pytest.approx(10 - 40 * 0.6 / 3, abs=6.0)
+    assert multisample.detuning_cents(note, 57) == pytest.approx(10 - 40 * 0.6 / 3, abs=6.0)
 
 
 def test_sustained_notes_are_looped_and_others_ring_out():
@@ -134,11 +136,11 @@ def test_velocities_have_one_mean_level_and_the_loudest_sample_peaks_at_1_db():
     places = [(pitch, velocity) for pitch in (60, 63) for velocity in (50, 127)]
     notes = [make_note(pitch, peak=0.1 * (velocity / 127) * (pitch - 58)) for pitch, velocity in places]
     samples = multisample.sample_notes(np.stack(notes), places)
-    level = {place: crossfade.root_mean_square(one.audio[:48000]) for place, one in zip(places, samples, strict=True)}
+    level = {place: crossfade.rms(one.audio[:48000]) for place, one in zip(places, samples, strict=True)}
     for pitch in (60, 63):
         assert level[pitch, 50] == pytest.approx(level[pitch, 127], rel=1e-3)
     # Keys keep their levels.
-    decoded = [crossfade.root_mean_square(note[:48000]) for note in notes]
+    decoded = [crossfade.rms(note[:48000]) for note in notes]
     assert level[63, 127] / level[60, 127] == pytest.approx(decoded[3] / decoded[1], rel=1e-3)
     assert decoded[3] / decoded[2] > 2
     assert max(np.abs(one.audio).max() for one in samples) == pytest.approx(10 ** (-1 / 20))
@@ -150,7 +152,7 @@ def test_velocities_have_one_mean_level_and_the_loudest_sample_peaks_at_1_db():
 def test_the_files_say_the_same(tmp_path):
     places = [(pitch, velocity) for pitch in KEYS for velocity in (64, 127)]
     notes = [make_note(pitch, slope=-9.0 * (pitch == 54), cents=12.3) for pitch, _ in places]
-    path = make_instrument(notes, places).write(tmp_path / "my tones")
+    path = make_instrument(notes, places).save(tmp_path / "my tones")
     assert path == tmp_path / "my tones" / "my_tones.sfz"
     text = path.read_text()
     assert text.startswith("// my_tones: a tone\n")
@@ -182,8 +184,23 @@ def test_the_files_say_the_same(tmp_path):
         "samples",
     ]
     # Again, with fewer keys: no sample of the former run is left.
-    make_instrument(notes[:2], places[:2]).write(tmp_path / "my tones")
+    make_instrument(notes[:2], places[:2]).save(tmp_path / "my tones")
     assert len(list((path.parent / "samples").iterdir())) == 2
+
+
+def test_audio_is_a_row_for_each_key_of_the_highest_velocity():
+    keys = [(pitch, velocity) for pitch in (60, 63) for velocity in (50, 127)]
+    notes = [make_note(pitch, slope=-60.0 * (pitch == 63)) for pitch, _ in keys]
+    instrument = make_instrument(notes, keys)
+    assert instrument.keys == [60, 63]
+    assert instrument.velocities == [50, 127]
+    assert instrument.audio.dtype == np.float32
+    assert instrument.audio.shape == (2, CONFIG.num_samples)
+    for row, sample in zip(instrument.audio, instrument.samples[1::2], strict=True):
+        length = min(len(row), len(sample.audio))
+        np.testing.assert_array_equal(row[:length], sample.audio[:length].astype(np.float32))
+        assert not row[length:].any()
+    assert "data:audio/wav;base64," in instrument._repr_html_()
 
 
 class Sampler:
@@ -194,12 +211,12 @@ class Sampler:
         self.synth = pytest.importorskip("pysfizz").Synth(sample_rate=RATE, block_size=256)
         assert self.synth.load_sfz_file(path)
 
-    def play(self, key: int, velocity: int, held: float, seconds: float) -> np.ndarray:
-        """Returns a key's sound, float `[samples]`."""
-        return self.synth.render_note(key, velocity, held, seconds).mean(axis=0)
+    def play(self, key: int, velocity: int, sustained: float, seconds: float) -> np.ndarray:
+        """Return a key's sound, float `[samples]`."""
+        return self.synth.render_note(key, velocity, sustained, seconds).mean(axis=0)
 
     def voices(self, key: int, velocity: int) -> int:
-        """Returns how many regions sound when a key is pressed."""
+        """Return the number of regions that sound when a key is pressed."""
         synth = self.synth._synth
         synth.note_on(0, key, velocity)
         synth.render_block()
@@ -213,7 +230,7 @@ def sampled(request, tmp_path_factory: pytest.TempPathFactory) -> tuple[Instrume
     places = [(pitch, velocity) for pitch in KEYS for velocity in (64, 127)]
     notes = [make_note(pitch, slope=request.param, cents=pitch - 40, seed=velocity) for pitch, velocity in places]
     made = make_instrument(notes, places)
-    return made, Sampler(made.write(tmp_path_factory.mktemp("sampled") / "tone")), request.param
+    return made, Sampler(made.save(tmp_path_factory.mktemp("sampled") / "tone")), request.param
 
 
 def test_a_sampler_plays_every_key_and_velocity_by_one_region(sampled):
@@ -234,13 +251,13 @@ def test_a_sampler_plays_every_key_and_velocity_by_one_region(sampled):
 def test_a_sampler_plays_in_tune(sampled):
     _, sampler, slope = sampled
     for key, velocity in ((47, 20), (48, 127), (49, 100), (52, 20), (55, 127)):
-        off = multisample.cents_off(sampler.play(key, velocity, 3.0, 4.0), key)
-        # What is struck is too short to be heard to a cent.
+        off = multisample.detuning_cents(sampler.play(key, velocity, 3.0, 4.0), key)
+        # Struck notes are too short for an estimate to a cent.
         assert off == pytest.approx(0.0, abs=10.0 if slope == -60.0 else 2.0)
 
 
 @pytest.mark.parametrize("pitch", KEYS)
-def test_a_note_held_for_10_s_has_no_click_and_no_jump(sampled, pitch):
+def test_a_note_sustained_for_10_s_has_no_click_and_no_jump(sampled, pitch):
     made, sampler, slope = sampled
     sound = sampler.play(pitch, 100, 10.0, 13.0)
     level = crossfade.levels(sound, 1600)
@@ -260,15 +277,15 @@ def test_a_note_held_for_10_s_has_no_click_and_no_jump(sampled, pitch):
         np.testing.assert_allclose(np.diff(falls), expected, atol=1.0)
         assert level[round(9.5 * RATE)] < level.max() - 60
     # 150 dB a second.
-    let_go = level[10 * RATE - 1600]
-    assert level[10 * RATE + RATE // 2] < let_go - 60 or level[10 * RATE + RATE // 2] < -120
+    released = level[10 * RATE - 1600]
+    assert level[10 * RATE + RATE // 2] < released - 60 or level[10 * RATE + RATE // 2] < -120
     if sample.loop:
-        assert level[10 * RATE + RATE // 5] == pytest.approx(let_go - 30, abs=6.0)
+        assert level[10 * RATE + RATE // 5] == pytest.approx(released - 30, abs=6.0)
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Returns the options that name a small model, exported, that knows a few names."""
+    """Return the options for a small model, exported, that knows a few names."""
     folder, exports = timbres.export_model(tmp_path_factory.mktemp("instrument"))
     return ["--model", str(folder), "--exports", str(exports)]
 
@@ -285,12 +302,12 @@ def test_the_command_samples_every_third_key(model, tmp_path, capsys):
         audio, rate = soundfile.read(output / one["file"])
         assert rate == RATE
         assert 1e-3 < np.abs(audio).max() <= 10 ** (-1 / 20)
-    points = TimbreLookup(timbre_model.open_model(model[1], model[3]))
+    lookup = TimbreLookup(timbre_model.open_model(model[1], model[3]))
     expected = sampled_instrument.make_instrument(
-        points, "0.5*flute + 0.5*guitar", pitches=(60, 66), velocities=[40, 100, 40]
+        lookup, "0.5*flute + 0.5*guitar", pitches=(60, 66), velocities=[40, 100, 40]
     )
     np.testing.assert_allclose(record["z"], expected.z, atol=1e-5)
-    decoded = points.model.decode(expected.z[None], 66, 100)
+    decoded = lookup.model.decode(expected.z[None], 66, 100)
     np.testing.assert_allclose(expected.log_mels[2], decoded.log_mel[0], atol=1e-4)
     audio, note = expected.samples[-1].audio[:RATE], decoded.audio[0, :RATE]
     np.testing.assert_allclose(audio / np.abs(audio).max(), note / np.abs(note).max(), atol=1e-3)
@@ -313,9 +330,9 @@ def test_what_is_wrong_is_named_and_nothing_is_left(model, tmp_path, capsys):
         with pytest.raises(SystemExit, match="2"):
             instrument.main(["flute", option, value, "-o", output, *model])
         assert "expected a MIDI number, 0 to 127" in capsys.readouterr().err
-    points = timbres.named_points()
+    lookup = timbres.named_lookup()
     with pytest.raises(InputError, match="--velocities: found none"):
-        sampled_instrument.make_instrument(points, "flute", velocities=())
+        sampled_instrument.make_instrument(lookup, "flute", velocities=())
     with pytest.raises(InputError, match="--pitches: found 128, expected a MIDI number"):
-        sampled_instrument.make_instrument(points, "flute", pitches=(0, 128))
+        sampled_instrument.make_instrument(lookup, "flute", pitches=(0, 128))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -1,4 +1,4 @@
-"""A MIDI file as notes in seconds."""
+"""Standard MIDI Files: their notes, in seconds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import dataclasses
 import io
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from nsynth_vae.errors import InputError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import mido
 
 LONGEST_SECONDS = 3600.0
-"""The longest file that is read: what is longer has a broken time in it."""
+"""The longest file that is read: longer ones have a broken time in them."""
 
 DRUM_CHANNEL = 9
 """General MIDI's channel 10, counted from 0."""
@@ -28,12 +28,12 @@ _EXPECTED = "expected a Standard MIDI File of type 0 or 1"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class NoteEvent:
-    """A note that is played."""
+    """A note of a MIDI file."""
 
     start: float
     """Seconds from the file's start."""
     end: float
-    """Seconds from the file's start to the release of the key, or of the sustain pedal that holds the note."""
+    """Seconds from the file's start to the release of the key, or of the pedal that sustains the note."""
     pitch: int
     """MIDI, 0 to 127."""
     velocity: int
@@ -42,23 +42,23 @@ class NoteEvent:
 
 @dataclasses.dataclass(frozen=True)
 class Melody:
-    """What is played of a MIDI file."""
+    """The notes of a MIDI file."""
 
     notes: tuple[NoteEvent, ...]
     """In the order of their starts; at least one."""
     skipped: tuple[str, ...]
-    """What is not played, in words."""
+    """Events that are not played, in words."""
 
 
 def read_midi(path: str | os.PathLike) -> Melody:
-    """Reads the notes of all tracks and channels but the drums'.
+    """Read the notes of all tracks and channels but the drums'.
 
     Tempo changes and the sustain pedal (CC64, down from 64 on) are followed. A key that is pressed again while the
-    pedal holds its last note ends that note; where a pitch of a channel is pressed twice before it is released, the
-    first release is the first press's. What is never released ends with the file.
+    pedal sustains its last note ends that note. If a pitch of a channel is pressed twice before it is released, the
+    first release belongs to the first press. Notes without a release end with the file.
 
     Raises:
-        InputError: for what is no MIDI file, is broken, has no notes, or lasts longer than `LONGEST_SECONDS`.
+        InputError: for a file that is not MIDI, is broken, has no notes, or lasts longer than `LONGEST_SECONDS`.
     """
     path = pathlib.Path(path)
     channels = [_Channel() for _ in range(16)]
@@ -70,27 +70,27 @@ def read_midi(path: str | os.PathLike) -> Melody:
         if not hasattr(message, "channel"):
             continue
         channel = channels[message.channel]
-        strikes = message.type == "note_on" and message.velocity > 0
+        is_press = message.type == "note_on" and message.velocity > 0
         if message.channel == DRUM_CHANNEL:
-            drums += strikes
-        elif strikes:
+            drums += is_press
+        elif is_press:
             channel.press(seconds, message.note, message.velocity)
         elif message.type in ("note_on", "note_off"):
             channel.release(seconds, message.note)
-        elif message.type == "control_change" and message.control == _SUSTAIN:
-            channel.sustain(seconds, message.value >= 64)
-        elif message.type == "control_change" and message.control in (_ALL_SOUND_OFF, _ALL_NOTES_OFF):
-            channel.release_all(seconds)
-        elif message.type == "control_change" and message.control in _SKIPPED_CONTROLS:
-            skipped[_SKIPPED_CONTROLS[message.control]].add(message.channel)
+        elif message.type == "control_change":
+            if message.control == _SUSTAIN:
+                channel.move_pedal(seconds, message.value >= 64)
+            elif message.control in (_ALL_SOUND_OFF, _ALL_NOTES_OFF):
+                channel.release_all(seconds)
+            elif message.control in _SKIPPED_CONTROLS:
+                skipped[_SKIPPED_CONTROLS[message.control]].add(message.channel)
         elif message.type == "pitchwheel" and message.pitch:
             skipped["pitch bend"].add(message.channel)
         elif message.type in ("aftertouch", "polytouch"):
             skipped["aftertouch"].add(message.channel)
-    notes = []
     for channel in channels:
         channel.release_all(seconds)
-        notes.extend(channel.notes)
+    notes = [note for channel in channels for note in channel.notes]
     if not notes:
         found = f"only drums (channel {DRUM_CHANNEL + 1})" if drums else "no notes"
         raise InputError(f"{path}: found {found} in it, expected notes to play")
@@ -105,35 +105,36 @@ class _Channel:
     def __init__(self) -> None:
         self.notes: list[NoteEvent] = []
         self._pressed: dict[int, list[tuple[float, int]]] = collections.defaultdict(list)
-        self._ringing: dict[int, list[tuple[float, int]]] = collections.defaultdict(list)
+        self._sustained: dict[int, list[tuple[float, int]]] = collections.defaultdict(list)
         self._pedal = False
 
     def press(self, seconds: float, pitch: int, velocity: int) -> None:
-        self._end(seconds, pitch, self._ringing.pop(pitch, ()))
+        self._end(seconds, pitch, self._sustained.pop(pitch, ()))
         self._pressed[pitch].append((seconds, velocity))
 
     def release(self, seconds: float, pitch: int) -> None:
         if self._pressed[pitch]:
             note = self._pressed[pitch].pop(0)
             if self._pedal:
-                self._ringing[pitch].append(note)
+                self._sustained[pitch].append(note)
             else:
                 self._end(seconds, pitch, (note,))
 
-    def sustain(self, seconds: float, down: bool) -> None:
+    def move_pedal(self, seconds: float, down: bool) -> None:
         if not down:
-            for pitch, notes in self._ringing.items():
-                self._end(seconds, pitch, notes)
-            self._ringing.clear()
+            self._end_all(seconds, self._sustained)
         self._pedal = down
 
     def release_all(self, seconds: float) -> None:
-        for sounding in (self._pressed, self._ringing):
-            for pitch, notes in sounding.items():
-                self._end(seconds, pitch, notes)
-            sounding.clear()
+        self._end_all(seconds, self._pressed)
+        self._end_all(seconds, self._sustained)
 
-    def _end(self, seconds: float, pitch: int, notes: list[tuple[float, int]] | tuple) -> None:
+    def _end_all(self, seconds: float, keys: dict[int, list[tuple[float, int]]]) -> None:
+        for pitch, notes in keys.items():
+            self._end(seconds, pitch, notes)
+        keys.clear()
+
+    def _end(self, seconds: float, pitch: int, notes: Iterable[tuple[float, int]]) -> None:
         self.notes.extend(NoteEvent(start, seconds, pitch, velocity) for start, velocity in notes)
 
 
@@ -141,7 +142,7 @@ def _parse(path: pathlib.Path) -> mido.MidiFile:
     import mido
 
     try:
-        # Neither a folder nor a pipe, which would be waited for, is opened.
+        # A pipe would block: only regular files are opened.
         if path.exists() and not path.is_file():
             raise InputError(f"{path}: is {'a folder' if path.is_dir() else 'no regular file'}, {_EXPECTED}")
         data = path.read_bytes()
@@ -153,7 +154,7 @@ def _parse(path: pathlib.Path) -> mido.MidiFile:
         parsed = mido.MidiFile(file=io.BytesIO(data))
     except EOFError as error:
         raise InputError(f"{path}: ends too early, {_EXPECTED}") from error
-    except Exception as error:  # What mido raises for broken files has no common class.
+    except Exception as error:  # The errors of mido for broken files have no common class.
         problem = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: is broken ({problem}), {_EXPECTED}") from error
     if parsed.type not in (0, 1):
@@ -162,20 +163,20 @@ def _parse(path: pathlib.Path) -> mido.MidiFile:
 
 
 def _timed(file: mido.MidiFile, path: pathlib.Path) -> Iterator[tuple[float, mido.Message]]:
-    """Yields (seconds from the start, message); mido's own clock knows no SMPTE time."""
+    """Yield (seconds from the start, message); mido's own clock does not support SMPTE time."""
     division = file.ticks_per_beat
     # Negative: frames a second in the high byte, ticks a frame in the low one, and no tempo. 29 stands for 29.97.
     frames = {29: 30 / 1.001}.get(-(division >> 8), -(division >> 8))
-    ticks_a_second = frames * (division & 0xFF)
-    if division == 0 or (division < 0 and not ticks_a_second):
+    ticks_per_second = frames * (division & 0xFF)
+    if division == 0 or (division < 0 and not ticks_per_second):
         raise InputError(f"{path}: is broken (no ticks in its unit of time), {_EXPECTED}")
-    seconds_a_tick = 1 / ticks_a_second if division < 0 else 0.5 / division
+    seconds_per_tick = 1 / ticks_per_second if division < 0 else 0.5 / division
     seconds = 0.0
     for message in file.merged_track:
-        seconds += message.time * seconds_a_tick
+        seconds += message.time * seconds_per_tick
         yield seconds, message
         if message.type == "set_tempo" and division > 0:
-            seconds_a_tick = message.tempo * 1e-6 / division
+            seconds_per_tick = message.tempo * 1e-6 / division
 
 
 def _channel_names(channels: set[int]) -> str:

@@ -1,4 +1,4 @@
-"""Performance of a MIDI file with a timbre."""
+"""Performance of a MIDI file with a timbre, or with a morph from one timbre to another."""
 
 from __future__ import annotations
 
@@ -6,90 +6,97 @@ import collections
 import dataclasses
 import math
 import os
-import pathlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nsynth_vae import latent
+from nsynth_vae.analysis import spectra
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.errors import InputError
-from nsynth_vae.instruments import voice as voices
+from nsynth_vae.files import save_wav
 from nsynth_vae.instruments.midi import Melody, NoteEvent, read_midi
-from nsynth_vae.latent.expression import find
+from nsynth_vae.instruments.voice import SHORTEST_SECONDS, sustain_and_release
+from nsynth_vae.latent.expression import find_timbres
+from nsynth_vae.rendering.notebook import NotebookDisplay
 
 if TYPE_CHECKING:
     from nsynth_vae.latent.lookup import Timbre, TimbreLookup
+    from nsynth_vae.rendering.plots import Target
     from nsynth_vae.timbre_model import TimbreModel
 
-
 PEAK = 10 ** (-1 / 20)
-"""The most that a mix reaches: -1 dB of full scale."""
+"""The largest peak of a mix: -1 dB of full scale."""
+
 MORPH_STEPS = 64
-"""A morph goes from one timbre to the other in this many steps."""
+"""Steps of a morph from one timbre to the other."""
+
 VELOCITY_STEP = 8
 """Velocities are decoded to the nearest multiple of this: closer ones hardly differ but in amplitude."""
+
+MOST_PLOTTED = 12
+"""Spectrograms of the length of a note in a performance's picture."""
+
 _AT_ONCE = 64
-"""Notes that are decoded and then mixed before the next are: memory stays small."""
+"""Notes that are decoded and mixed together, so that memory stays small."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Performance:
-    """A MIDI file that was played."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Performance(NotebookDisplay):
+    """A rendered MIDI file."""
 
     config: AudioConfig
     audio: np.ndarray
-    """float32 `[samples]`, the mix, at most `PEAK`."""
+    """The mix, float32 `[samples]`, at most `PEAK`."""
     notes: int
     decoded: int
-    """Different notes that the model made for them."""
+    """Different notes that the model decoded for them."""
     lowered_db: float
-    """By how much the mix was lowered to stay within `PEAK`."""
+    """Reduction of the mix to stay within `PEAK`."""
     skipped: tuple[str, ...]
-    """What of the file is not played, in words."""
+    """Events of the file that are not played, in words."""
 
-    def write(self, path: str | os.PathLike) -> None:
-        """Writes the mix as a 16-bit mono WAV, aside, and renames it.
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the mix as a 16-bit mono WAV.
 
         Raises:
-            InputError: if that fails; nothing of it is left.
+            InputError: if it cannot be written; nothing is left then.
         """
-        import soundfile
+        save_wav(path, self.audio, self.config.sample_rate)
 
-        from nsynth_vae.files import write_wav
+    def plot(self, target: Target) -> None:
+        """Write the spectrogram of the first `MOST_PLOTTED` notes' lengths, as PNG to a path or a binary file."""
+        from nsynth_vae.rendering import plots
 
-        path = pathlib.Path(path)
-        aside = path.with_name(f".{os.getpid()}.wav.tmp")
-        try:
-            write_wav(aside, self.audio, self.config.sample_rate)
-            aside.replace(path)
-        except (OSError, soundfile.SoundFileError) as error:
-            problem = getattr(error, "strerror", None) or error
-            raise InputError(f"{path}: cannot be written ({problem}), expected a place for a WAV") from error
-        finally:
-            aside.unlink(missing_ok=True)
+        length = self.config.num_samples
+        count = min(max(-(-len(self.audio) // length), 1), MOST_PLOTTED)
+        parts = np.zeros(count * length, np.float32)
+        parts[: len(self.audio)] = self.audio[: len(parts)]
+        titles = [f"from {number * length / self.config.sample_rate:g} s" for number in range(count)]
+        log_mels = spectra.log_mel(parts.reshape(count, length), self.config)
+        plots.plot_spectrograms([("", list(log_mels))], titles, self.config, target)
 
 
 def play(
-    points: TimbreLookup,
+    lookup: TimbreLookup,
     melody: str | os.PathLike | Melody,
     timbre: str | Timbre,
     *,
     morph_to: str | Timbre | None = None,
     dynamics: float = 1.0,
 ) -> Performance:
-    """Plays a MIDI file.
+    """Play a MIDI file.
 
-    Every different note (pitch, velocity, place on the morph) is decoded once; how it is held and released is
-    `voices.voice`'s business. Notes keep the timbre that they begin with.
+    Every different note (pitch, velocity, step of the morph) is decoded once, and rendered by
+    `voice.sustain_and_release`. Notes keep the timbre that they begin with.
 
     Args:
-        points: the model, and what names and files stand for.
-        melody: the MIDI file, or what `midi.read_midi` read of it.
-        timbre: a file, a note, a name, an expression or a point.
-        morph_to: the same: the first note has `timbre`, the last one this, those between lie on the straight way
-            between the two by the times at which they begin. None for one timbre throughout.
+        lookup: the model and the timbres that it knows.
+        melody: the MIDI file, or the result of `midi.read_midi`.
+        timbre: a file, a note, a name, an expression or a `Timbre`.
+        morph_to: the timbre of the last note: the first note has `timbre`, those between are linearly interpolated by
+            the times at which they begin. None for one timbre throughout.
         dynamics: a note's amplitude is also multiplied by (velocity / 127) to this power; 0 leaves the levels to
             the model.
 
@@ -99,23 +106,27 @@ def play(
     if not 0 <= dynamics < math.inf:
         raise InputError(f"--dynamics: found {dynamics}, expected 0 or more")
     melody = melody if isinstance(melody, Melody) else read_midi(melody)
-    ends = find([timbre] if morph_to is None else [timbre, morph_to], points)
-    events = collections.defaultdict(list)
+    ends = find_timbres([timbre] if morph_to is None else [timbre, morph_to], lookup)
+    events: dict[tuple[int, int, int], list[NoteEvent]] = collections.defaultdict(list)
     for note, step in zip(melody.notes, _morph_steps(melody.notes, morph_to is not None), strict=True):
         velocity = min(VELOCITY_STEP * round(note.velocity / VELOCITY_STEP), 127)
         events[step, note.pitch, velocity].append(note)
-    audio = _mix(points.model, (ends[0].z, ends[-1].z), events, dynamics)
-    peak = float(np.abs(audio).max())
+    audio = _mix(lookup.model, (ends[0].z, ends[-1].z), events, dynamics)
+    peak = max(float(np.abs(audio).max()), 1e-9)
     # Half a step of 16 bits is left for rounding.
     most = PEAK - 0.5 / 32767
-    audio = audio * min(1.0, most / max(peak, 1e-9))
-    lowered = max(20 * math.log10(max(peak, 1e-9) / most), 0.0)
-    config = points.model.config
-    return Performance(config, audio.astype(np.float32), len(melody.notes), len(events), lowered, melody.skipped)
+    return Performance(
+        config=lookup.model.config,
+        audio=(audio * min(1.0, most / peak)).astype(np.float32),
+        notes=len(melody.notes),
+        decoded=len(events),
+        lowered_db=max(20 * math.log10(peak / most), 0.0),
+        skipped=melody.skipped,
+    )
 
 
 def _morph_steps(notes: Sequence[NoteEvent], morphs: bool) -> list[int]:
-    """Returns where each note is on the morph, 0 to `MORPH_STEPS`."""
+    """Return the step of the morph of each note, 0 to `MORPH_STEPS`."""
     first, last = notes[0].start, notes[-1].start
     if not morphs or first == last:
         return [0] * len(notes)
@@ -123,28 +134,31 @@ def _morph_steps(notes: Sequence[NoteEvent], morphs: bool) -> list[int]:
 
 
 def _mix(
-    model: TimbreModel, ends: Sequence[np.ndarray], events: dict[tuple[int, int, int], list[NoteEvent]], dynamics: float
+    model: TimbreModel,
+    ends: tuple[np.ndarray, np.ndarray],
+    events: dict[tuple[int, int, int], list[NoteEvent]],
+    dynamics: float,
 ) -> np.ndarray:
-    """Returns the sum of all notes, float64 `[samples]`, to the end of the last one.
+    """Return the sum of all notes, float64 `[samples]`, to the end of the last one.
 
     Args:
         model: decodes.
-        ends: two points, float32 `[latent_dim]`.
-        events: the notes of each (step from the first point to the second, pitch, velocity to decode).
+        ends: latent vectors of the morph's ends, float32 `[latent_dim]`.
+        events: the notes of each (step of the morph, pitch, velocity to decode).
         dynamics: as in `play`.
     """
     rate, keys = model.config.sample_rate, list(events)
     last = max(note.end for notes in events.values() for note in notes)
     # A release is at most as long as a decoded note.
-    mix, end = np.zeros(round((last + voices.SHORTEST_SECONDS) * rate) + model.config.num_samples), 0
+    mix, end = np.zeros(round((last + SHORTEST_SECONDS) * rate) + model.config.num_samples), 0
     for first in range(0, len(keys), _AT_ONCE):
         part = keys[first : first + _AT_ONCE]
         steps, pitches, velocities = np.array(part).T
         z = latent.lerp(*ends, steps[:, None] / MORPH_STEPS)
         for key, decoded in zip(part, model.decode(z, pitches, velocities).audio.astype(np.float64), strict=True):
             for note in events[key]:
-                voice = voices.voice(decoded, note.pitch, note.end - note.start, rate)
+                sound = sustain_and_release(decoded, note.pitch, note.end - note.start, rate)
                 start = round(note.start * rate)
-                mix[start : start + len(voice)] += voice * (note.velocity / 127) ** dynamics
-                end = max(end, start + len(voice))
+                mix[start : start + len(sound)] += sound * (note.velocity / 127) ** dynamics
+                end = max(end, start + len(sound))
     return mix[:end]

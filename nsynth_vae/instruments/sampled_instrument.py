@@ -1,4 +1,4 @@
-"""Multisampled instrument of a timbre."""
+"""Multisampled instrument of a timbre, as SFZ and WAV files."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ from nsynth_vae.errors import InputError
 from nsynth_vae.files import write_text, writing
 from nsynth_vae.instruments import sfz
 from nsynth_vae.instruments.multisample import Sample, sample_notes
-from nsynth_vae.latent.expression import find
-from nsynth_vae.notes import format_note_str
-from nsynth_vae.rendering import sounds
+from nsynth_vae.latent.expression import find_timbres
+from nsynth_vae.notes import format_note_str, note_name
+from nsynth_vae.rendering.notebook import NotebookDisplay
+from nsynth_vae.rendering.sounds import MOST_NOTES
 
 if TYPE_CHECKING:
     from nsynth_vae.latent.lookup import Timbre, TimbreLookup
-
+    from nsynth_vae.rendering.plots import Target
 
 STEP = 3
 """Semitones from one sampled key to the next."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Instrument:
-    """A timbre, sampled."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Instrument(NotebookDisplay):
+    """A sampled timbre."""
 
     model: str
     config: AudioConfig
@@ -43,8 +44,33 @@ class Instrument:
     log_mels: np.ndarray
     """float32 `[keys, frames, mel_bins]`, of the highest velocity, as decoded."""
 
-    def write(self, output: str | os.PathLike) -> pathlib.Path:
-        """Writes `NAME.sfz`, `samples/*.wav`, `instrument.json` and `keyboard.png`; NAME is the folder's.
+    @property
+    def keys(self) -> list[int]:
+        """The sampled MIDI pitches."""
+        return sorted({sample.pitch for sample in self.samples})
+
+    @property
+    def velocities(self) -> list[int]:
+        """The sampled MIDI velocities."""
+        return sorted({sample.velocity for sample in self.samples})
+
+    @property
+    def audio(self) -> np.ndarray:
+        """The beginning of each key's sample of the highest velocity, float32 `[keys, num_samples]`, -1..1."""
+        samples = self.samples[len(self.velocities) - 1 :: len(self.velocities)]
+        audio = np.zeros([len(samples), self.config.num_samples], np.float32)
+        for row, sample in zip(audio, samples, strict=True):
+            row[: len(sample.audio)] = sample.audio[: len(row)]
+        return audio
+
+    def plot(self, target: Target) -> None:
+        """Write the spectrograms of the keys, as PNG to a path or a binary file."""
+        from nsynth_vae.rendering import plots
+
+        plots.plot_contact_sheet(list(self.log_mels), [note_name(pitch) for pitch in self.keys], 6, self.config, target)
+
+    def save(self, output: str | os.PathLike) -> pathlib.Path:
+        """Write `NAME.sfz`, `samples/*.wav`, `instrument.json` and `keyboard.png`; NAME is the folder's.
 
         Returns:
             The SFZ file.
@@ -52,9 +78,6 @@ class Instrument:
         Raises:
             InputError: if it cannot be written; nothing is left then.
         """
-        from nsynth_vae.notes import note_name
-        from nsynth_vae.rendering import plots
-
         name = re.sub(r"[^\w.]+", "_", pathlib.Path(output).resolve().name).strip("._") or "instrument"
         regions = self.regions(name)
         record = {
@@ -64,9 +87,9 @@ class Instrument:
             "z": self.z.tolist(),
             "sample_rate": self.config.sample_rate,
             "samples": [
-                {"file": region.sample, "velocity": sample.velocity, "kind": sample.kind, "heard_cents": sample.cents}
+                {"file": region.sample, "velocity": one.velocity, "kind": one.kind, "detuning_cents": one.cents}
                 | {key: value for key, value in dataclasses.asdict(region).items() if key != "sample"}
-                for sample, region in zip(self.samples, regions, strict=True)
+                for one, region in zip(self.samples, regions, strict=True)
             ],
         }
         comments = (f"{name}: {self.timbre}", f"made by nsynth_vae.instrument with the model {self.model}")
@@ -75,27 +98,20 @@ class Instrument:
             for sample, region in zip(self.samples, regions, strict=True):
                 data = sfz.wav_bytes(sample.audio, self.config.sample_rate, pitch=sample.pitch, loop=sample.loop)
                 (folder / region.sample).write_bytes(data)
-            captions = [note_name(pitch) for pitch in self.keys]
-            plots.plot_contact_sheet(self.log_mels, captions, 6, self.config, folder / "keyboard.png")
+            self.plot(folder / "keyboard.png")
             write_text(folder / f"{name}.sfz", sfz.format_sfz(regions, comments))
         return pathlib.Path(output) / f"{name}.sfz"
 
-    @property
-    def keys(self) -> list[int]:
-        """The sampled MIDI pitches."""
-        return sorted({sample.pitch for sample in self.samples})
-
     def regions(self, name: str) -> list[sfz.Region]:
-        """Returns which keys and velocities play which sample; samples are named as notes of instrument `name`."""
-        velocities = sorted({sample.velocity for sample in self.samples})
-        keys_of = dict(zip(self.keys, sfz.spread(self.keys), strict=True))
-        velocities_of = dict(zip(velocities, sfz.spread(velocities), strict=True))
+        """Return the keys and velocities of every sample; samples are named as notes of instrument `name`."""
+        keys = dict(zip(self.keys, sfz.nearest_ranges(self.keys), strict=True))
+        velocities = dict(zip(self.velocities, sfz.nearest_ranges(self.velocities), strict=True))
         return [
             sfz.Region(
                 sample=f"samples/{format_note_str(name, sample.pitch, sample.velocity)}.wav",
                 pitch=sample.pitch,
-                keys=keys_of[sample.pitch],
-                velocities=velocities_of[sample.velocity],
+                keys=keys[sample.pitch],
+                velocities=velocities[sample.velocity],
                 cents=0 if sample.cents is None else -round(sample.cents),
                 loop=sample.loop,
                 release_seconds=sample.release_seconds,
@@ -105,40 +121,45 @@ class Instrument:
 
 
 def make_instrument(
-    points: TimbreLookup,
+    lookup: TimbreLookup,
     timbre: str | Timbre,
     *,
     pitches: tuple[int, int] = (36, 84),
     velocities: Sequence[int] = (50, 100, 127),
 ) -> Instrument:
-    """Decodes a timbre at every third semitone of a range, at several velocities, and prepares it for a sampler.
+    """Sample a timbre at every third semitone of a range, at several velocities.
 
-    A sustained note is sampled up to its loop's end, and the loop once more at one level, as its loop. A note that
-    decays is sampled until it is silent, without a loop: held on for as long as it takes, as `loops.held` does. What
-    velocities differ in is their timbre: their mean levels are made the same, since samplers set the level.
+    The sample of a sustained note contains a loop. A note that decays is sampled until it is silent, without a loop,
+    see `sustain_loop.ring_out`. Samplers set the level of a velocity, so the mean levels of all velocities are made
+    equal: velocities differ in timbre.
 
     Args:
-        points: the model, and what names and files stand for.
-        timbre: a file, a note, a name, an expression or a point.
+        lookup: the model and the timbres that it knows.
+        timbre: a file, a note, a name, an expression or a `Timbre`.
         pitches: MIDI, the lowest key sampled, and the highest at most.
         velocities: MIDI, in any order.
 
     Raises:
-        InputError: for a timbre that is not known, and pitches or velocities outside 0 to 127.
+        InputError: for an unknown timbre, and pitches or velocities outside 0 to 127.
     """
-    _check(pitches, velocities)
-    model = points.model
-    (point,) = find([timbre], points)
-    keys = list(range(pitches[0], pitches[1] + 1, STEP))
+    check_keys(pitches, velocities)
+    model = lookup.model
+    (found,) = find_timbres([timbre], lookup)
     velocities = sorted(set(velocities))
-    grid = [(pitch, velocity) for pitch in keys for velocity in velocities]
-    played = model.decode(np.repeat(point.z[None], len(grid), axis=0), *np.array(grid).T)
-    samples = sample_notes(played.audio, grid, model.config.sample_rate)
-    log_mels = played.log_mel[len(velocities) - 1 :: len(velocities)]
-    return Instrument(model.name, model.config, point.name, point.z, samples, log_mels)
+    keys = [(pitch, velocity) for pitch in range(pitches[0], pitches[1] + 1, STEP) for velocity in velocities]
+    decoded = model.decode(np.repeat(found.z[None], len(keys), axis=0), *np.array(keys).T)
+    return Instrument(
+        model=model.name,
+        config=model.config,
+        timbre=found.name,
+        z=found.z,
+        samples=sample_notes(decoded.audio, keys, model.config.sample_rate),
+        log_mels=decoded.log_mel[len(velocities) - 1 :: len(velocities)],
+    )
 
 
-def _check(pitches: tuple[int, int], velocities: Sequence[int]) -> None:
+def check_keys(pitches: tuple[int, int], velocities: Sequence[int]) -> None:
+    """Raise InputError for pitches and velocities that cannot be sampled, or too many of them."""
     for flag, values in (("--pitches", pitches), ("--velocities", velocities)):
         for value in values:
             check_midi(flag, value)
@@ -146,9 +167,7 @@ def _check(pitches: tuple[int, int], velocities: Sequence[int]) -> None:
         raise InputError(f"--pitches: found {pitches[0]}-{pitches[1]}, expected LOW-HIGH")
     if not velocities:
         raise InputError("--velocities: found none, expected at least one")
-    notes = len(range(pitches[0], pitches[1] + 1, STEP)) * len(set(velocities))
-    if notes > sounds.MOST_NOTES:
-        raise InputError(
-            f"--velocities: found {len(set(velocities))}, that is {notes} samples, "
-            f"expected {sounds.MOST_NOTES} samples at most"
-        )
+    count = len(set(velocities))
+    notes = len(range(pitches[0], pitches[1] + 1, STEP)) * count
+    if notes > MOST_NOTES:
+        raise InputError(f"--velocities: found {count}, that is {notes} samples, expected {MOST_NOTES} samples at most")

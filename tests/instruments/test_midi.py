@@ -37,7 +37,7 @@ def write(path: pathlib.Path, *tracks: Sequence, kind: int = 1, division: int = 
 
 
 def spans(path: pathlib.Path) -> list[tuple[int, float, float]]:
-    """Returns (pitch, start, end) of the notes, rounded to microseconds."""
+    """Return (pitch, start, end) of the notes, rounded to microseconds."""
     return [(note.pitch, round(note.start, 6), round(note.end, 6)) for note in read_midi(path).notes]
 
 
@@ -64,12 +64,12 @@ def test_smpte_time_has_no_tempo(tmp_path, frames, a_second):
     assert (note.start, note.end) == pytest.approx((1 / a_second, 3 / a_second), rel=1e-12)
 
 
-def test_the_sustain_pedal_holds_what_is_let_go_while_it_is_down(tmp_path):
+def test_the_sustain_pedal_sustains_notes_released_while_it_is_down(tmp_path):
     messages = [
         on(0, 60),
         on(0, 62),
         control(50, 64, 64),  # At 0.25 s down, while both are pressed.
-        off(50, 60),  # 0.5 s, held.
+        off(50, 60),  # 0.5 s, sustained.
         control(50, 64, 63),  # 0.75 s, up: 60 ends, 62 is still pressed.
         off(50, 62),
     ]
@@ -78,16 +78,16 @@ def test_the_sustain_pedal_holds_what_is_let_go_while_it_is_down(tmp_path):
     assert spans(write(tmp_path / "b.mid", other)) == [(60, 0.0, 0.5)]
 
 
-def test_a_key_pressed_again_ends_what_the_pedal_holds_of_it(tmp_path):
+def test_a_key_pressed_again_ends_its_sustained_note(tmp_path):
     messages = [control(0, 64, 127), on(0), off(50), on(50), off(50), control(50, 64, 0)]
     assert spans(write(tmp_path / "a.mid", messages)) == [(60, 0.0, 0.5), (60, 0.5, 1.0)]
 
 
-def test_the_same_pitch_twice_at_once_is_let_go_in_the_order_it_was_pressed(tmp_path):
+def test_the_same_pitch_twice_at_once_is_released_in_the_order_of_the_presses(tmp_path):
     assert spans(write(tmp_path / "a.mid", [on(0), on(50), off(50), off(100)])) == [(60, 0.0, 0.5), (60, 0.25, 1.0)]
 
 
-def test_what_is_not_let_go_ends_with_the_file_or_with_all_notes_off(tmp_path):
+def test_notes_without_a_release_end_with_the_file_or_with_all_notes_off(tmp_path):
     end = mido.MetaMessage("end_of_track", time=200)
     assert spans(write(tmp_path / "a.mid", [on(0), off(0, 61), end])) == [(60, 0.0, 1.0)]
     pedal = [control(0, 64, 127), on(0), on(0, 62), off(20, 62), control(80, 123, 0), end]
