@@ -27,6 +27,7 @@ from nsynth_vae.data.splits import select, shared_instruments
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import write_text
 from nsynth_vae.nn.float16 import round_weights
+from nsynth_vae.nn.trainable_model import TrainableModel
 from nsynth_vae.rendering import plots
 from nsynth_vae.training.examples import Examples, Rendering, choose_examples
 from nsynth_vae.training.model_card import model_card
@@ -51,7 +52,7 @@ class Task:
     options: Options
     name_prefix: str = ""
     """Start of the default name of the folder."""
-    make_model: Callable[[], keras.Model]
+    make_model: Callable[[], TrainableModel]
     """Makes the model, not yet built; see `Trainer`."""
     render: Callable[[keras.Model, Examples], Rendering] | None = None
     """Renders examples for TensorBoard."""

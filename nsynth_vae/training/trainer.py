@@ -18,6 +18,7 @@ from nsynth_vae import pretrained
 from nsynth_vae.config import AnyConfig, Budget, TrainConfig
 from nsynth_vae.data.batching.base import SplitNotes
 from nsynth_vae.errors import InputError
+from nsynth_vae.nn.trainable_model import TrainableModel
 from nsynth_vae.training import checkpoints
 from nsynth_vae.training.ema import WeightEma
 from nsynth_vae.training.state import EpochRecord, TrainerState
@@ -37,16 +38,13 @@ def make_optimizer(config: TrainConfig) -> keras.optimizers.Optimizer:
 class Trainer:
     """Training of one model on one set of notes, resumed from the newest checkpoint in `folder/checkpoints`.
 
-    Besides Keras's `build`, `compile` and `reset_metrics`, a model has:
-    - `train_step(batch)`, which takes a step of its optimizer and returns losses by name, `loss` among them;
-    - `assess(batch)`, which returns the losses' means since `reset_metrics`, of which the lowest `loss` is the best,
-      and a tensor of one row a note;
-    - optionally `summarize(assessed)`, which returns further measures by name from these rows of all notes.
+    The best weights are those of the lowest validation `loss`. A model with `summarize` adds measures, by name, of what
+    its `assess` returned for all notes.
     """
 
     def __init__(
         self,
-        make_model: Callable[[], keras.Model],
+        make_model: Callable[[], TrainableModel],
         config: AnyConfig,
         train: SplitNotes,
         valid: SplitNotes,
@@ -85,7 +83,7 @@ class Trainer:
         checkpoint = checkpoints.load_newest(folder / "checkpoints", log)
         keras.utils.set_random_seed(config.train.seed)
         with self.strategy.scope():
-            self.model = make_model()
+            self.model: keras.Model = make_model()
             self.model.build()
             if config.train.start_from and checkpoint is None:
                 pretrained.load_weights(self.model, config.train.start_from, of="these options describe")
