@@ -369,12 +369,12 @@ def report(options: argparse.Namespace) -> None:
     """Measures everything and prints it, part by part."""
     import tensorflow as tf
 
-    from nsynth_vae.synthesis.vocoder import load
+    from nsynth_vae.synthesis.vocoder import load_synthesizer
 
     if options.json and not options.json.absolute().parent.is_dir():
         raise InputError(f"{options.json}: found no folder {options.json.parent}, expected a file in one")
     data = options.data or ["starter"]
-    synthesizer = load(options.synthesizer)
+    synthesizer = load_synthesizer(options.synthesizer)
     notes = load_notes(data, options.split, options.max_notes, synthesizer.audio)
     systems = load_systems(synthesizer)
     vae = load_vae(options.model, synthesizer.audio) if options.model else None

@@ -53,11 +53,11 @@ def make_figures(output: pathlib.Path, sounds: pathlib.Path) -> list[pathlib.Pat
     from nsynth_vae.files import write_wav
     from nsynth_vae.rendering.sounds import join_notes
     from nsynth_vae.synthesis import griffin_lim
-    from nsynth_vae.synthesis.vocoder import load
+    from nsynth_vae.synthesis.vocoder import load_synthesizer
 
     config = AudioConfig()
     names, audio, pitch = read_notes(config)
-    log_mel, synthesizer = features.log_mel(tf.constant(audio), config), load()
+    log_mel, synthesizer = features.log_mel(tf.constant(audio), config), load_synthesizer()
     ways = {
         "original": audio,
         "Griffin-Lim": griffin_lim.log_mel_to_audio(log_mel, config, iterations=ITERATIONS).numpy(),

@@ -1,7 +1,4 @@
-"""`python -m nsynth_vae.resynthesize`: notes to log-mels and back to sound, without a timbre model between them.
-
-What is lost here is lost whatever a model learns.
-"""
+"""`python -m nsynth_vae.resynthesize`: notes to log-mels and back to sound, without the latent space between them."""
 
 from __future__ import annotations
 
@@ -11,14 +8,13 @@ import sys
 from collections.abc import Sequence
 
 from nsynth_vae import cli
-from nsynth_vae.synthesis.resynthesis import METHODS, resynthesize
 
 
 def make_parser() -> cli.Parser:
-    """Returns the command's options."""
+    """Return the command's options."""
     parser = cli.Parser(
         "nsynth_vae.resynthesize",
-        "Turns notes into log-mels and these back into sound, to hear what features and synthesizer keep of them. "
+        "Turns notes into log-mels and these back into sound, to hear how much of them features and synthesizer keep. "
         "Sounds are folded to mono, resampled to 16 kHz, and padded to 4 s; longer ones are cut to 4 s from the onset.",
     )
     parser.add_argument("files", metavar="FILE", nargs="+", type=pathlib.Path, help="WAV, FLAC, Ogg Vorbis or MP3")
@@ -28,19 +24,19 @@ def make_parser() -> cli.Parser:
         metavar="DIR",
         required=True,
         type=pathlib.Path,
-        help="where the notes go, each under its file's name as a WAV: 16 kHz, 16 bits, mono, 4 s",
+        help="folder for the notes, each under its file's name as a WAV: 16 kHz, 16 bits, mono, 4 s",
     )
     parser.add_argument(
         "--pitch",
         metavar="P",
-        type=_pitch,
+        type=cli.midi_number,
         help="the MIDI pitch, 0 to 127, to play every note at (default: its own, from the file's name, such as "
         "`A#3.wav` or `cello-058-100.wav`, or else estimated from the sound)",
     )
     parser.add_argument(
         "--method",
-        choices=METHODS,
-        default=METHODS[0],
+        choices=("synthesizer", "griffin-lim"),
+        default="synthesizer",
         help="synthesizer: harmonics of the pitch, and noise; griffin-lim: without a pitch, slower, phasey "
         "(default: %(default)s)",
     )
@@ -54,18 +50,14 @@ def make_parser() -> cli.Parser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and returns its exit code."""
+    """Run the command and return its exit code."""
 
-    def resynthesize_from(parsed: argparse.Namespace) -> None:
-        resynthesize(parsed.files, parsed.output, pitch=parsed.pitch, method=parsed.method, model=parsed.model)
+    def run(options: argparse.Namespace) -> None:
+        from nsynth_vae.synthesis.resynthesis import resynthesize
 
-    return cli.run(resynthesize_from, make_parser(), arguments)
+        resynthesize(**vars(options))
 
-
-def _pitch(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected a MIDI pitch, 0 to 127")
-    return int(text)
+    return cli.run(run, make_parser(), arguments)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`python -m nsynth_vae.resynthesize`: what it writes and says, in tune, and every error it can end with."""
+"""`python -m nsynth_vae.resynthesize`: its files and lines, in tune, and every error it can end with."""
 
 import errno
 import os
@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import time
-import types
 import wave
 
 import numpy as np
@@ -17,13 +16,13 @@ from conftest import read_audio, sine
 
 from nsynth_vae import files as files_module
 from nsynth_vae import resynthesize as command
-from nsynth_vae import synthesis
 from nsynth_vae.analysis.pitch import in_tune
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.readers.samples import SamplesSource, read_sounds
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.errors import InputError
-from nsynth_vae.synthesis.resynthesis import resynthesize
+from nsynth_vae.synthesis import resynthesis, vocoder
+from nsynth_vae.synthesis.resynthesis import Resynthesis
 
 NOISE = 0.1 * np.random.default_rng(0).standard_normal(32000)
 
@@ -46,26 +45,23 @@ def notes(tmp_path_factory) -> list[pathlib.Path]:
 
 @pytest.fixture(scope="module")
 def griffin_lim(notes, tmp_path_factory):
-    """The two notes by Griffin-Lim: (files written, lines said)."""
-    said = []
+    """The two notes by Griffin-Lim: (files written, lines reported)."""
     output = tmp_path_factory.mktemp("run") / "new" / "folder"
-    written = resynthesize([str(note) for note in notes], output, method="griffin-lim", report=said.append)
-    return written, said
+    return resynthesize([str(note) for note in notes], output, method="griffin-lim")
 
 
-class Fake(types.ModuleType):
-    """Stands for `synthesis.harmonic_noise`: it keeps what it is asked, and always gives the same note."""
-
-    def __init__(self) -> None:
-        """Begins with nothing asked."""
-        super().__init__("nsynth_vae.synthesis.synthesizer")
-        self.loaded, self.asked = [], []
-
-    def load(self, *arguments):
-        self.loaded.append(arguments)
-        return self
+class FakeSynthesizer:
+    """Synthesizer that keeps the pitches it is called with, and always gives the same note."""
 
     audio = AudioConfig()
+
+    def __init__(self) -> None:
+        """Begin without calls."""
+        self.loaded, self.pitches = [], []
+
+    def load(self, folder):
+        self.loaded.append(folder)
+        return self
 
     def call(self, log_mel, pitch):
         return self.transpose(log_mel, pitch, pitch)
@@ -76,8 +72,8 @@ class Fake(types.ModuleType):
         assert pitch.shape == to_pitch.shape == (1,)
         assert pitch.dtype.name == to_pitch.dtype.name == "int32"
 
-        def note(own, asked):
-            self.asked.append((int(own[0]), int(asked[0])))
+        def note(own, target):
+            self.pitches.append((int(own[0]), int(target[0])))
             return 0.5 * sine(440)[None]
 
         import tensorflow as tf
@@ -86,11 +82,17 @@ class Fake(types.ModuleType):
 
 
 @pytest.fixture
-def fake(monkeypatch) -> Fake:
-    module = Fake()
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(synthesis, "harmonic_noise", module, raising=False)
-    return module
+def fake(monkeypatch) -> FakeSynthesizer:
+    synthesizer = FakeSynthesizer()
+    monkeypatch.setattr(vocoder, "load_synthesizer", synthesizer.load)
+    return synthesizer
+
+
+def resynthesize(files, output, **options) -> tuple[list[pathlib.Path], list[str]]:
+    """Return the files written, in the order of `files`, and the lines reported."""
+    lines: list[str] = []
+    result = resynthesis.resynthesize(files, output, report=lines.append, **options)
+    return [output / f"{file.stem}.wav" for file in result.files], lines
 
 
 def write_note(path: pathlib.Path, audio: np.ndarray | None = None) -> pathlib.Path:
@@ -175,21 +177,19 @@ def test_a_file_is_read_as_in_a_folder_of_samples(notes):
 
 
 def test_the_synthesizer_plays_each_note_at_its_own_pitch(notes, tmp_path):
-    said = []
-    written = resynthesize(notes, tmp_path / "a", report=said.append)
+    written, said = resynthesize(notes, tmp_path / "a")
     for path, file, pitch in zip(written, notes, (57, 64), strict=True):
         audio = assert_note(path)
         assert in_tune(audio, pitch)
         assert not in_tune(audio, pitch + 1)
         assert log_mel_error(audio, file) < 1.0
     assert len(said) == 3
-    again = resynthesize(notes[1:], tmp_path / "b", report=said.append)
+    again, _ = resynthesize(notes[1:], tmp_path / "b")
     assert again[0].read_bytes() == written[1].read_bytes()
 
 
 def test_the_synthesizer_plays_another_pitch(notes, tmp_path):
-    said = []
-    (path,) = resynthesize(notes[:1], tmp_path, pitch=62, report=said.append)
+    (path,), said = resynthesize(notes[:1], tmp_path, pitch=62)
     audio = assert_note(path)
     assert in_tune(audio, 62)
     assert not in_tune(audio, 57)
@@ -199,35 +199,35 @@ def test_the_synthesizer_plays_another_pitch(notes, tmp_path):
 def test_the_synthesizer_is_told_the_pitch(fake, notes, tmp_path, capsys):
     arguments = [*map(str, notes), "--output", str(tmp_path)]
     assert command.main(arguments) == 0
-    assert fake.asked == [(57, 57), (64, 64)]
-    assert fake.loaded == [(None,)]
+    assert fake.pitches == [(57, 57), (64, 64)]
+    assert fake.loaded == [None]
     audio = assert_note(tmp_path / "Bell A3.wav")
     np.testing.assert_allclose(audio, 0.5 * sine(440), atol=1e-4)
     assert command.main([*arguments, "--pitch", "0", "--model", "some/folder"]) == 0
-    assert fake.asked[2:] == [(57, 0), (64, 0)]
-    assert fake.loaded[1:] == [(pathlib.Path("some/folder"),)]
+    assert fake.pitches[2:] == [(57, 0), (64, 0)]
+    assert fake.loaded[1:] == [pathlib.Path("some/folder")]
     assert capsys.readouterr().out.count(", played at 0 (C-1)") == 2
 
 
-def test_a_wrong_name_is_mended_by_the_pitch(fake, tmp_path, messages):
-    """A sound that already has the pitch asked for is not moved."""
+def test_a_wrong_name_is_mended_by_the_pitch(fake, tmp_path):
+    """A sound that already has the target pitch is not moved."""
     path = write_note(tmp_path / "flute C3.wav", sine(440))
-    (written,) = resynthesize([path], tmp_path / "out", pitch=69, report=messages.append)
-    assert fake.asked == [(69, 69)]
-    assert messages == [f"{path}: pitch 69 (A4, heard; the name says 48) -> {written}"]
+    (written,), lines = resynthesize([path], tmp_path / "out", pitch=69)
+    assert fake.pitches == [(69, 69)]
+    assert lines == [f"{path}: pitch 69 (A4, estimated; the name says 48) -> {written}"]
 
 
 def test_a_short_sound_stays_in_its_place_and_silence_stays_silent(notes, tmp_path):
     late = np.concatenate([np.zeros(8000, np.float32), sine(440)[:40000]])
     files = [write_note(tmp_path / "late A4.wav", late), write_note(tmp_path / "silence C4.wav", np.zeros(3000))]
-    written = resynthesize(files, tmp_path / "out", report=lambda line: None)
+    written, _ = resynthesize(files, tmp_path / "out")
     audio = assert_note(written[0])
     assert np.abs(audio[:7000]).max() < 1e-3 < np.abs(audio[8000:9000]).max()
     assert in_tune(audio[8000:48000], 69)
     assert not soundfile.read(written[1])[0].any()
 
 
-def test_a_sound_without_a_pitch(fake, monkeypatch, tmp_path, messages):
+def test_a_sound_without_a_pitch(fake, monkeypatch, tmp_path):
     """The synthesizer needs `--pitch` for it, Griffin-Lim does not."""
     from nsynth_vae.synthesis import griffin_lim
 
@@ -240,14 +240,13 @@ def test_a_sound_without_a_pitch(fake, monkeypatch, tmp_path, messages):
 
     monkeypatch.setattr(griffin_lim, "log_mel_to_audio", play)
     snare, output = write_note(tmp_path / "snare.wav", NOISE), tmp_path / "out"
-    with pytest.raises(InputError, match="snare.wav: has no pitch in its name and none in its sound.*or --pitch P$"):
-        resynthesize([snare], output, report=messages.append)
+    with pytest.raises(InputError, match=r"snare.wav: has no pitch in its name and none in its sound.*or --pitch P$"):
+        resynthesize([snare], output)
     assert not output.exists()
-    assert not messages
-    (path,) = resynthesize([snare], output, pitch=60, report=messages.append)
-    assert fake.asked == [(60, 60)]
-    resynthesize([snare], output, method="griffin-lim", report=messages.append)
-    assert messages == [f"{snare}: pitch 60 (C4, --pitch) -> {path}", f"{snare}: no pitch -> {path}"]
+    (path,), lines = resynthesize([snare], output, pitch=60)
+    assert fake.pitches == [(60, 60)]
+    lines += resynthesize([snare], output, method="griffin-lim")[1]
+    assert lines == [f"{snare}: pitch 60 (C4, --pitch) -> {path}", f"{snare}: no pitch -> {path}"]
 
 
 def bad_paths(folder: pathlib.Path) -> dict[str, tuple[list[pathlib.Path], pathlib.Path, str]]:
@@ -256,7 +255,7 @@ def bad_paths(folder: pathlib.Path) -> dict[str, tuple[list[pathlib.Path], pathl
     case, file = write_note(folder / "more" / "GOOD C4.wav"), folder / "file"
     file.write_text("x")
     os.mkfifo(folder / "pipe.wav")
-    os.symlink(good, folder / "link.wav")
+    (folder / "link.wav").symlink_to(good)
     (folder / "full" / "good C4.wav").mkdir(parents=True)
     output, gone, long = folder / "out", folder / "gone C4.wav", folder / ("x" * 300)
     latin = folder / os.fsdecode(b"\xe9.wav")
@@ -308,7 +307,7 @@ def test_bad_paths(case, fake, tmp_path, capsys):
     assert err.startswith(f"error: {expected}")
     assert err.count("\n") == 1
     assert sorted(tmp_path.rglob("*")) == before
-    assert not fake.asked
+    assert not fake.pitches
 
 
 @pytest.mark.parametrize(
@@ -332,14 +331,14 @@ def test_nothing_is_written_when_one_file_is_bad(name, expected, fake, tmp_path,
     assert err.count("\n") == 1
     assert out == ""
     assert not (tmp_path / "out").exists()
-    assert not fake.asked
+    assert not fake.pitches
 
 
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["--pitch", "128"], "error: --pitch: found 128, expected a MIDI pitch, 0 to 127\n"),
-        (["--pitch", "C4"], "error: argument --pitch: found 'C4', expected a MIDI pitch, 0 to 127 "),
+        (["--pitch", "128"], "error: argument --pitch: found '128', expected a MIDI number, 0 to 127 "),
+        (["--pitch", "C4"], "error: argument --pitch: found 'C4', expected a MIDI number, 0 to 127 "),
         (["--pitch", "60", "--method", "griffin-lim"], "error: --pitch: found 60 with --method griffin-lim, expected"),
         (["--model", "m", "--method", "griffin-lim"], "error: --model: found m with --method griffin-lim, expected"),
         (["--method", "wavenet"], "error: argument --method: invalid choice: 'wavenet'"),
@@ -368,8 +367,10 @@ def test_files_and_output_are_required(tmp_path, capsys):
         assert end.value.code == 2
         assert err.count("\n") == 1
         assert err.startswith(f"error: the following arguments are required: {missing} ")
-    with pytest.raises(InputError, match="^--method: found 'wavenet', expected synthesizer or griffin-lim$"):
+    with pytest.raises(InputError, match=r"^--method: found 'wavenet', expected synthesizer or griffin-lim$"):
         resynthesize([], tmp_path, method="wavenet")
+    with pytest.raises(InputError, match=r"^--pitch: found 128, expected a MIDI number, 0 to 127$"):
+        resynthesize([], tmp_path, pitch=128)
 
 
 def test_a_full_disk_leaves_nothing_half_written(fake, tmp_path, monkeypatch, capsys):
@@ -395,13 +396,27 @@ def test_ctrl_c_keeps_what_is_whole(fake, tmp_path, monkeypatch, capsys):
 
     def interrupt(path, audio, sample_rate):
         write_wav(path, audio, sample_rate)
-        if len(fake.asked) == 2:
+        if len(fake.pitches) == 2:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(files_module, "write_wav", interrupt)
     assert command.main([*map(str, files), "-o", str(tmp_path / "out")]) == 130
     assert [path.name for path in contents(tmp_path / "out")] == ["a C4.wav"]
     assert_note(tmp_path / "out" / "a C4.wav")
+
+
+def test_the_function_returns_audio_that_can_be_saved_and_shown(fake, tmp_path):
+    files = [write_note(tmp_path / "notes" / f"{name} C4.wav") for name in "ab"]
+    found = resynthesis.resynthesize(files, pitch=62)
+    assert isinstance(found, Resynthesis)
+    assert found.audio.shape == (2, 64000)
+    assert found.audio.dtype == np.float32
+    assert found.pitches == (62, 62)
+    assert {path.name for path in contents(tmp_path)} == {"a C4.wav", "b C4.wav"}
+    found.save(tmp_path / "out")
+    assert {path.name for path in contents(tmp_path / "out")} == {"a C4.wav", "b C4.wav"}
+    np.testing.assert_allclose(assert_note(tmp_path / "out" / "b C4.wav"), found.audio[1], atol=1e-4)
+    assert "<audio controls" in found._repr_html_()
 
 
 def test_help_answers_in_two_seconds_without_tensorflow():

@@ -1,4 +1,4 @@
-"""The synthesizer's noise: white, of flat spectra, and a filter whose response changes along the note."""
+"""Filtered noise of the synthesizer: white noise of flat spectra, and a filter that changes along the note."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from nsynth_vae.synthesis.spectral_ops import CONTROL_STEP, hann, inverse_real_dft, overlap_add, real_dft, split_frames
+from nsynth_vae.analysis.spectra import hann
+from nsynth_vae.synthesis.spectral_ops import CONTROL_STEP, inverse_real_dft, overlap_add, real_dft, split_frames
 
 NOISE_LENGTH = 256
 """Samples of a noise frame: its filter has NOISE_LENGTH // 2 + 1 bands."""
@@ -16,7 +17,7 @@ NOISE_BANDS = NOISE_LENGTH // 2 + 1
 
 
 def filtered_noise(gain: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-    """Returns noise whose spectrum has the given gain at every control point.
+    """Return noise whose spectrum has the given gain at every control point.
 
     Args:
         gain: float32 `[batch, controls, NOISE_BANDS]`, 0 or more, bands in `bin_order`.
@@ -36,15 +37,15 @@ def filtered_noise(gain: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
 
 @functools.lru_cache(maxsize=4)
 def flat_noise(samples: int, seed: int = 0, iterations: int = 20) -> np.ndarray:
-    """Returns white noise whose short-time spectra fluctuate less than those of Gaussian noise.
+    """Return white noise whose short-time spectra fluctuate less than those of Gaussian noise.
 
-    Gaussian noise has bins whose level scatters by 5.6 dB (Rayleigh's distribution); where real noise, which does so
-    as well, is to be matched, it would be wrong twice. So the magnitudes of its spectra of 2048, 1024, 512 and 256
-    samples are made equal in turn, keeping the phase, as Griffin-Lim would: they are left with about 3 dB.
+    The level of a bin of Gaussian noise scatters by 5.6 dB (Rayleigh's distribution). Matched to real noise, which
+    scatters as much, it would be off twice. So the magnitudes of its spectra of 2048, 1024, 512 and 256 samples are
+    made equal in turn, keeping the phase, as in Griffin-Lim: about 3 dB are left.
 
     Args:
         samples: length.
-        seed: of the noise that it starts from.
+        seed: of the Gaussian noise at the start.
         iterations: rounds over the four lengths.
 
     Returns:

@@ -1,8 +1,7 @@
-"""Log-mel to audio without a model: a non-negative inversion of the mel matrix, then fast Griffin-Lim.
+"""Griffin-Lim inversion of log-mels: a non-negative inversion of the mel matrix, then the fast algorithm.
 
-The labelled baseline of the synthesis. Everything runs in the TensorFlow graph with a fixed number of
-iterations, so it can be part of an exported model, and is computed note by note, so that a note never depends
-on its batch.
+The baseline of the synthesis. Everything runs in the TensorFlow graph with a fixed number of iterations, so that it
+can be part of an exported model. Notes are computed one by one, so that a note never depends on its batch.
 """
 
 from __future__ import annotations
@@ -14,7 +13,10 @@ import numpy as np
 import tensorflow as tf
 
 from nsynth_vae import features
+from nsynth_vae.analysis.spectra import hann
 from nsynth_vae.config import AudioConfig
+from nsynth_vae.synthesis.constants import bins_of_mel
+from nsynth_vae.synthesis.spectral_ops import overlapped_squares
 
 PHASE_SEED = (0, 0)
 """Seed of the phases every note starts from: the same log-mel always gives the same audio."""
@@ -23,16 +25,15 @@ PHASE_SEED = (0, 0)
 def mel_to_magnitude(
     mel: tf.Tensor, config: AudioConfig, *, method: str = "nonnegative", iterations: int = 20
 ) -> tf.Tensor:
-    """Returns a linear magnitude whose mel is the asked one, or close to it.
+    """Return a linear magnitude whose mel is the given one, or close to it.
 
-    `nonnegative` solves mel = magnitude @ weights for magnitude >= 0 with the multiplicative updates that
-    never increase the Kullback-Leibler divergence (Lee and Seung, "Algorithms for non-negative matrix
-    factorization", 2000, equation 5; Richardson-Lucy deconvolution). It starts from the mel spread evenly
-    over each filter, and as the updates multiply, what the mel leaves open stays as smooth as that: on real
-    notes it ends nearer to the true magnitude than a least-squares solve, and in fewer iterations. Bins that
-    no filter covers are 0.
+    `nonnegative` solves mel = magnitude @ weights for magnitude >= 0 with the multiplicative updates that never
+    increase the Kullback-Leibler divergence (Lee and Seung, "Algorithms for non-negative matrix factorization", 2000,
+    equation 5; Richardson-Lucy deconvolution). It starts from the mel spread evenly over each filter. As the updates
+    multiply, details that the mel does not determine stay as smooth: on real notes it ends nearer to the true
+    magnitude than a least-squares solve, and in fewer iterations. Bins that no filter covers are 0.
 
-    `pseudo_inverse` is the cheap baseline: the least-squares magnitude, with what is below 0 set to 0.
+    `pseudo_inverse` is the cheap baseline: the least-squares magnitude, with values below 0 set to 0.
 
     Args:
         mel: float32 `[..., frames, mel_bins]`, linear mel magnitude, 0 or more.
@@ -52,9 +53,7 @@ def mel_to_magnitude(
     if method != "nonnegative":
         raise ValueError(f"method: found {method!r}, expected nonnegative or pseudo_inverse")
     _check_iterations(iterations)
-    # Rows that are zero (bins below the first filter) get a zero update instead of 0 / 0.
-    per_bin = np.sum(weights, axis=1)
-    back = (weights / np.where(per_bin > 0.0, per_bin, 1.0)[:, None]).T
+    back = bins_of_mel(weights)
     start = tf.matmul(mel / np.sum(weights, axis=0), back)
 
     def update(magnitude: tf.Tensor) -> tf.Tensor:
@@ -72,12 +71,11 @@ def griffin_lim(
     momentum: float = 0.99,
     phase: tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """Returns audio whose short-time Fourier transform has about the given magnitude.
+    """Return audio whose short-time Fourier transform has about the given magnitude.
 
-    Griffin and Lim, "Signal estimation from modified short-time Fourier transform", 1984, with the momentum
-    of Perraudin, Balazs and Sondergaard, "A fast Griffin-Lim algorithm", 2013, in librosa's form: the next
-    phase is that of c_n - momentum / (1 + momentum) c_(n-1), where c_n is the spectrogram of the audio of
-    step n.
+    Griffin and Lim, "Signal estimation from modified short-time Fourier transform", 1984, with the momentum of
+    Perraudin, Balazs and Sondergaard, "A fast Griffin-Lim algorithm", 2013, in librosa's form: the next phase is that
+    of c_n - momentum / (1 + momentum) c_(n-1), where c_n is the spectrogram of the audio of step n.
 
     Args:
         magnitude: float32 `[batch, num_frames, fft_length // 2 + 1]`, as `features.magnitude` returns it.
@@ -105,7 +103,7 @@ def griffin_lim(
         spectrogram, previous = state
         consistent = features.stft(inverse_stft(spectrogram, config), config)
         ahead = consistent - lag * previous
-        # Where the estimate is 0 it has no phase; far below what is heard it may lose it, which avoids 0 / 0.
+        # Where the estimate is 0 it has no phase; far below audibility it may lose it, which avoids 0 / 0.
         scale = magnitude / tf.maximum(tf.abs(ahead), 1e-20)
         return ahead * tf.cast(scale, tf.complex64), consistent
 
@@ -121,22 +119,22 @@ def log_mel_to_audio(
     momentum: float = 0.99,
     method: str = "nonnegative",
 ) -> tf.Tensor:
-    """Returns audio for normalised log-mels, each note computed by itself.
+    """Return audio of normalised log-mels, each note computed by itself.
 
     The same log-mel gives the same audio, bit for bit, in one program on one machine. Griffin-Lim amplifies
-    what is different, though: a log-mel that is off by 1e-6 can give audio that is off by 1e-3 after 32
-    iterations and by 1e-2 after 60. Other kernels or another machine round that much differently.
+    differences, though: a log-mel that is off by 1e-6 can give audio that is off by 1e-3 after 32 iterations and by
+    1e-2 after 60. Other kernels or another machine round that much differently.
 
     Args:
         log_mel: float32 `[batch, num_frames, mel_bins]`, as `features.log_mel` returns it.
         config: the audio configuration.
         iterations: of Griffin-Lim.
         momentum: of Griffin-Lim, 0 to 1.
-        method: how the mel is inverted; see `mel_to_magnitude`.
+        method: of the mel's inversion; see `mel_to_magnitude`.
 
     Returns:
         float32 `[batch, num_samples]`, -1..1. A note that would exceed 1 is scaled as a whole to a peak of 1.
-        A log-mel above what full-scale audio can have is taken as that limit, so that the audio is finite.
+        A log-mel is limited to what full-scale audio can have, so that the audio is finite.
 
     Raises:
         ValueError: for an option outside its range or another shape.
@@ -149,7 +147,7 @@ def log_mel_to_audio(
 def _synthesizer(
     config: AudioConfig, iterations: int, momentum: float, method: str
 ) -> tf.types.experimental.GenericFunction:
-    """Returns `log_mel_to_audio` as a function of the log-mel alone, made and optimised once."""
+    """Return `log_mel_to_audio` as a function of the log-mel alone, made and optimised once."""
     loudest = features.loudest_log_mel(config)
 
     def one_note(log_mel: tf.Tensor) -> tf.Tensor:
@@ -166,7 +164,7 @@ def _synthesizer(
 
 
 def inverse_stft(spectrogram: tf.Tensor, config: AudioConfig) -> tf.Tensor:
-    """Returns the audio whose `features.stft` is nearest, in least squares, to the spectrogram.
+    """Return the audio whose `features.stft` is nearest, in least squares, to the spectrogram.
 
     Overlap-add of the windowed frames over the sum of the squared windows that really cover each sample
     (Griffin and Lim 1984, equation 6), less the half frame of padding at both sides. The `features.stft` of
@@ -190,7 +188,7 @@ def inverse_stft(spectrogram: tf.Tensor, config: AudioConfig) -> tf.Tensor:
 
 
 def initial_phase(config: AudioConfig) -> tf.Tensor:
-    """Returns fixed random phases, float32 `[num_frames, fft_length // 2 + 1]`, 0 to 2 pi radians.
+    """Return fixed random phases, float32 `[num_frames, fft_length // 2 + 1]`, 0 to 2 pi radians.
 
     On real notes they end with less error than a zero or a linear phase (32 iterations, momentum 0.99:
     spectral convergence 0.066, 0.087 and 0.104).
@@ -201,12 +199,9 @@ def initial_phase(config: AudioConfig) -> tf.Tensor:
 
 @functools.lru_cache(maxsize=8)
 def _synthesis_window(config: AudioConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the window `[frame_length]` and the gain `[num_samples]` that undoes its overlapped squares."""
-    window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(config.frame_length) / config.frame_length)
-    half = config.frame_length // 2
-    total = np.zeros(config.num_samples + 2 * config.frame_length)
-    for frame in range(config.num_frames):
-        total[frame * config.frame_step :][: config.frame_length] += window**2
+    """Return the window `[frame_length]` and the gain `[num_samples]` that undoes its overlapped squares."""
+    window, half = hann(config.frame_length), config.frame_length // 2
+    total = overlapped_squares(window, config.frame_step, config.num_frames, config.num_samples + 2 * half)
     total = total[half : half + config.num_samples]
     gain = np.where(total > 1e-6, 1.0 / np.maximum(total, 1e-6), 0.0)
     return window.astype(np.float32), gain.astype(np.float32)
@@ -214,7 +209,7 @@ def _synthesis_window(config: AudioConfig) -> tuple[np.ndarray, np.ndarray]:
 
 @functools.lru_cache(maxsize=8)
 def _pseudo_inverse(config: AudioConfig) -> np.ndarray:
-    """Returns the pseudo-inverse `[mel_bins, fft_length // 2 + 1]` of the mel matrix."""
+    """Return the pseudo-inverse `[mel_bins, fft_length // 2 + 1]` of the mel matrix."""
     return np.linalg.pinv(features.mel_weight_matrix(config).astype(np.float64)).astype(np.float32)
 
 
@@ -231,7 +226,7 @@ def _with_shape(value: tf.Tensor, name: str, shape: list[int | None]) -> tf.Tens
 
 
 def _repeat(step: Callable, state: tf.Tensor | tuple, iterations: int) -> tf.Tensor | tuple:
-    """Returns the state after so many steps: one loop in the graph, not so many copies of the step."""
+    """Return the state after so many steps: one loop in the graph, not so many copies of the step."""
     return tf.while_loop(
         lambda index, _: index < iterations,
         lambda index, state: (index + 1, step(state)),

@@ -1,4 +1,4 @@
-"""What a mel says of the harmonics of a known pitch, in closed form: how loud each is, and how far the pitch is off.
+"""Harmonic amplitudes and detuning estimated from a mel spectrogram at a known pitch, in closed form.
 
 Pure functions, differentiable, of operators that TFLite has built in.
 """
@@ -11,55 +11,55 @@ import tensorflow as tf
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.synthesis.constants import AUDIBLE_HERTZ
 
-DRIFT_HARMONICS = 32
-"""The drift of the pitch is read off the mel of so many harmonics."""
+DEVIATION_HARMONICS = 32
+"""Harmonics that the f0 deviation is estimated from."""
 
-DRIFT_GAIN, DRIFT_LIMIT = 1.125, 3 / 128
-"""What is read there is 0.87 of the drift of real notes; more than 40 cents are not believed to be this pitch's."""
+DEVIATION_GAIN, DEVIATION_LIMIT = 1.125, 3 / 128
+"""The estimate is 0.87 of the f0 deviation of real notes; it is limited to 40 cents."""
 
 QUIET = 2.0**-20
 """Below every amplitude that 16 bits can hold: keeps logarithms and quotients finite.
 
-Like every number here it is one that a float16 file keeps: 1e-6 there is 1.01e-6, and adds up to another phase."""
+Like every number here it is exact in float16: 1e-6 would be 1.01e-6 in a float16 file, and add up to another phase."""
 
 _QUARTER_PI = float(np.float16(np.pi / 4))  # As a float16 file has it.
 
 
 def harmonic_templates(
-    f0: tf.Tensor, tables: dict[str, np.ndarray], config: AudioConfig
+    f0: tf.Tensor, constants: dict[str, np.ndarray], config: AudioConfig
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the mel of every harmonic at amplitude 1, and how that changes with the logarithm of the pitch.
+    """Return the mel of every harmonic at amplitude 1, and its derivative by the logarithm of the pitch.
 
-    A Hann window's main lobe is taken as cos^2(pi x / 4), x in FFT bins: right to 0.025 of its peak. Inaudible
-    harmonics have 0.
+    A Hann window's main lobe is approximated by cos^2(pi x / 4), x in FFT bins, within 0.025 of its peak. Inaudible
+    harmonics are 0.
 
     Args:
         f0: float32 `[batch]`, cycles a sample.
-        tables: of `make_tables`.
+        constants: of `make_constants`.
         config: the audio configuration.
 
     Returns:
         float32 `[batch, harmonics, mel_bins]`, and `[batch, n, mel_bins]` of the first n harmonics, at most
-        DRIFT_HARMONICS.
+        DEVIATION_HARMONICS.
     """
-    count = tables["number"].size
-    frequency = f0[:, None] * tables["number"]
+    count = constants["number"].size
+    frequency = f0[:, None] * constants["number"]
     place = frequency[:, :, None] * float(config.fft_length)
-    distance = place - tables["bins"]
+    distance = place - constants["bins"]
     angle = tf.clip_by_value(distance, -2.0, 2.0) * _QUARTER_PI
     audible = tf.cast(frequency < AUDIBLE_HERTZ / config.sample_rate, tf.float32)[:, :, None]
     lobe = tf.square(tf.cos(angle)) * audible * (config.frame_length / 4)
-    low = slice(0, min(DRIFT_HARMONICS, count))
+    low = slice(0, min(DEVIATION_HARMONICS, count))
     inside = tf.cast(tf.abs(distance[:, low]) < 2.0, tf.float32)
     slope = tf.sin(angle[:, low] * 2.0) * place[:, low] * audible[:, low] * inside
     slope *= -_QUARTER_PI * config.frame_length / 4
-    mel = tf.matmul(tf.reshape(tf.concat([lobe, slope], axis=1), [-1, lobe.shape[2]]), tables["mel_weights"])
+    mel = tf.matmul(tf.reshape(tf.concat([lobe, slope], axis=1), [-1, lobe.shape[2]]), constants["mel_weights"])
     mel = tf.reshape(mel, [-1, count + low.stop, config.num_mel_bins])
     return mel[:, :count], mel[:, count:]
 
 
 def harmonic_levels(mel: tf.Tensor, template: tf.Tensor) -> tf.Tensor:
-    """Returns the amplitude that the mel shows at each harmonic, `[batch, frames, harmonics]`.
+    """Estimate the amplitude of each harmonic, `[batch, frames, harmonics]`.
 
     One multiplicative update of a non-negative factorisation (Lee and Seung 2000, equation 5) that starts from equal
     harmonics: exact for a harmonic that has its mel bins to itself.
@@ -69,14 +69,14 @@ def harmonic_levels(mel: tf.Tensor, template: tf.Tensor) -> tf.Tensor:
         template: float32 `[batch, harmonics, mel_bins]`, the mel of each at amplitude 1.
     """
     ratio = mel / (tf.reduce_sum(template, axis=1) + 2.0**-10)[:, None]
-    share = template / (tf.reduce_sum(template, axis=2, keepdims=True) + QUIET)
-    return tf.matmul(ratio, share, transpose_b=True)
+    weights = template / (tf.reduce_sum(template, axis=2, keepdims=True) + QUIET)
+    return tf.matmul(ratio, weights, transpose_b=True)
 
 
-def pitch_drift(mel: tf.Tensor, level: tf.Tensor, template: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
-    """Returns how far the mel shows the pitch to be from its nominal one: frequency over nominal, less 1.
+def f0_deviation(mel: tf.Tensor, level: tf.Tensor, template: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
+    """Estimate the f0 deviation: frequency over nominal frequency, less 1.
 
-    One Gauss-Newton step from the nominal pitch: the drift d that leaves the least squares of
+    One Gauss-Newton step from the nominal pitch: the deviation d that leaves the least squares of
     mel - level (template + d slope), frame by frame.
 
     Args:
@@ -86,19 +86,19 @@ def pitch_drift(mel: tf.Tensor, level: tf.Tensor, template: tf.Tensor, slope: tf
         slope: float32 `[batch, first harmonics, mel_bins]`, the template's derivative by the logarithm of the pitch.
 
     Returns:
-        float32 `[batch, frames]`, within -`DRIFT_LIMIT`..`DRIFT_LIMIT`; 0 in silence.
+        float32 `[batch, frames]`, within -`DEVIATION_LIMIT`..`DEVIATION_LIMIT`; 0 in silence.
     """
     rest = mel - tf.matmul(level, template)
     change = tf.matmul(level[:, :, : slope.shape[1]], slope)
     power = tf.reduce_sum(tf.square(change), axis=-1)
-    # Frames that are 60 dB below the loudest, and silence, stay where they are.
+    # Frames that are 60 dB below the loudest, and silence, stay at the nominal pitch.
     floor = QUIET * tf.reduce_max(power, axis=1, keepdims=True) + QUIET
-    drift = tf.reduce_sum(rest * change, axis=-1) / (power + floor)
-    return tf.clip_by_value(drift * DRIFT_GAIN, -DRIFT_LIMIT, DRIFT_LIMIT)
+    deviation = tf.reduce_sum(rest * change, axis=-1) / (power + floor)
+    return tf.clip_by_value(deviation * DEVIATION_GAIN, -DEVIATION_LIMIT, DEVIATION_LIMIT)
 
 
-def moved_levels(amplitude: tf.Tensor, ratio: tf.Tensor) -> tf.Tensor:
-    """Returns the harmonics' levels at another pitch: those of the old ones, interpolated in dB over frequency.
+def transposed_levels(amplitude: tf.Tensor, ratio: tf.Tensor) -> tf.Tensor:
+    """Return the harmonics' levels at another pitch, interpolated in dB over frequency: formants stay.
 
     Args:
         amplitude: float32 `[batch, frames, harmonics]`.

@@ -2,144 +2,183 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nsynth_vae import files as sound_files
+from nsynth_vae.analysis import spectra
 from nsynth_vae.analysis.pitch import in_tune
+from nsynth_vae.cli.types import check_midi
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.readers.samples import Sound, read_sounds
 from nsynth_vae.errors import InputError
 from nsynth_vae.notes import note_name
+from nsynth_vae.rendering.notebook import NotebookDisplay
+from nsynth_vae.rendering.sounds import label
+
+if TYPE_CHECKING:
+    from nsynth_vae.rendering.plots import Target
 
 METHODS = ("synthesizer", "griffin-lim")
 GRIFFIN_LIM_ITERATIONS = 60
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Resynthesis(NotebookDisplay):
+    """Sound files after resynthesis."""
+
+    config: AudioConfig
+    files: tuple[pathlib.Path, ...]
+    pitches: tuple[int | None, ...]
+    """MIDI pitch that each note is played at; None where Griffin-Lim needs none and none was found."""
+    audio: np.ndarray
+    """float32 `[files, num_samples]`, -1..1."""
+
+    def save(self, output: str | os.PathLike) -> None:
+        """Write `NAME.wav`, one a file, to a folder, which is made if need be.
+
+        Raises:
+            InputError: if one cannot be written, or two files have one name.
+        """
+        targets = _output_paths(self.files, pathlib.Path(output))
+        _make_folder(output)
+        for target, audio in zip(targets, self.audio, strict=True):
+            _write(target, audio, self.config)
+
+    def plot(self, target: Target) -> None:
+        """Write the notes' spectrograms, as PNG to a path or a binary file."""
+        from nsynth_vae.rendering import plots
+
+        names = [label(file.name) for file in self.files]
+        plots.plot_contact_sheet(
+            [*spectra.log_mel(self.audio, self.config)], names, min(len(names), 6), self.config, target
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Note:
+    log_mel: np.ndarray
+    """float32 `[frames, mel_bins]`."""
+    own: int | None
+    """MIDI pitch of the partials in the log-mel."""
+    target: int | None
+    """MIDI pitch to play it at."""
+    description: str
+
+
 def resynthesize(
-    paths: Sequence[str | os.PathLike],
-    output: str | os.PathLike,
+    files: Sequence[str | os.PathLike],
+    output: str | os.PathLike | None = None,
     *,
     pitch: int | None = None,
     method: str = "synthesizer",
     model: str | os.PathLike | None = None,
     report: Callable[[str], None] = print,
-) -> list[pathlib.Path]:
-    """Sends notes through log-mel and synthesizer, each by itself, and writes what comes out.
+) -> Resynthesis:
+    """Turn sound files into log-mels, and these back into sound, each note by itself.
 
-    All files are read and checked before the first is written.
+    All files are read and checked before the first is synthesised.
 
     Args:
-        paths: audio files, as in a folder of samples: any rate, channels and length.
-        output: the folder for `NAME.wav`, one a file: 16 kHz, 16 bits, mono, 64,000 samples. Made if it is not
-            there; results of an earlier run are replaced.
-        pitch: the MIDI pitch to play every note at, formants kept; None for a note's own, from its file's name or
-            else from its sound. Griffin-Lim knows no pitch: for it there can be none.
+        files: audio files, as in a folder of samples: any rate, channels and length.
+        output: the folder for `NAME.wav`, one a file, each written as soon as it is done, so that Ctrl-C leaves the
+            notes that are whole. Made if it is not there; results of an earlier run are replaced. None: none.
+        pitch: the MIDI pitch to play every note at, formants kept; None for a note's own, by its file's name or else
+            estimated. Griffin-Lim plays the log-mel as it is: for it there can be none.
         method: `synthesizer` or `griffin-lim`.
         model: the synthesizer's model folder; None for the shipped one.
-        report: gets a line for each sound that is cut and one for each note written.
-
-    Returns:
-        The files written, in the order of `paths`.
+        report: called with a line for each sound that is cut and one for each note written.
 
     Raises:
-        InputError: for the first bad file or option; then nothing is written.
+        InputError: for the first invalid file or option; then nothing is written.
+
+    >>> resynthesis = resynthesize(["bell A3.wav"], pitch=62)
+    >>> resynthesis.save("resynthesized")
     """
-    paths, output = [pathlib.Path(path) for path in paths], pathlib.Path(output)
+    paths, config = tuple(map(pathlib.Path, files)), AudioConfig()
     _check_options(pitch, method, model)
-    targets = _check_paths(paths, output)
-    config = AudioConfig()
+    _check_inputs(paths)
+    targets = _output_paths(paths, pathlib.Path(output)) if output is not None else []
     synthesize = _load_synthesizer(method, model, config)
-    notes = []
-    for path, sound in zip(paths, read_sounds(paths, config, whole=True), strict=True):
-        if sound.problem:
-            raise InputError(f"{path}: {sound.problem}")
-        notes.append((_log_mel(sound, config), *_pitches_of(path, sound, config, pitch=pitch, method=method)))
-        if sound.cut(config):
-            report(f"{path}: {sound.cut(config)}")
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{output}: cannot be made ({error.strerror}), expected a folder to write to") from error
-    for path, target, (log_mel, own, asked, description) in zip(paths, targets, notes, strict=True):
-        _write(target, synthesize(log_mel, own, asked), config)
-        report(f"{path}: {description} -> {target}")
-    return targets
+    notes = _read(paths, config, pitch, method, report)
+    if output is not None:
+        _make_folder(output)
+    audio = np.empty([len(paths), config.num_samples], np.float32)
+    for index, note in enumerate(notes):
+        audio[index] = synthesize(note)
+        if targets:
+            _write(targets[index], audio[index], config)
+            report(f"{paths[index]}: {note.description} -> {targets[index]}")
+    return Resynthesis(config=config, files=paths, pitches=tuple(note.target for note in notes), audio=audio)
 
 
 def _check_options(pitch: int | None, method: str, model: str | os.PathLike | None) -> None:
     if method not in METHODS:
         raise InputError(f"--method: found {method!r}, expected {' or '.join(METHODS)}")
-    if pitch is not None and not 0 <= pitch <= 127:
-        raise InputError(f"--pitch: found {pitch}, expected a MIDI pitch, 0 to 127")
+    if pitch is not None:
+        check_midi("--pitch", pitch)
     for flag, value in (("--pitch", pitch), ("--model", model)):
         if value is not None and method == "griffin-lim":
             raise InputError(f"{flag}: found {value} with --method griffin-lim, expected --method synthesizer")
 
 
-def _check_paths(paths: Sequence[pathlib.Path], output: pathlib.Path) -> list[pathlib.Path]:
-    """Returns where each file's note goes.
-
-    Raises:
-        InputError: for what is no file or cannot be opened, and where a note cannot go: into what is no folder,
-            over another note or over one of the files.
-    """
-    for path in (output, *paths):
+def _check_inputs(paths: Sequence[pathlib.Path]) -> None:
+    """Raise InputError for the first path that is no file or cannot be opened."""
+    expected = "expected a WAV, FLAC, Ogg Vorbis or MP3 file"
+    for path in paths:
         try:
             str(path).encode()
+            # Neither a folder nor a pipe, which would block, is opened.
+            found = "a folder" if path.is_dir() else None if path.is_file() or not path.exists() else "no regular file"
+            if found is None:
+                path.open("rb").close()
         except UnicodeEncodeError as error:
             name = str(path).encode("utf-8", "backslashreplace").decode()
             raise InputError(f"{name}: is no UTF-8, expected a name that is") from error
-    above = next(folder for folder in (output, *output.parents) if os.path.lexists(folder))
-    if not os.path.isdir(above):
-        raise InputError(f"{output}: {above} is no folder, expected a folder to write to")
-    for path in paths:
-        _check_input(path)
-    inputs = {_identity(path): path for path in paths}
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror}), {expected}") from error
+        if found is not None:
+            raise InputError(f"{path}: is {found}, {expected}")
+
+
+def _output_paths(paths: Sequence[pathlib.Path], output: pathlib.Path) -> list[pathlib.Path]:
+    """Return the file of each path's note.
+
+    Raises:
+        InputError: if a note would be written into what is no folder, over another note or over one of the paths.
+    """
+    sound_files.check_output(output)
+    inputs = {_identity(path): path for path in paths if path.exists()}
     sources: dict[str, pathlib.Path] = {}
-    for path in paths:
-        target = output / f"{path.stem}.wav"
+    targets = [output / f"{path.stem}.wav" for path in paths]
+    for path, target in zip(paths, targets, strict=True):
         # Disks of macOS take names that differ in case for the same.
-        other = sources.get(target.name.casefold())
-        if other is not None:
+        if other := sources.get(target.name.casefold()):
             raise InputError(f"{path}: would be written to {target}, as {other} is, expected files of different names")
         sources[target.name.casefold()] = path
-        if os.path.isdir(target):
+        # pathlib's methods raise for a name that is too long.
+        if os.path.isdir(target):  # noqa: PTH112
             raise InputError(f"{target}: found a folder, expected a place for the note of {path}")
-        if os.path.exists(target) and _identity(target) in inputs:
-            raise InputError(
-                f"{target}: is to be written, and read as {inputs[_identity(target)]}, expected another --output"
-            )
-    return [output / f"{path.stem}.wav" for path in paths]
-
-
-def _check_input(path: pathlib.Path) -> None:
-    expected = "expected a WAV, FLAC, Ogg Vorbis or MP3 file"
-    try:
-        # Neither a folder nor a pipe, which would be waited for, is opened.
-        found = "a folder" if path.is_dir() else None if path.is_file() or not path.exists() else "no regular file"
-        if found is None:
-            path.open("rb").close()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}), {expected}") from error
-    if found is not None:
-        raise InputError(f"{path}: is {found}, {expected}")
+        if os.path.exists(target) and (source := inputs.get(_identity(target))):  # noqa: PTH110
+            raise InputError(f"{target}: is to be written, and read as {source}, expected another --output")
+    return targets
 
 
 def _identity(path: pathlib.Path) -> tuple[int, int]:
-    """Returns what is the same for all paths of one file."""
+    """Return the device and inode, which all paths of one file have in common."""
     status = path.stat()
     return status.st_dev, status.st_ino
 
 
 def _load_synthesizer(
     method: str, model: str | os.PathLike | None, config: AudioConfig
-) -> Callable[[np.ndarray, int | None, int | None], np.ndarray]:
-    """Returns a function of a note's log-mel, float32 `[frames, mel_bins]`, its own and the asked pitch.
-
-    It returns audio, float32 `[num_samples]`.
+) -> Callable[[_Note], np.ndarray]:
+    """Return a function of a note that returns its audio, float32 `[num_samples]`.
 
     Raises:
         InputError: if there is no synthesizer in `model`, or one of other features.
@@ -147,41 +186,64 @@ def _load_synthesizer(
     import tensorflow as tf
 
     if method == "griffin-lim":
-        from nsynth_vae.synthesis.griffin_lim import log_mel_to_audio
+        from nsynth_vae.synthesis import griffin_lim
 
-        return lambda log_mel, own, asked: log_mel_to_audio(log_mel[None], config, iterations=GRIFFIN_LIM_ITERATIONS)[
-            0
-        ].numpy()
-    from nsynth_vae.synthesis.vocoder import load
+        def invert(note: _Note) -> np.ndarray:
+            log_mel = tf.constant(note.log_mel[None])
+            return griffin_lim.log_mel_to_audio(log_mel, config, iterations=GRIFFIN_LIM_ITERATIONS)[0].numpy()
 
-    synthesizer = load(model)
+        return invert
+    from nsynth_vae.synthesis import vocoder
+
+    synthesizer = vocoder.load_synthesizer(model)
     if synthesizer.audio != config:
         raise InputError(f"{model}: a synthesizer of other features than the default ones, expected the default ones")
     play, transpose = (tf.function(each, autograph=False) for each in (synthesizer.call, synthesizer.transpose))
 
-    def synthesize(log_mel: np.ndarray, own: int | None, asked: int | None) -> np.ndarray:
-        one, pitches = tf.constant(log_mel[None]), [tf.constant([pitch], tf.int32) for pitch in (own, asked)]
-        audio = play(one, pitches[0]) if own == asked else transpose(one, *pitches)
+    def synthesize(note: _Note) -> np.ndarray:
+        log_mel = tf.constant(note.log_mel[None])
+        own, target = (tf.constant([pitch], tf.int32) for pitch in (note.own, note.target))
+        audio = play(log_mel, own) if note.own == note.target else transpose(log_mel, own, target)
         return audio[0].numpy()
 
     return synthesize
 
 
-def _log_mel(sound: Sound, config: AudioConfig) -> np.ndarray:
+def _read(
+    paths: Sequence[pathlib.Path],
+    config: AudioConfig,
+    pitch: int | None,
+    method: str,
+    report: Callable[[str], None],
+) -> list[_Note]:
+    """Read the files; `report` is called for each sound that is cut.
+
+    Raises:
+        InputError: for the first file that cannot be decoded, or has no pitch where the method needs one.
+    """
     from nsynth_vae import features
 
-    return features.log_mel(sound.audio, config).numpy()
+    notes = []
+    for path, sound in zip(paths, read_sounds(paths, config, whole=True), strict=True):
+        if sound.problem:
+            raise InputError(f"{path}: {sound.problem}")
+        own, target, description = _pitches_of(path, sound, config, pitch=pitch, method=method)
+        log_mel = features.log_mel(sound.audio, config).numpy()
+        notes.append(_Note(log_mel=log_mel, own=own, target=target, description=description))
+        if cut := sound.cut(config):
+            report(f"{path}: {cut}")
+    return notes
 
 
 def _pitches_of(
     path: pathlib.Path, sound: Sound, config: AudioConfig, *, pitch: int | None, method: str
 ) -> tuple[int | None, int | None, str]:
-    """Returns a note's own pitch, the pitch it is to be played at, and what to say of it.
+    """Return a note's own pitch, the pitch to play it at, and a description of both.
 
     Raises:
         InputError: if it has no pitch and the method needs one.
     """
-    found = sound.find_pitch(path.stem, config)
+    found = sound.find_pitch(config)
     if found is None and method == "synthesizer" and pitch is None:
         raise InputError(
             f"{path}: has no pitch in its name and none in its sound, expected a name such as `bell A#3` or --pitch P"
@@ -193,27 +255,32 @@ def _pitches_of(
     if pitch is None or pitch == own:
         return own, own, f"pitch {own} ({note_name(own)}, {source})"
     if hertz is None and in_tune(sound.audio, pitch, config.sample_rate):
-        # The name is wrong, or means something else: the sound already has the pitch asked for.
-        return pitch, pitch, f"pitch {pitch} ({note_name(pitch)}, heard; the name says {own})"
+        # The name is wrong, or means something else: the sound already has the target pitch.
+        return pitch, pitch, f"pitch {pitch} ({note_name(pitch)}, estimated; the name says {own})"
     return own, pitch, f"pitch {own} ({note_name(own)}, {source}), played at {pitch} ({note_name(pitch)})"
 
 
+def _make_folder(output: str | os.PathLike) -> None:
+    try:
+        pathlib.Path(output).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{output}: cannot be made ({error.strerror}), expected a folder to write to") from error
+
+
 def _write(path: pathlib.Path, audio: np.ndarray, config: AudioConfig) -> None:
-    """Writes a note, float32 `[num_samples]`, -1..1, aside and renames it.
+    """Write a note, float32 `[num_samples]`, -1..1, to a temporary file, and rename it.
 
     Raises:
         InputError: if that fails; nothing of it is left.
     """
     import soundfile
 
-    from nsynth_vae.files import write_wav
-
-    aside = path.with_name(f".{os.getpid()}.wav.tmp")
+    temporary = path.with_name(f".{os.getpid()}.wav.tmp")
     try:
-        write_wav(aside, audio, config.sample_rate)
-        aside.replace(path)
+        sound_files.write_wav(temporary, audio, config.sample_rate)
+        temporary.replace(path)
     except (OSError, soundfile.SoundFileError) as error:
         problem = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: cannot be written ({problem}), expected a folder to write to") from error
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)

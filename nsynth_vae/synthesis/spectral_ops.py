@@ -1,4 +1,4 @@
-"""The synthesizer's signal processing: sines and transforms, as matrix products.
+"""Signal processing of the synthesizer: sines and Fourier transforms as matrix products.
 
 Everything here is a pure, differentiable function made of operators that TFLite has built in: no FFT, no complex
 numbers, no look-up that depends on a note's length. Control values come every `CONTROL_STEP` samples (4 ms).
@@ -11,6 +11,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from nsynth_vae.analysis.spectra import hann
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.errors import InputError
 
@@ -19,7 +20,7 @@ CONTROL_STEP = 64
 
 
 def overlap_add(frames: tf.Tensor, step: int) -> tf.Tensor:
-    """Returns the sum of frames laid `step` samples apart.
+    """Return the sum of frames laid `step` samples apart.
 
     `tf.signal.overlap_and_add` for frame lengths that are a multiple of the step, by shifts and sums alone.
 
@@ -43,7 +44,7 @@ def overlap_add(frames: tf.Tensor, step: int) -> tf.Tensor:
 
 
 def split_frames(audio: tf.Tensor, length: int, step: int) -> tf.Tensor:
-    """Returns overlapping frames; the adjoint of `overlap_add`.
+    """Return overlapping frames; the adjoint of `overlap_add`.
 
     Args:
         audio: float32 `[batch, samples]`, samples a multiple of the step.
@@ -60,27 +61,22 @@ def split_frames(audio: tf.Tensor, length: int, step: int) -> tf.Tensor:
 
 
 def times(x: tf.Tensor, values: np.ndarray | float) -> tf.Tensor:
-    """Returns x times constants that are given in two parts, so that a float16 file keeps them to 22 bits."""
+    """Return x times constants that are kept in two parts, so that a float16 file has them to 22 bits."""
     values = np.asarray(values, np.float64)
     high = values.astype(np.float16).astype(np.float64)
     return x * high.astype(np.float32) + x * (values - high).astype(np.float32)
 
 
-def hann(length: int) -> np.ndarray:
-    """Returns the periodic Hann window, float64 `[length]`."""
-    return 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(length) / length)
-
-
 @functools.lru_cache(maxsize=8)
 def bin_order(length: int) -> np.ndarray:
-    """Returns the numbers of a DFT's bins in the order in which they are kept here: even ones first, then odd ones."""
+    """Return the numbers of a DFT's bins in the order of this module: even ones first, then odd ones."""
     half = length // 2
     return np.r_[0 : half + 1 : 2, 1:half:2]
 
 
 @functools.lru_cache(maxsize=8)
 def _transforms(length: int) -> dict[str, np.ndarray]:
-    """Returns cos and sin of 2 pi k n / length (row n, column k), for even and for odd bins k, over a quarter of n."""
+    """Return cos and sin of 2 pi k n / length (row n, column k), for even and for odd bins k, over a quarter of n."""
     half = length // 2
     angle = np.pi * np.outer(np.arange(half // 2 + 1), np.arange(half + 1)) / half
     cos, sin = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
@@ -93,7 +89,7 @@ def _transforms(length: int) -> dict[str, np.ndarray]:
 
 
 def real_dft(frames: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the real and the imaginary part of the one-sided DFT (`tf.signal.rfft`), bins in `bin_order`.
+    """Return the real and the imaginary part of the one-sided DFT (`tf.signal.rfft`), bins in `bin_order`.
 
     A real frame is the sum of an even part, which has cosines only, and an odd one, which has sines only. Each is
     folded in its middle once more, for even bins and for odd bins: four matrix products with an eighth of the
@@ -128,11 +124,11 @@ def real_dft(frames: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def inverse_real_dft(real: tf.Tensor, imaginary: tf.Tensor) -> tf.Tensor:
-    """Returns the frames whose one-sided DFT is given (`tf.signal.irfft`).
+    """Return the frames whose one-sided DFT is given (`tf.signal.irfft`).
 
     Args:
         real: float32 `[batch, frames, length // 2 + 1]`, bins in `bin_order`.
-        imaginary: the same shape; what it has for the first and the last frequency does not count.
+        imaginary: the same shape; its values for the first and the last frequency are ignored.
 
     Returns:
         float32 `[batch, frames, length]`.
@@ -156,11 +152,11 @@ def inverse_real_dft(real: tf.Tensor, imaginary: tf.Tensor) -> tf.Tensor:
 
 
 def stft(audio: tf.Tensor, config: AudioConfig) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the real and the imaginary part of `features.stft`, bins in `bin_order`.
+    """Return the real and the imaginary part of `features.stft`, bins in `bin_order`.
 
     Args:
         audio: float32 `[batch, samples]`, samples a multiple of frame_step.
-        config: frame sizes; `check_frames` says which are possible.
+        config: frame sizes; see `check_frames`.
 
     Returns:
         Two of float32 `[batch, 1 + samples // frame_step, fft_length // 2 + 1]`.
@@ -171,7 +167,7 @@ def stft(audio: tf.Tensor, config: AudioConfig) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def inverse_stft(real: tf.Tensor, imaginary: tf.Tensor, config: AudioConfig) -> tf.Tensor:
-    """Returns the audio whose `stft` is nearest, in least squares (Griffin and Lim 1984, equation 6).
+    """Return the audio whose `stft` is nearest, in least squares (Griffin and Lim 1984, equation 6).
 
     Args:
         real: float32 `[batch, frames, fft_length // 2 + 1]`, bins in `bin_order`.
@@ -183,17 +179,24 @@ def inverse_stft(real: tf.Tensor, imaginary: tf.Tensor, config: AudioConfig) -> 
     """
     length, step, frames = config.frame_length, config.frame_step, real.shape[1]
     window = hann(length)
-    total = np.zeros((frames - 1) * step + length)
-    for frame in range(frames):
-        total[frame * step :][:length] += window**2
+    total = overlapped_squares(window, step, frames, (frames - 1) * step + length)
     kept = slice(length // 2, length // 2 + (frames - 1) * step)
     steady = np.sum(window[::step] ** 2)
     audio = overlap_add(times(inverse_real_dft(real, imaginary), window / steady), step)
     return times(audio[:, kept], np.where(np.isclose(total[kept], steady), 1.0, steady / total[kept]))
 
 
+def overlapped_squares(window: np.ndarray, step: int, frames: int, samples: int) -> np.ndarray:
+    """Return the sum of the squares of a window laid `step` samples apart, float64 `[samples]`."""
+    total = np.zeros(samples)
+    for frame in range(frames):
+        part = total[frame * step :][: len(window)]
+        part += window[: len(part)] ** 2
+    return total
+
+
 def check_frames(config: AudioConfig) -> None:
-    """Checks that the synthesizer can be built for these frames.
+    """Check that the synthesizer can be built for these frames.
 
     Raises:
         InputError: unless frames are as long as the FFT, overlap by a half at least, and every length is a multiple of
@@ -212,12 +215,11 @@ def check_frames(config: AudioConfig) -> None:
 
 
 def harmonics(amplitude: tf.Tensor, cycles: tf.Tensor, frequency: tf.Tensor) -> tf.Tensor:
-    """Returns the sum of sines with the given amplitudes and phases, interpolated between control points.
+    """Return the sum of sines with the given amplitudes and phases, interpolated between control points.
 
-    Around every control point each sine goes on at its own constant frequency, and the stretches are cross-faded:
-    sin(p + w n) = sin(p) cos(w n) + cos(p) sin(w n), with cos(w n) and sin(w n) the same for all control
-    points, so all sines of all control points are one matrix product. Where the phases advance at just that frequency
-    the result is exact.
+    Around every control point each sine has its own constant frequency, and the stretches are cross-faded:
+    sin(p + w n) = sin(p) cos(w n) + cos(p) sin(w n). As cos(w n) and sin(w n) are the same for all control points, all
+    sines of all control points are one matrix product. It is exact where the phases advance at just that frequency.
 
     Args:
         amplitude: float32 `[batch, controls, sines]`, at samples 0, CONTROL_STEP, ...
@@ -237,7 +239,7 @@ def harmonics(amplitude: tf.Tensor, cycles: tf.Tensor, frequency: tf.Tensor) -> 
 
 
 def upsample(values: tf.Tensor, factor: int) -> tf.Tensor:
-    """Returns values interpolated linearly to `factor` times the rate.
+    """Return values interpolated linearly to `factor` times the rate.
 
     Args:
         values: float32 `[batch, frames, n]`.
@@ -247,6 +249,6 @@ def upsample(values: tf.Tensor, factor: int) -> tf.Tensor:
         float32 `[batch, (frames - 1) * factor + 1, n]`; every `factor`-th is a given one.
     """
     frames, width = values.shape[1], values.shape[2]
-    share = (np.arange(factor, dtype=np.float32) / factor)[None, None, :, None]
-    between = values[:, :-1, None] * (1.0 - share) + values[:, 1:, None] * share
+    fraction = (np.arange(factor, dtype=np.float32) / factor)[None, None, :, None]
+    between = values[:, :-1, None] * (1.0 - fraction) + values[:, 1:, None] * fraction
     return tf.concat([tf.reshape(between, [-1, (frames - 1) * factor, width]), values[:, -1:]], axis=1)

@@ -1,9 +1,8 @@
-"""The synthesizer: from a log-mel and its pitch to audio, by sines and filtered noise that a network controls.
+"""Harmonic-plus-noise synthesizer: log-mel and pitch to audio, by sines and filtered noise that a network controls.
 
-A harmonic series at the given pitch and white noise are each given the level that the mel spectrogram shows where they
-would lie; a small convolutional network corrects those levels, and splits them between the two. The sum's spectrum is
-then scaled so that its mel matches the asked one as far as the network trusts that. docs/synthesis.md has the whole
-story and the measurements.
+The levels of a harmonic series at the given pitch and of white noise are estimated from the mel spectrogram. A small
+convolutional network corrects those levels, and splits them between the two. The sum's spectrum is then scaled so that
+its mel matches the given one, as far as the network's confidence mask admits. docs/synthesis.md has the measurements.
 
 The graph is made of operators that TFLite has built in, and the one that is trained is the one that is exported.
 """
@@ -18,50 +17,53 @@ from nsynth_vae import features
 from nsynth_vae.config import PEAK, SynthesisConfig
 from nsynth_vae.nn.float16 import round_to_half
 from nsynth_vae.nn.layers import ResidualBlock
+from nsynth_vae.nn.trainable_model import BatchLosses, TrainableModel
 from nsynth_vae.synthesis import harmonic_analysis, losses, spectral_ops
-from nsynth_vae.synthesis.constants import NOISE_SCALES, make_tables
+from nsynth_vae.synthesis.constants import NOISE_SCALES, make_constants
 from nsynth_vae.synthesis.filtered_noise import NOISE_LENGTH, filtered_noise, flat_noise
 from nsynth_vae.synthesis.harmonic_analysis import QUIET
 from nsynth_vae.synthesis.losses import LOSS_NAMES
 
-_LIMIT = 8.0
 
-
-class Synthesizer(keras.Model):
+class Synthesizer(TrainableModel):
     """(log-mel, pitch) -> audio. Trained on batches of {`audio` `[batch, num_samples]`, `pitch` `[batch]`}."""
 
+    config: SynthesisConfig
+    config_type = SynthesisConfig
+    loss_names = LOSS_NAMES
+    clip_norm = 1.0
+
     def __init__(self, config: SynthesisConfig | dict, *, make_noise: bool = True, **kwargs) -> None:
-        """Makes the layers.
+        """Make the layers.
 
         Args:
             config: the whole configuration.
-            make_noise: whether `build` makes the noise, which takes a second or two and is not needed before weights
-                are loaded: it is one of them.
+            make_noise: whether `build` makes the noise. It takes a second or two, and is not needed before weights are
+                loaded: the noise is one of them.
             **kwargs: Keras's.
 
         Raises:
             InputError: for an audio configuration that the synthesizer cannot be built for.
         """
-        super().__init__(**kwargs)
-        self.config = config if isinstance(config, SynthesisConfig) else SynthesisConfig.from_dict(config)
+        super().__init__(config, **kwargs)
         self.audio = self.config.audio
         self.make_noise = make_noise
         spectral_ops.check_frames(self.audio)
         options = self.config.synthesizer
-        self.tables = make_tables(self.audio, options.num_harmonics)
+        self.constants = make_constants(self.audio, options.num_harmonics)
         self.sub_frames = self.audio.frame_step // spectral_ops.CONTROL_STEP
         self.condition = keras.layers.Dense(options.channels, activation="silu", name="condition")
         self.start = keras.layers.Conv1D(options.channels, 3, padding="same", name="start")
         self.blocks = [
             ResidualBlock(options.channels, conditioned=True, name=f"block_{i}") for i in range(options.blocks)
         ]
-        # All zero: an untrained synthesizer already plays the levels that the mel shows.
+        # All zero: an untrained synthesizer already plays the levels that are estimated from the mel.
         heads = {
             "harmonic": (options.num_harmonics, 0.0),
             "noise": (NOISE_SCALES, -1.5),
             "gate": (2 * self.sub_frames, 0.0),
             "stiffness": (1, 0.0),
-            "trust": (self.audio.num_mel_bins, 1.0),
+            "trust": (self.audio.num_mel_bins, 1.0),  # The confidence mask, by its name in the weight files.
         }
         self.heads = {
             name: keras.layers.Dense(
@@ -69,12 +71,11 @@ class Synthesizer(keras.Model):
             )
             for name, (width, bias) in heads.items()
         }
-        self.step_losses = [keras.metrics.Mean(name=name) for name in LOSS_NAMES]
 
-    def build(self, input_shape=None) -> None:
-        """Makes all weights, and the noise, which is kept with them: every copy of a model plays the same."""
+    def build(self, input_shape: object = None) -> None:
+        """Make all weights, and the noise, which is kept with them: every copy of a model plays the same."""
         options, mels = self.config.synthesizer, self.audio.num_mel_bins
-        self.condition.build((None, 1 + 2 * self.tables["octaves"].size))
+        self.condition.build((None, 1 + 2 * self.constants["octaves"].size))
         self.start.build((None, None, mels + options.num_harmonics))
         shape = (None, None, options.channels)
         for block in self.blocks:
@@ -87,25 +88,25 @@ class Synthesizer(keras.Model):
             self.noise.assign(round_to_half(flat_noise(samples)))
         self.built = True
 
-    def call(self, log_mel, pitch):
-        """Returns the sound of a log-mel at its pitch, each note by itself, always the same.
+    def call(self, log_mel: tf.Tensor, pitch: tf.Tensor) -> tf.Tensor:
+        """Return the sound of a log-mel at its pitch, each note by itself, always the same.
 
         Args:
             log_mel: float32 `[batch, num_frames, mel_bins]`, as `features.log_mel` returns it.
             pitch: int32 `[batch]`, MIDI, 0 to 127: where the log-mel's partials are.
 
         Returns:
-            float32 `[batch, num_samples]`, within -`PEAK`..`PEAK`. Silence gives silence. A log-mel above what
-            full-scale audio can have is taken as that limit.
+            float32 `[batch, num_samples]`, within -`PEAK`..`PEAK`. Silence gives silence. The log-mel is limited to
+            what full-scale audio can have.
         """
         mel = self.mel(log_mel)
-        harmonic, noise, trust = self.parts(log_mel, mel, pitch, start=0)
-        return self._finish(self.match(harmonic + noise, mel, trust))
+        harmonic, noise, confidence = self.parts(log_mel, mel, pitch, start=0)
+        return self._finish(self.match(harmonic + noise, mel, confidence))
 
-    def transpose(self, log_mel, pitch, to_pitch):
-        """Returns the sound of a log-mel with its partials moved from one pitch to another, formants kept.
+    def transpose(self, log_mel: tf.Tensor, pitch: tf.Tensor, to_pitch: tf.Tensor) -> tf.Tensor:
+        """Return the sound of a log-mel with its partials moved from one pitch to another, formants kept.
 
-        The levels of the partials over frequency are those of the original; nothing is matched to its mel.
+        The levels of the partials over frequency are those of the original. Its mel is not matched.
 
         Args:
             log_mel: float32 `[batch, num_frames, mel_bins]`.
@@ -119,57 +120,65 @@ class Synthesizer(keras.Model):
         harmonic, noise, _ = self.parts(log_mel, mel, pitch, start=0, to_pitch=to_pitch)
         return self._finish(harmonic + noise)
 
-    def mel(self, log_mel):
-        """Returns the linear mel of a log-mel, limited to what full-scale audio can have: the same shape."""
-        limited = tf.minimum(log_mel, self.tables["loudest"])
+    def mel(self, log_mel: tf.Tensor) -> tf.Tensor:
+        """Return the linear mel of a log-mel, limited to what full-scale audio can have: the same shape."""
+        limited = tf.minimum(log_mel, self.constants["loudest"])
         return features.log_mel_to_mel(limited, self.audio)
 
-    def parts(self, log_mel, mel, pitch, *, start, to_pitch=None):
-        """Returns the harmonic part, the noise, and the trust in the mel.
-
-        The first two are float32 `[batch, (frames - 1) * frame_step]`, the trust `[batch, frames, mel_bins]`, 0 to 1.
+    def parts(
+        self,
+        log_mel: tf.Tensor,
+        mel: tf.Tensor,
+        pitch: tf.Tensor,
+        *,
+        start: int | tf.Tensor,
+        to_pitch: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Return the harmonic part, the noise, and the confidence mask of the mel.
 
         Args:
             log_mel: float32 `[batch, frames, mel_bins]`.
             mel: the linear mel of the same.
             pitch: int32 `[batch]`.
-            start: the first frame's place in the note, an integer tensor or int.
+            start: the first frame's place in the note.
             to_pitch: int32 `[batch]`, to play the levels found at another pitch.
+
+        Returns:
+            Two of float32 `[batch, (frames - 1) * frame_step]`, and `[batch, frames, mel_bins]`, 0 to 1.
         """
-        tables, frames = self.tables, log_mel.shape[1]
+        constants, frames = self.constants, log_mel.shape[1]
         f0 = self._cycles(pitch)
-        template, slope = harmonic_analysis.harmonic_templates(f0, tables, self.audio)
+        template, slope = harmonic_analysis.harmonic_templates(f0, constants, self.audio)
         level = harmonic_analysis.harmonic_levels(mel, template)
-        drift = harmonic_analysis.pitch_drift(mel, level, template, slope)
-        heard = (tf.math.log(level + QUIET) + 6.0) * 0.25
-        outputs = self._network(tf.concat([log_mel, heard], axis=-1), pitch)
+        deviation = harmonic_analysis.f0_deviation(mel, level, template, slope)
+        log_level = (tf.math.log(level + QUIET) + 6.0) * 0.25
+        outputs = self._network(tf.concat([log_mel, log_level], axis=-1), pitch)
         amplitude = level * tf.exp(_limited(outputs["harmonic"]))
-        band = tf.matmul(mel * tables["noise_share"], tables["mel_to_band"])
-        band *= tf.exp(tf.matmul(_limited(outputs["noise"]), tables["scale_to_band"]))
+        band = tf.matmul(mel * constants["noise_gain"], constants["mel_to_band"])
+        band *= tf.exp(tf.matmul(_limited(outputs["noise"]), constants["scale_to_band"]))
         if to_pitch is not None:
             target = self._cycles(to_pitch)
-            amplitude = harmonic_analysis.moved_levels(amplitude, target / f0)
+            amplitude = harmonic_analysis.transposed_levels(amplitude, target / f0)
             f0 = target
-        gate = tf.reshape(tf.exp(_limited(outputs["gate"])), [-1, frames * self.sub_frames, 2])
         controls = (frames - 1) * self.sub_frames + 1
-        gate = gate[:, :controls]
+        gate = tf.reshape(tf.exp(_limited(outputs["gate"])), [-1, frames * self.sub_frames, 2])[:, :controls]
         amplitude = spectral_ops.upsample(amplitude, self.sub_frames) * gate[..., :1]
         band = spectral_ops.upsample(band, self.sub_frames) * gate[..., 1:]
-        cycles, frequency = self._phases(f0, drift, outputs["stiffness"][..., 0], mel, controls)
+        cycles, frequency = self._phases(f0, deviation, outputs["stiffness"][..., 0], mel, controls)
         amplitude *= tf.cast(frequency < 0.5 - 1 / 256, tf.float32)[:, None]
         samples = (frames - 1) * self.audio.frame_step + NOISE_LENGTH
         noise = self.noise if samples == self.noise.shape[0] else self._noise_from(start, samples)
         harmonic = spectral_ops.harmonics(amplitude, cycles, tf.minimum(frequency, 0.5))
         return harmonic, filtered_noise(band, noise), tf.sigmoid(outputs["trust"])
 
-    def _noise_from(self, start, samples):
+    def _noise_from(self, start: int | tf.Tensor, samples: int) -> tf.Tensor:
         piece = tf.slice(self.noise, [start * self.audio.frame_step], [samples])
         return tf.ensure_shape(piece, [samples])
 
-    def _network(self, x, pitch):
-        """Returns the heads' outputs by name, `[batch, frames, n]` each."""
+    def _network(self, x: tf.Tensor, pitch: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Return the heads' outputs by name, `[batch, frames, n]` each."""
         p = tf.cast(pitch, tf.float32)[:, None]
-        angle = p * self.tables["octaves"]
+        angle = p * self.constants["octaves"]
         condition = self.condition(tf.concat([(p - 64.0) * 0.03125, tf.sin(angle), tf.cos(angle)], axis=-1))
         x = self.start(x) + condition[:, None]
         for block in self.blocks:
@@ -177,99 +186,68 @@ class Synthesizer(keras.Model):
         x = tf.nn.silu(x)
         return {name: head(x) for name, head in self.heads.items()}
 
-    def _cycles(self, pitch):
-        """Returns the pitches' frequencies in cycles a sample, `[batch]`, exact in a float16 file too.
+    def _cycles(self, pitch: tf.Tensor) -> tf.Tensor:
+        """Return the pitches' frequencies in cycles a sample, `[batch]`, exact in a float16 file too.
 
         Float constants are rounded to 11 bits there, half a cent; whole numbers are not.
         """
-        high, low = (tf.cast(tf.gather(self.tables[part], pitch), tf.float32) for part in ("f0_high", "f0_low"))
+        high, low = (tf.cast(tf.gather(self.constants[part], pitch), tf.float32) for part in ("f0_high", "f0_low"))
         return (high + low * 2.0**-14) * 2.0**-14
 
-    def _phases(self, f0, drift, stiffness, mel, controls):
-        """Returns each harmonic's phase at the control points, in periods, and its frequency, cycles a sample.
+    def _phases(
+        self, f0: tf.Tensor, deviation: tf.Tensor, stiffness: tf.Tensor, mel: tf.Tensor, controls: int
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return each harmonic's phase at the control points, in periods, and its frequency, cycles a sample.
 
         Partial k is at k f0 sqrt(1 + B k^2), as on a stiff string (Fletcher and Rossing, The Physics of Musical
-        Instruments, equation 2.67), and all drift together.
+        Instruments, equation 2.67). All have the same relative deviation.
 
         Returns:
             float32 `[batch, controls, harmonics]` and `[batch, harmonics]`.
         """
-        tables = self.tables
-        number, index = tables["number"], np.arange(controls, dtype=np.float32)
+        number, index = self.constants["number"], np.arange(controls, dtype=np.float32)
         loudness = tf.reduce_sum(mel, axis=-1)
         weight = loudness / (tf.reduce_sum(loudness, axis=1, keepdims=True) + QUIET)
         stiffness = tf.nn.softplus(tf.reduce_sum(weight * stiffness, axis=1) - 6.0)
         # A high partial has turned thousands of times in the end: a last bit of B that differs between TensorFlow and
-        # LiteRT would be heard as another phase. Steps of 2^-20 are not: a cent at the 40th partial.
+        # LiteRT would be audible as another phase. Steps of 2^-20 are not: a cent at the 40th partial.
         stiffness = tf.grad_pass_through(tf.round)(stiffness * 2.0**9) * 2.0**-20
         stretch = tf.sqrt(1.0 + stiffness[:, None] * tf.square(number)) - 1.0
         step = f0 * float(spectral_ops.CONTROL_STEP)
-        drift = spectral_ops.upsample(drift[..., None], self.sub_frames)[..., 0]
-        # Whole periods are dropped before the number of the harmonic multiplies what is left of rounding.
-        fundamental = (step - tf.floor(step))[:, None] * index + step[:, None] * tf.cumsum(drift, 1, exclusive=True)
+        deviation = spectral_ops.upsample(deviation[..., None], self.sub_frames)[..., 0]
+        # Whole periods are dropped before the number of the harmonic multiplies the rounding error.
+        turns = tf.cumsum(deviation, 1, exclusive=True)
+        fundamental = (step - tf.floor(step))[:, None] * index + step[:, None] * turns
         fundamental -= tf.floor(fundamental)
         stretched = (stretch * number * step[:, None])[:, None] * index[:, None]
-        cycles = fundamental[:, :, None] * number + stretched + tables["phase"]
+        cycles = fundamental[:, :, None] * number + stretched + self.constants["phase"]
         return cycles, f0[:, None] * number * (1.0 + stretch)
 
-    def match(self, audio, mel, trust):
-        """Returns the audio with its spectrum scaled towards the asked mel, once.
+    def match(self, audio: tf.Tensor, mel: tf.Tensor, confidence: tf.Tensor) -> tf.Tensor:
+        """Return the audio with its spectrum scaled towards the target mel, once.
 
-        The gain of an FFT bin is the weighted geometric mean of asked / found over the mel bins that see it, each to
-        the power of its trust.
+        The gain of an FFT bin is the weighted geometric mean of target / found over the mel bins that it contributes
+        to, each to the power of its confidence.
         """
-        tables = self.tables
         real, imaginary = spectral_ops.stft(audio, self.audio)
         magnitude = tf.sqrt(tf.square(real) + tf.square(imaginary) + QUIET**2)
-        found = tf.matmul(magnitude, tables["mel_weights"])
-        ratio = (mel + 16.0 * QUIET) / (found + 16.0 * QUIET)
-        gain = tf.exp(tf.matmul(trust * tf.math.log(tf.clip_by_value(ratio, 2.0**-10, 2.0**10)), tables["mel_to_bin"]))
+        found = tf.matmul(magnitude, self.constants["mel_weights"])
+        ratio = tf.clip_by_value((mel + 16.0 * QUIET) / (found + 16.0 * QUIET), 2.0**-10, 2.0**10)
+        gain = tf.exp(tf.matmul(confidence * tf.math.log(ratio), self.constants["mel_to_bin"]))
         return spectral_ops.inverse_stft(real * gain, imaginary * gain, self.audio)
 
-    def _finish(self, audio):
-        """Returns the audio faded in and out and within -`PEAK`..`PEAK`, `[batch, num_samples]`."""
-        audio *= self.tables["fade"]
+    def _finish(self, audio: tf.Tensor) -> tf.Tensor:
+        """Return the audio faded in and out and within -`PEAK`..`PEAK`, `[batch, num_samples]`."""
+        audio *= self.constants["fade"]
         peak = tf.reduce_max(tf.abs(audio), axis=1, keepdims=True)
         return audio * (PEAK / tf.maximum(peak, PEAK))
 
-    def train_step(self, data: dict) -> dict:
-        """Takes one optimizer step. Returns the means of `LOSS_NAMES` over this replica's notes of this batch."""
-        step = tf.cast(self.optimizer.iterations, tf.int32)
-        count = tf.distribute.get_strategy().num_replicas_in_sync
-        with tf.GradientTape() as tape:
-            values = losses.distances(self, data, step)
-            # The optimizer adds the replicas' gradients up: each replica gives its share of the global mean.
-            loss = self.optimizer.scale_loss(tf.reduce_mean(values["loss"]) / count)
-        variables = self.trainable_variables
-        # Clipped is the sum over the replicas; the optimizer sums again, so each then gives its share.
-        gradients = tape.gradient(loss, variables)
-        if count > 1:
-            gradients = tf.distribute.get_replica_context().all_reduce("SUM", gradients)
-        gradients, _ = tf.clip_by_global_norm(gradients, 1.0)
-        self.optimizer.apply([gradient / count for gradient in gradients], variables)
-        return {name: tf.reduce_mean(value) for name, value in values.items()}
-
-    def assess(self, data: dict) -> tuple[dict, tf.Tensor]:
-        """Adds the first second of notes to the running means of `LOSS_NAMES`; returns these, and each note's loss."""
-        values = losses.distances(self, data, None)
-        for metric in self.step_losses:
-            metric.update_state(values[metric.name])
-        return {metric.name: metric.result() for metric in self.step_losses}, values["loss"]
-
-    def test_step(self, data: dict) -> dict:
-        """Returns the running means of `LOSS_NAMES` over the notes' first second."""
-        return self.assess(data)[0]
-
-    @property
-    def metrics(self) -> list:
-        """Returns the running means that `evaluate` resets."""
-        return self.step_losses
-
-    def get_config(self) -> dict:
-        """Returns the constructor's arguments."""
-        return {"config": self.config.to_dict()}
+    def compute_losses(self, batch: dict, step: tf.Tensor | None) -> BatchLosses:
+        """Return `LOSS_NAMES` of a random second of each note, in validation of the first one."""
+        values = losses.distances(self, batch, step)
+        return BatchLosses(values["loss"], values, values["loss"])
 
 
-def _limited(x):
-    """Returns x, bounded to -8..8 smoothly: no exponential of it can overflow."""
-    return _LIMIT * tf.tanh(x * (1.0 / _LIMIT))
+def _limited(x: tf.Tensor) -> tf.Tensor:
+    """Return x, bounded to -8..8 smoothly: no exponential of it can overflow."""
+    return 8.0 * tf.tanh(x * 0.125)

@@ -16,7 +16,7 @@ from nsynth_vae.synthesis.synthesizer import Synthesizer
 
 
 def load_synthesizer(folder: str | os.PathLike | None = None) -> Synthesizer:
-    """Returns the trained synthesizer of a folder; by default the one that comes with the package.
+    """Rebuild the trained synthesizer of a folder; by default the one that comes with the package.
 
     Raises:
         InputError: if the folder or a file is missing or broken, or the weights are another synthesizer's.
@@ -33,24 +33,24 @@ def load_synthesizer(folder: str | os.PathLike | None = None) -> Synthesizer:
 
 @functools.lru_cache(maxsize=4)
 def shipped_synthesizer_for(config: AudioConfig) -> Synthesizer | None:
-    """Returns the shipped synthesizer, loaded once, or None if it was trained on other features than these."""
+    """Return the shipped synthesizer, loaded once, or None if it was trained on other features than these."""
     synthesizer = load_synthesizer()
     return synthesizer if synthesizer.audio == config else None
 
 
 @functools.lru_cache(maxsize=4)
 def vocoder_for(config: AudioConfig) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Returns what turns log-mels of these features and their pitches into audio, for a model that decodes them.
+    """Return the vocoder of these features: a function of log-mels and pitches that returns audio.
 
-    The shipped synthesizer, where the features are those that it was trained on; else Griffin-Lim, which takes any and
-    does not listen to the pitch. Both are called with float32 `[batch, num_frames, mel_bins]` and int32 `[batch]`, and
-    return float32 `[batch, num_samples]`.
+    It is the shipped synthesizer, where the features are those that it was trained on; else Griffin-Lim, which ignores
+    the pitch. Both take float32 `[batch, num_frames, mel_bins]` and int32 `[batch]`, and return float32
+    `[batch, num_samples]`.
     """
     synthesizer = shipped_synthesizer_for(config)
 
-    def sound(log_mel: tf.Tensor, pitch: tf.Tensor) -> tf.Tensor:
+    def synthesize(log_mel: tf.Tensor, pitch: tf.Tensor) -> tf.Tensor:
         return synthesizer(log_mel, pitch) if synthesizer else griffin_lim.log_mel_to_audio(log_mel, config)
 
     shape = [None, config.num_frames, config.num_mel_bins]
     signature = [tf.TensorSpec(shape, tf.float32), tf.TensorSpec([None], tf.int32)]
-    return tf.function(sound, input_signature=signature, autograph=False)
+    return tf.function(synthesize, input_signature=signature, autograph=False)

@@ -222,7 +222,7 @@ def test_options_outside_their_range_are_refused() -> None:
     mel = tf.zeros([1, SMALL.num_frames, SMALL.num_mel_bins])
     with pytest.raises(ValueError, match="iterations: found -1, expected 0 or more"):
         griffin_lim.griffin_lim(magnitude, SMALL, iterations=-1)
-    with pytest.raises(ValueError, match="momentum: found 1.5, expected a number from 0 to 1"):
+    with pytest.raises(ValueError, match=r"momentum: found 1.5, expected a number from 0 to 1"):
         griffin_lim.griffin_lim(magnitude, SMALL, momentum=1.5)
     with pytest.raises(ValueError, match="method: found 'magic', expected nonnegative or pseudo_inverse"):
         griffin_lim.log_mel_to_audio(mel, SMALL, method="magic")
@@ -231,5 +231,5 @@ def test_options_outside_their_range_are_refused() -> None:
     expected = f"magnitude: found shape \\[1, {SMALL.num_frames - 1}, 513\\], expected \\[None, "
     with pytest.raises(ValueError, match=expected):
         griffin_lim.griffin_lim(magnitude[:, 1:], SMALL)
-    with pytest.raises(ValueError, match="log_mel: found shape .*, expected .None, "):
+    with pytest.raises(ValueError, match=r"log_mel: found shape .*, expected .None, "):
         griffin_lim.log_mel_to_audio(mel[0], SMALL)

@@ -42,12 +42,8 @@ def test_frames_and_their_sum_are_those_of_tf_signal(length, step):
 
 
 def test_frames_that_do_not_fit_the_step():
-    with pytest.raises(ValueError, match="^frames: found length 7, expected a multiple of the step 2$"):
+    with pytest.raises(ValueError, match=r"^frames: found length 7, expected a multiple of the step 2$"):
         spectral_ops.overlap_add(tf.zeros([1, 3, 7]), 2)
-
-
-def test_the_window_is_scipys():
-    np.testing.assert_allclose(spectral_ops.hann(64), scipy.signal.get_window("hann", 64), atol=1e-12)
 
 
 @pytest.mark.parametrize("length", [2048, 1024, 256, 192, 12, 4])
@@ -124,7 +120,7 @@ def test_a_float16_file_would_keep_constants():
     np.testing.assert_allclose(spectral_ops.times(tf.constant(x), values), x * values, atol=3e-6)
 
 
-def test_noise_has_the_power_asked_for_in_every_band():
+def test_noise_has_the_requested_power_in_every_band():
     controls, samples = 1001, 64000
     noise = tf.constant(flat_noise(samples + NOISE_LENGTH))
     flat = filtered_noise(tf.fill([1, controls, NOISE_BANDS], 0.5), noise).numpy()[0]

@@ -1,4 +1,4 @@
-"""The synthesizer: what it plays without training, at the edges, in training, and from its file."""
+"""The synthesizer: untrained, at the edges, in training, and from its file."""
 
 import dataclasses
 
@@ -15,12 +15,11 @@ from nsynth_vae.config import AudioConfig, SynthesisConfig, SynthesizerConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.nn.float16 import round_weights
 from nsynth_vae.notes import pitch_to_hertz
-from nsynth_vae.synthesis import harmonic_analysis
-from nsynth_vae.synthesis import losses as objective
-from nsynth_vae.synthesis import synthesizer as harmonic_noise
-from nsynth_vae.synthesis.constants import make_tables
+from nsynth_vae.synthesis import harmonic_analysis, losses
+from nsynth_vae.synthesis.constants import make_constants
 from nsynth_vae.synthesis.losses import spectral_losses
-from nsynth_vae.synthesis.vocoder import load
+from nsynth_vae.synthesis.synthesizer import PEAK, Synthesizer
+from nsynth_vae.synthesis.vocoder import load_synthesizer
 
 CONFIG = SynthesisConfig(synthesizer=SynthesizerConfig(channels=16, blocks=1, num_harmonics=60))
 AUDIO = CONFIG.audio
@@ -43,10 +42,10 @@ def log_mel_of(audio: np.ndarray) -> tf.Tensor:
     return features.log_mel(tf.constant(audio), AUDIO)
 
 
-def make(config: SynthesisConfig = CONFIG, *, trained: bool = False) -> harmonic_noise.Synthesizer:
+def make(config: SynthesisConfig = CONFIG, *, trained: bool = False) -> Synthesizer:
     """Returns a synthesizer; `trained`: with heads that are not zero, the same ones every time."""
     keras.utils.set_random_seed(1)
-    synthesizer = harmonic_noise.Synthesizer(config)
+    synthesizer = Synthesizer(config)
     synthesizer.build()
     if trained:
         rng = np.random.default_rng(5)
@@ -55,23 +54,25 @@ def make(config: SynthesisConfig = CONFIG, *, trained: bool = False) -> harmonic
     return synthesizer
 
 
-def drift_of(synthesizer: harmonic_noise.Synthesizer, log_mel: tf.Tensor, pitch: int) -> np.ndarray:
+def deviation_of(synthesizer: Synthesizer, log_mel: tf.Tensor, pitch: int) -> np.ndarray:
     mel, f0 = synthesizer.mel(log_mel), synthesizer._cycles(tf.constant([pitch]))
-    template, slope = harmonic_analysis.harmonic_templates(f0, synthesizer.tables, AUDIO)
-    return harmonic_analysis.pitch_drift(mel, harmonic_analysis.harmonic_levels(mel, template), template, slope).numpy()
+    template, slope = harmonic_analysis.harmonic_templates(f0, synthesizer.constants, AUDIO)
+    return harmonic_analysis.f0_deviation(
+        mel, harmonic_analysis.harmonic_levels(mel, template), template, slope
+    ).numpy()
 
 
 @pytest.fixture(scope="module")
-def untrained() -> harmonic_noise.Synthesizer:
+def untrained() -> Synthesizer:
     return make()
 
 
 @pytest.fixture(scope="module")
-def trained() -> harmonic_noise.Synthesizer:
+def trained() -> Synthesizer:
     return make(trained=True)
 
 
-def test_without_training_it_already_plays_what_the_mel_shows(untrained):
+def test_without_training_it_already_plays_the_levels_of_the_mel(untrained):
     pitches = [33, 57, 76, 95]
     notes = make_notes(pitches, noise=0.003)
     found = untrained(log_mel_of(notes), tf.constant(pitches)).numpy()
@@ -95,16 +96,16 @@ def test_a_single_partial_comes_back_at_its_level(untrained):
 @pytest.mark.parametrize(
     ("pitch", "shift", "depth"), [(45, 0.0, 8.0), (57, -12.0, 15.0), (72, 6.0, 20.0), (84, 0.0, 0.0)]
 )
-def test_detuning_and_vibrato_are_read_off_the_mel_and_played(untrained, pitch, shift, depth):
+def test_detuning_and_vibrato_are_estimated_from_the_mel_and_played(untrained, pitch, shift, depth):
     """A note `shift` cents off, with a vibrato of `depth` cents, 5 times a second."""
     time = np.arange(64000) / 16000
     cents = shift + depth * np.sin(2 * np.pi * 5 * time)
     phase = 2 * np.pi * np.cumsum(pitch_to_hertz(pitch) * 2 ** (cents / 1200)) / 16000
     note = sum(0.3 * np.sin(k * phase + k) / k for k in range(1, 13) if pitch_to_hertz(pitch) * k < 7500)
     log_mel = log_mel_of(note.astype(np.float32)[None])
-    drift = drift_of(untrained, log_mel, pitch)[0]
-    # A frame of 64 ms hears the mean of a vibrato of 200 ms over itself: a few per cent less of it.
-    np.testing.assert_allclose(1200 * np.log2(1 + drift[4:246]), cents[::256][4:246], atol=3.0 + 0.1 * depth)
+    deviation = deviation_of(untrained, log_mel, pitch)[0]
+    # A frame of 64 ms measures the mean of a vibrato of 200 ms over itself: a few per cent less of it.
+    np.testing.assert_allclose(1200 * np.log2(1 + deviation[4:246]), cents[::256][4:246], atol=3.0 + 0.1 * depth)
     sound = untrained(log_mel, tf.constant([pitch])).numpy()[0]
     assert metrics.wobble_cents(sound, pitch) == pytest.approx(depth / np.sqrt(2), abs=1.0 + 0.1 * depth)
     found = 1200 * np.log2(metrics.note_f0(sound, pitch) / pitch_to_hertz(pitch))
@@ -114,19 +115,19 @@ def test_detuning_and_vibrato_are_read_off_the_mel_and_played(untrained, pitch, 
 def test_the_slope_of_the_template_is_its_derivative(untrained):
     f0 = untrained._cycles(tf.constant([40, 63, 90]))
     (below, _), (_, slope), (above, _) = (
-        harmonic_analysis.harmonic_templates(f0 * (1 + part), untrained.tables, AUDIO) for part in (-1e-4, 0, 1e-4)
+        harmonic_analysis.harmonic_templates(f0 * (1 + part), untrained.constants, AUDIO) for part in (-1e-4, 0, 1e-4)
     )
     expected = ((above - below) / 2e-4).numpy()[:, : slope.shape[1]]
     np.testing.assert_allclose(slope, expected, atol=0.01 * np.abs(expected).max())
 
 
-def test_noise_and_silence_do_not_drift_far(untrained):
+def test_noise_and_silence_deviate_little(untrained):
     noise = np.random.default_rng(0).normal(size=[1, 64000]).astype(np.float32) * 0.1
     for audio in (noise, 0 * noise):
-        drift = drift_of(untrained, log_mel_of(audio), 60)
-        assert np.isfinite(drift).all()
-        assert np.abs(drift).max() <= harmonic_analysis.DRIFT_LIMIT
-    np.testing.assert_array_equal(drift, 0.0)
+        deviation = deviation_of(untrained, log_mel_of(audio), 60)
+        assert np.isfinite(deviation).all()
+        assert np.abs(deviation).max() <= harmonic_analysis.DEVIATION_LIMIT
+    np.testing.assert_array_equal(deviation, 0.0)
 
 
 @pytest.mark.parametrize("pitch", [90, 100, 108])
@@ -153,7 +154,7 @@ def test_every_pitch_is_finite_within_range_and_ends_without_a_click(trained, ve
         some = tf.constant(pitches[start : start + 6])
         sound = trained(tf.gather(log_mel, tf.range(len(some)) % 3), some).numpy()
         assert np.isfinite(sound).all()
-        assert np.abs(sound).max() <= harmonic_noise.PEAK + 1e-6
+        assert np.abs(sound).max() <= PEAK + 1e-6
         assert np.abs(sound[:, [0, -1]]).max() < 1e-4
         assert np.abs(np.diff(sound[:, :4])).max() < 0.02
         assert np.abs(np.diff(sound[:, -4:])).max() < 0.02
@@ -167,7 +168,7 @@ def test_silence_gives_silence(trained):
 def test_what_is_louder_than_audio_can_be_is_limited(trained):
     sound = trained(tf.fill([2, 251, 128], 50.0), tf.constant([40, 80])).numpy()
     assert np.isfinite(sound).all()
-    assert np.abs(sound).max() == pytest.approx(harmonic_noise.PEAK, abs=1e-6)
+    assert np.abs(sound).max() == pytest.approx(PEAK, abs=1e-6)
 
 
 def test_the_same_twice_and_alone_as_in_a_batch(trained):
@@ -202,12 +203,12 @@ def test_pitches_are_exact_to_a_ten_thousandth_of_a_semitone(trained):
 
 
 def test_constants_survive_float16():
-    for name, values in make_tables(AUDIO, 128).items():
+    for name, values in make_constants(AUDIO, 128).items():
         if values.dtype != np.int32:
             np.testing.assert_array_equal(values, values.astype(np.float16), err_msg=name)
-    tables = make_tables(AUDIO, 128)
-    np.testing.assert_allclose(tables["scale_to_band"].sum(axis=0), 1.0, atol=1e-3)
-    np.testing.assert_allclose(tables["mel_to_band"].sum(axis=0), 1.0, atol=2e-3)
+    constants = make_constants(AUDIO, 128)
+    np.testing.assert_allclose(constants["scale_to_band"].sum(axis=0), 1.0, atol=1e-3)
+    np.testing.assert_allclose(constants["mel_to_band"].sum(axis=0), 1.0, atol=2e-3)
 
 
 def test_rounding_the_weights_leaves_the_sound(trained):
@@ -225,13 +226,14 @@ def test_every_weight_is_trained():
     synthesizer = make(trained=True)
     notes = make_notes([45, 60], noise=0.01)
     with tf.GradientTape() as tape:
-        values = objective.distances(
+        values = losses.distances(
             synthesizer, {"audio": tf.constant(notes), "pitch": tf.constant([45, 60])}, tf.constant(3)
         )
         loss = tf.reduce_mean(values["loss"])
     gradients = tape.gradient(loss, synthesizer.trainable_variables)
     for variable, gradient in zip(synthesizer.trainable_variables, gradients, strict=True):
-        assert gradient is not None and np.isfinite(gradient).all(), variable.path
+        assert gradient is not None, variable.path
+        assert np.isfinite(gradient).all(), variable.path
         assert np.abs(gradient).max() > 0, variable.path
 
 
@@ -239,7 +241,7 @@ def test_silence_has_finite_gradients():
     synthesizer = make(trained=True)
     silent = {"audio": tf.zeros([1, 64000]), "pitch": tf.constant([60])}
     with tf.GradientTape() as tape:
-        loss = tf.reduce_mean(objective.distances(synthesizer, silent, tf.constant(0))["loss"])
+        loss = tf.reduce_mean(losses.distances(synthesizer, silent, tf.constant(0))["loss"])
     for gradient in tape.gradient(loss, synthesizer.trainable_variables):
         assert gradient is None or np.isfinite(gradient).all()
 
@@ -251,46 +253,46 @@ def test_training_steps_bring_the_loss_down():
     synthesizer.optimizer.build(synthesizer.trainable_variables)
     step = tf.function(synthesizer.train_step)
     before = {name: float(value) for name, value in synthesizer.assess(data)[0].items()}
-    losses = [float(step(data)["loss"]) for _ in range(10)]
+    values = [float(step(data)["loss"]) for _ in range(10)]
     synthesizer.reset_metrics()
     after = {name: float(value) for name, value in synthesizer.assess(data)[0].items()}
-    assert np.isfinite(losses).all()
-    assert set(before) == set(objective.LOSS_NAMES) == set(objective.DEFINITIONS)
+    assert np.isfinite(values).all()
+    assert set(before) == set(losses.LOSS_NAMES) == set(losses.DEFINITIONS)
     assert after["loss"] < 0.9 * before["loss"]
 
 
 def test_it_survives_its_config_and_its_folder(trained, tmp_path):
-    again = harmonic_noise.Synthesizer.from_config(trained.get_config())
+    again = Synthesizer.from_config(trained.get_config())
     assert again.config == CONFIG
     CONFIG.save(tmp_path / "config.json")
     trained.save_weights(tmp_path / "model.weights.h5")
-    loaded = load(tmp_path)
+    loaded = load_synthesizer(tmp_path)
     log_mel = log_mel_of(make_notes([60]))
     np.testing.assert_array_equal(loaded(log_mel, tf.constant([60])), trained(log_mel, tf.constant([60])))
 
 
 def test_folders_that_are_no_synthesizer(trained, tmp_path):
-    with pytest.raises(InputError, match="none: not a folder, expected a synthesizer's with config.json"):
-        load(tmp_path / "none")
-    with pytest.raises(InputError, match="config.json: No such file"):
-        load(tmp_path)
+    with pytest.raises(InputError, match=r"none: not a folder, expected a synthesizer's with config.json"):
+        load_synthesizer(tmp_path / "none")
+    with pytest.raises(InputError, match=r"config.json: No such file"):
+        load_synthesizer(tmp_path)
     CONFIG.save(tmp_path / "config.json")
-    with pytest.raises(InputError, match="model.weights.h5: not found, expected the weights of a trained synthesizer"):
-        load(tmp_path)
+    with pytest.raises(InputError, match=r"model.weights.h5: not found, expected the weights of a trained synthesizer"):
+        load_synthesizer(tmp_path)
     (tmp_path / "model.weights.h5").write_bytes(b"no weights")
-    with pytest.raises(InputError, match="model.weights.h5: .*; expected the weights of the synthesizer"):
-        load(tmp_path)
+    with pytest.raises(InputError, match=r"model.weights.h5: .*; expected the weights of the synthesizer"):
+        load_synthesizer(tmp_path)
     wider = dataclasses.replace(CONFIG, synthesizer=SynthesizerConfig(channels=32, blocks=1, num_harmonics=60))
     wider.save(tmp_path / "config.json")
     trained.save_weights(tmp_path / "model.weights.h5")
-    with pytest.raises(InputError, match="model.weights.h5: .*; expected the weights of the synthesizer"):
-        load(tmp_path)
+    with pytest.raises(InputError, match=r"model.weights.h5: .*; expected the weights of the synthesizer"):
+        load_synthesizer(tmp_path)
 
 
 def test_frames_it_cannot_be_built_for():
     config = SynthesisConfig(audio=AudioConfig(num_samples=64001))
-    with pytest.raises(InputError, match="^num_samples: found 64001, the synthesizer needs a multiple of 256$"):
-        harmonic_noise.Synthesizer(config)
+    with pytest.raises(InputError, match=r"^num_samples: found 64001, the synthesizer needs a multiple of 256$"):
+        Synthesizer(config)
 
 
 def test_losses_are_the_measures():
