@@ -5,6 +5,7 @@ import pytest
 
 from nsynth_vae.latent import projection
 
+
 def test_pca_is_that_of_the_library():
     from sklearn.decomposition import PCA
 

@@ -1,0 +1,120 @@
+"""Files: a folder gets all files of a run or none, and its JSON file is strict."""
+
+import json
+import pathlib
+
+import pytest
+import soundfile
+
+from nsynth_vae.errors import InputError
+from nsynth_vae.files import check_output, to_json, writing
+
+
+def names(folder: pathlib.Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def write(folder: pathlib.Path, files: dict[str, str], **record) -> None:
+    with writing(folder, "record.json", record) as folder_written:
+        for name, text in files.items():
+            (folder_written / name).write_text(text)
+
+
+def test_what_a_former_run_left_is_replaced_and_nothing_else(tmp_path):
+    folder = tmp_path / "new" / "folder"
+    write(folder, {"a.wav": "1", "b.wav": "1"}, seed=1)
+    (folder / "mine.wav").write_text("kept")
+    write(folder, {"a.wav": "2", "c.wav": "2"}, seed=2)
+    assert names(folder) == ["a.wav", "c.wav", "mine.wav", "record.json"]
+    assert (folder / "a.wav").read_text() == "2"
+    assert (folder / "mine.wav").read_text() == "kept"
+    assert json.loads((folder / "record.json").read_text()) == {"seed": 2, "files": ["a.wav", "c.wav"]}
+
+
+def test_what_is_not_a_former_runs_is_not_replaced(tmp_path):
+    (tmp_path / "b.wav").write_text("a recording")
+    with pytest.raises(InputError, match=r"b.wav: is there, and not of a former run \(no record.json lists it\)"):
+        write(tmp_path, {"a.wav": "1", "b.wav": "1"})
+    assert names(tmp_path) == ["b.wav"]
+    assert (tmp_path / "b.wav").read_text() == "a recording"
+    (tmp_path / "record.json").mkdir()
+    with pytest.raises(InputError, match=r"record.json: found a folder, expected a place for a file"):
+        write(tmp_path, {"a.wav": "1"})
+    assert names(tmp_path) == ["b.wav", "record.json"]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"files": ["../outside.wav", "..", "", "b.wav"]},
+        {"files": ["{outside}"]},
+        {"files": ["b.wav", 7]},
+        {"files": "b.wav"},
+        {"files": None},
+        ["b.wav"],
+    ],
+)
+def test_a_record_cannot_name_files_elsewhere(tmp_path, record):
+    outside, folder = tmp_path / "outside.wav", tmp_path / "folder"
+    outside.write_text("kept")
+    folder.mkdir()
+    (folder / "b.wav").write_text("of a former run" if ".." in str(record) else "kept")
+    (folder / "record.json").write_text(json.dumps(record).replace("{outside}", str(outside)))
+    write(folder, {"a.wav": "1"})
+    assert outside.read_text() == "kept"
+    assert names(folder) == ["a.wav", *["b.wav"] * (".." not in str(record)), "record.json"]
+
+
+def test_a_folder_in_the_folder_is_a_former_runs_too(tmp_path):
+    for number in "12":
+        with writing(tmp_path, "record.json", {}) as folder_written:
+            (folder_written / "samples").mkdir()
+            (folder_written / "samples" / f"{number}.wav").write_text(number)
+    assert names(tmp_path / "samples") == ["2.wav"]
+    assert json.loads((tmp_path / "record.json").read_text()) == {"files": ["samples/2.wav"]}
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), soundfile.LibsndfileError(7)])
+def test_a_run_that_fails_leaves_nothing(tmp_path, error):
+    def fail(folder: pathlib.Path) -> None:
+        with writing(folder, "record.json", {}) as folder_written:
+            (folder_written / "a.wav").write_text("1")
+            raise error
+
+    with pytest.raises(InputError, match=r"folder: cannot be written \(.+\), expected a folder to write to"):
+        fail(tmp_path / "folder")
+    assert not (tmp_path / "folder").exists()
+    write(tmp_path / "there", {"b.wav": "kept"})
+    with pytest.raises(InputError):
+        fail(tmp_path / "there")
+    assert names(tmp_path / "there") == ["b.wav", "record.json"]
+
+
+def test_an_output_that_is_no_folder_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    for output in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(InputError, match=r"file is no folder, expected a folder to write to"):
+            check_output(output)
+    check_output(tmp_path / "new" / "below")
+    assert not (tmp_path / "new").exists()
+
+
+def test_json_is_strict_and_has_a_line_for_each_item():
+    record = {
+        "name": 'a [ "b" ] { c',
+        "z": [0.5] * 100,
+        "steps": [{"file": f"step-{i:02}.wav", "z": [float(i)] * 40} for i in range(3)],
+        "names": [f"a long name {i}" for i in range(20)],
+        "empty": [{}, []],
+    }
+    text = to_json(record)
+    assert json.loads(text) == record
+    assert sum(line.count("0.5") for line in text.splitlines()) == 100
+    assert max(line.count("0.5") for line in text.splitlines()) == 100
+    assert len(text.splitlines()) == 2 + 1 + 1 + 2 + 3 * 4 + 2 + 20 + 1
+
+
+def test_what_is_not_finite_is_null_in_the_record(tmp_path):
+    write(tmp_path / "folder", {}, attack=float("nan"), values=[1.0, float("inf")], third=1 / 3)
+    found = json.loads((tmp_path / "folder" / "record.json").read_text())
+    assert found == {"attack": None, "values": [1.0, None], "third": 0.333333, "files": []}
