@@ -385,7 +385,7 @@ def test_a_full_disk_leaves_nothing_half_written(fake, tmp_path, monkeypatch, ca
     monkeypatch.setattr(files_module, "write_wav", fill)
     assert command.main([str(good), "-o", str(output)]) == 2
     assert capsys.readouterr().err == (
-        f"error: {output}/good C4.wav: cannot be written (No space left on device), expected a folder to write to\n"
+        f"error: {output}/good C4.wav: cannot be written (No space left on device), expected a place for a WAV\n"
     )
     assert contents(tmp_path) == before
 

@@ -7,7 +7,7 @@ import dataclasses
 import io
 import os
 import pathlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nsynth_vae.errors import InputError
@@ -100,42 +100,38 @@ def read_midi(path: str | os.PathLike) -> Melody:
 
 
 class _Channel:
-    """The keys and the pedal of a channel."""
+    """The keys and the pedal of a channel; a note's end is set when it ends."""
 
     def __init__(self) -> None:
         self.notes: list[NoteEvent] = []
-        self._pressed: dict[int, list[tuple[float, int]]] = collections.defaultdict(list)
-        self._sustained: dict[int, list[tuple[float, int]]] = collections.defaultdict(list)
+        self._pressed: list[NoteEvent] = []
+        self._sustained: list[NoteEvent] = []
         self._pedal = False
 
     def press(self, seconds: float, pitch: int, velocity: int) -> None:
-        self._end(seconds, pitch, self._sustained.pop(pitch, ()))
-        self._pressed[pitch].append((seconds, velocity))
+        self._end(seconds, self._sustained, pitch)
+        self._pressed.append(NoteEvent(seconds, seconds, pitch, velocity))
 
     def release(self, seconds: float, pitch: int) -> None:
-        if self._pressed[pitch]:
-            note = self._pressed[pitch].pop(0)
-            if self._pedal:
-                self._sustained[pitch].append(note)
-            else:
-                self._end(seconds, pitch, (note,))
+        note = next((note for note in self._pressed if note.pitch == pitch), None)
+        if note is not None:
+            self._pressed.remove(note)
+            self._sustained.append(note)
+            self.move_pedal(seconds, self._pedal)
 
     def move_pedal(self, seconds: float, down: bool) -> None:
-        if not down:
-            self._end_all(seconds, self._sustained)
         self._pedal = down
+        if not down:
+            self._end(seconds, self._sustained)
 
     def release_all(self, seconds: float) -> None:
-        self._end_all(seconds, self._pressed)
-        self._end_all(seconds, self._sustained)
+        self._end(seconds, self._pressed)
+        self._end(seconds, self._sustained)
 
-    def _end_all(self, seconds: float, keys: dict[int, list[tuple[float, int]]]) -> None:
-        for pitch, notes in keys.items():
-            self._end(seconds, pitch, notes)
-        keys.clear()
-
-    def _end(self, seconds: float, pitch: int, notes: Iterable[tuple[float, int]]) -> None:
-        self.notes.extend(NoteEvent(start, seconds, pitch, velocity) for start, velocity in notes)
+    def _end(self, seconds: float, notes: list[NoteEvent], pitch: int | None = None) -> None:
+        """End the notes of a pitch, or all, and take them out of the list."""
+        self.notes.extend(dataclasses.replace(note, end=seconds) for note in notes if pitch in (None, note.pitch))
+        notes[:] = [note for note in notes if pitch not in (None, note.pitch)]
 
 
 def _parse(path: pathlib.Path) -> mido.MidiFile:

@@ -139,14 +139,7 @@ def _mix(
     events: dict[tuple[int, int, int], list[NoteEvent]],
     dynamics: float,
 ) -> np.ndarray:
-    """Return the sum of all notes, float64 `[samples]`, to the end of the last one.
-
-    Args:
-        model: decodes.
-        ends: latent vectors of the morph's ends, float32 `[latent_dim]`.
-        events: the notes of each (step of the morph, pitch, velocity to decode).
-        dynamics: as in `play`.
-    """
+    """Return the sum of all notes, float64 `[samples]`; `events` has those of each (morph step, pitch, velocity)."""
     rate, keys = model.config.sample_rate, list(events)
     last = max(note.end for notes in events.values() for note in notes)
     # A release is at most as long as a decoded note.

@@ -87,17 +87,19 @@ class Instrument(NotebookDisplay):
             "z": self.z.tolist(),
             "sample_rate": self.config.sample_rate,
             "samples": [
-                {"file": region.sample, "velocity": one.velocity, "kind": one.kind, "detuning_cents": one.cents}
-                | {key: value for key, value in dataclasses.asdict(region).items() if key != "sample"}
-                for one, region in zip(self.samples, regions, strict=True)
+                {"file": one.file, "detuning_cents": one.sample.cents}
+                | {key: getattr(one.sample, key) for key in ("pitch", "velocity", "kind", "loop", "release_seconds")}
+                | {key: getattr(one, key) for key in ("keys", "velocities", "cents")}
+                for one in regions
             ],
         }
         comments = (f"{name}: {self.timbre}", f"made by nsynth_vae.instrument with the model {self.model}")
         with writing(output, "instrument.json", record) as folder:
             (folder / "samples").mkdir()
-            for sample, region in zip(self.samples, regions, strict=True):
+            for region in regions:
+                sample = region.sample
                 data = sfz.wav_bytes(sample.audio, self.config.sample_rate, pitch=sample.pitch, loop=sample.loop)
-                (folder / region.sample).write_bytes(data)
+                (folder / region.file).write_bytes(data)
             self.plot(folder / "keyboard.png")
             write_text(folder / f"{name}.sfz", sfz.format_sfz(regions, comments))
         return pathlib.Path(output) / f"{name}.sfz"
@@ -108,13 +110,10 @@ class Instrument(NotebookDisplay):
         velocities = dict(zip(self.velocities, sfz.nearest_ranges(self.velocities), strict=True))
         return [
             sfz.Region(
-                sample=f"samples/{format_note_str(name, sample.pitch, sample.velocity)}.wav",
-                pitch=sample.pitch,
+                file=f"samples/{format_note_str(name, sample.pitch, sample.velocity)}.wav",
+                sample=sample,
                 keys=keys[sample.pitch],
                 velocities=velocities[sample.velocity],
-                cents=0 if sample.cents is None else -round(sample.cents),
-                loop=sample.loop,
-                release_seconds=sample.release_seconds,
             )
             for sample in self.samples
         ]

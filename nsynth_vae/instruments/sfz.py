@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nsynth_vae.instruments.multisample import Sample
+
 RELEASE_PER_60_DB = 1.3
 """`ampeg_release` over the time in which the sound falls by 60 dB: samplers fall by 78 dB (9 nepers) in it."""
 
@@ -20,20 +22,18 @@ RELEASE_PER_60_DB = 1.3
 class Region:
     """A sample, and the keys and velocities that play it."""
 
-    sample: str
-    """Path relative to the SFZ file, with `/`."""
-    pitch: int
-    """MIDI: the key at which the sample sounds as it is, but for `cents`."""
+    file: str
+    """Path of the sample's WAV relative to the SFZ file, with `/`."""
+    sample: Sample
     keys: tuple[int, int]
     """The lowest and the highest."""
     velocities: tuple[int, int]
     """The lowest and the highest."""
-    cents: int
-    """Transposition that tunes the sample."""
-    loop: tuple[int, int] | None
-    """First and last sample of the part that is repeated; None: the sample is played once."""
-    release_seconds: float
-    """The time in which the released sound falls by 60 dB."""
+
+    @property
+    def cents(self) -> int:
+        """Transposition that tunes the sample."""
+        return 0 if self.sample.cents is None else -round(self.sample.cents)
 
 
 def nearest_ranges(values: Sequence[int], low: int = 0, high: int = 127) -> list[tuple[int, int]]:
@@ -61,13 +61,13 @@ def format_sfz(regions: Sequence[Region], comments: Sequence[str]) -> str:
     # Samples are small, and sfizz rendering offline may not wait for what it streams from the disk.
     lines += ["", "<control>", "hint_ram_based=1", "", "<global>", "amp_veltrack=100", ""]
     for region in regions:
-        loop = "loop_mode=no_loop"
-        if region.loop:
-            loop = "loop_mode=loop_continuous loop_start={} loop_end={}".format(*region.loop)
+        sample, loop = region.sample, "loop_mode=no_loop"
+        if sample.loop:
+            loop = "loop_mode=loop_continuous loop_start={} loop_end={}".format(*sample.loop)
         lines.append(
-            f"<region> sample={region.sample} pitch_keycenter={region.pitch} tune={region.cents} "
+            f"<region> sample={region.file} pitch_keycenter={sample.pitch} tune={region.cents} "
             "lokey={} hikey={} lovel={} hivel={} ".format(*region.keys, *region.velocities)
-            + f"{loop} ampeg_release={RELEASE_PER_60_DB * region.release_seconds:.3f}"
+            + f"{loop} ampeg_release={RELEASE_PER_60_DB * sample.release_seconds:.3f}"
         )
     return "\n".join(lines) + "\n"
 

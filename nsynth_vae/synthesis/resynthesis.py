@@ -48,7 +48,7 @@ class Resynthesis(NotebookDisplay):
         targets = _output_paths(self.files, pathlib.Path(output))
         _make_folder(output)
         for target, audio in zip(targets, self.audio, strict=True):
-            _write(target, audio, self.config)
+            sound_files.save_wav(target, audio, self.config.sample_rate)
 
     def plot(self, target: Target) -> None:
         """Write the notes' spectrograms, as PNG to a path or a binary file."""
@@ -112,7 +112,7 @@ def resynthesize(
     for index, note in enumerate(notes):
         audio[index] = synthesize(note)
         if targets:
-            _write(targets[index], audio[index], config)
+            sound_files.save_wav(targets[index], audio[index], config.sample_rate)
             report(f"{paths[index]}: {note.description} -> {targets[index]}")
     return Resynthesis(config=config, files=paths, pitches=tuple(note.target for note in notes), audio=audio)
 
@@ -265,22 +265,3 @@ def _make_folder(output: str | os.PathLike) -> None:
         pathlib.Path(output).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{output}: cannot be made ({error.strerror}), expected a folder to write to") from error
-
-
-def _write(path: pathlib.Path, audio: np.ndarray, config: AudioConfig) -> None:
-    """Write a note, float32 `[num_samples]`, -1..1, to a temporary file, and rename it.
-
-    Raises:
-        InputError: if that fails; nothing of it is left.
-    """
-    import soundfile
-
-    temporary = path.with_name(f".{os.getpid()}.wav.tmp")
-    try:
-        sound_files.write_wav(temporary, audio, config.sample_rate)
-        temporary.replace(path)
-    except (OSError, soundfile.SoundFileError) as error:
-        problem = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: cannot be written ({problem}), expected a folder to write to") from error
-    finally:
-        temporary.unlink(missing_ok=True)
