@@ -14,7 +14,7 @@ from nsynth_vae.data.batching.audio_batches import MemoryAudio
 from nsynth_vae.data.open_sources import open_sources
 from nsynth_vae.data.source import BadNotes, NoteTable, Source
 from nsynth_vae.data.splits import select
-from nsynth_vae.data.streaming import stream_notes
+from nsynth_vae.data.streaming import stream_batches
 from nsynth_vae.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,15 +34,8 @@ class Notes:
 
     def train(self, batch_size: int) -> Iterator[tuple[NoteTable, np.ndarray]]:
         """Yields (labels, audio float32 `[n, num_samples]`) of the training notes, a batch at a time."""
-        rows, sounds = [], []
-        for row, audio in stream_notes(self.source, self.train_rows, lambda note: note["audio"], self.bad_notes):
-            rows.append(row)
-            sounds.append(audio)
-            if len(rows) == batch_size:
-                yield self.source.table.take(np.array(rows)), np.stack(sounds)
-                rows, sounds = [], []
-        if rows:
-            yield self.source.table.take(np.array(rows)), np.stack(sounds)
+        for rows, audio in stream_batches(self.source, self.train_rows, self.bad_notes, batch_size):
+            yield self.source.table.take(rows), audio
 
 
 def open_notes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -77,3 +78,17 @@ def stream_audio(
         (row, audio: float32 `[num_samples]`).
     """
     return stream_notes(source, rows, lambda note: note["audio"], bad_notes, order)
+
+
+def stream_batches(
+    source: Source, rows: np.ndarray, bad_notes: BadNotes, batch_size: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Read the audio of notes, a batch at a time; see `stream_notes`.
+
+    Yields:
+        (rows: int64 `[n]`, audio: float32 `[n, num_samples]`), n at most `batch_size`.
+    """
+    stream = stream_audio(source, rows, bad_notes)
+    while batch := list(itertools.islice(stream, batch_size)):
+        found, audio = zip(*batch, strict=True)
+        yield np.array(found, np.int64), np.stack(audio)

@@ -14,7 +14,7 @@ from nsynth_vae.analysis.descriptors import DESCRIPTORS, describe
 from nsynth_vae.cli.progress import Progress
 from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.data.source import BadNotes, NoteTable, Source
-from nsynth_vae.data.streaming import stream_notes
+from nsynth_vae.data.streaming import stream_batches
 from nsynth_vae.errors import InputError
 from nsynth_vae.timbre_model import BATCH, TimbreModel
 
@@ -92,30 +92,20 @@ def encode_notes(model: TimbreModel, source: Source, rows: np.ndarray, bad_notes
         InputError: if none is left; a BadNoteError for an invalid one, under the policy `error`.
     """
     bar = Progress("Encoding notes")
-    z, waiting = [], []
-    good: list[int] = []
-    sounds: list[np.ndarray] = []
+    good, z, waiting = [], [], []
     with ThreadPoolExecutor() as pool:
-
-        def encode() -> None:
-            z.append(model.encode(np.stack(sounds)))
-            sounds.clear()
-            bar.to(len(good) / len(rows))
-
-        for row, audio in stream_notes(source, rows, lambda note: note["audio"], bad_notes):
-            good.append(row)
-            sounds.append(audio)
-            waiting.append(pool.submit(describe, audio, int(source.table.pitch[row]), model.config.sample_rate))
-            if len(sounds) == BATCH:
-                encode()
-        if sounds:
-            encode()
+        for batch, sounds in stream_batches(source, rows, bad_notes, BATCH):
+            for audio, pitch in zip(sounds, source.table.pitch[batch], strict=True):
+                waiting.append(pool.submit(describe, audio, int(pitch), model.config.sample_rate))
+            good.append(batch)
+            z.append(model.encode(sounds))
+            bar.to(len(waiting) / len(rows))
         found = [each.result() for each in waiting]
     bar.close()
-    if not good:
+    if not found:
         raise InputError(f"{source.name}: no note can be used, expected at least one")
     described = {name: np.array([one[name] for one in found]) for name in DESCRIPTORS}
-    return EncodedNotes(source.table.take(np.array(good)), np.concatenate(z), described)
+    return EncodedNotes(source.table.take(np.concatenate(good)), np.concatenate(z), described)
 
 
 def spread(table: NoteTable, count: int) -> np.ndarray:
