@@ -1,4 +1,4 @@
-"""The notebook docs/tour.ipynb: runs from top to bottom on what comes with the package, and is heard and seen."""
+"""The notebook docs/tour.ipynb: runs from top to bottom on what comes with the package, plays and shows results."""
 
 from __future__ import annotations
 
@@ -40,17 +40,19 @@ def test_it_runs_from_top_to_bottom():
         notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": str(TOUR.parent)}}
     ).execute()
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
-    shown = [output.data for output in outputs if output.output_type == "display_data"]
-    pictures = [data["image/png"] for data in shown if "image/png" in data]
-    assert len(pictures) == 5
+    shown = [output.data for output in outputs if output.output_type in ("display_data", "execute_result")]
+    html = "".join(data.get("text/html", "") for data in shown)
+    pictures = re.findall(r"data:image/png;base64,([A-Za-z0-9+/=]+)", html)
+    pictures += [data["image/png"] for data in shown if "image/png" in data]
+    assert len(pictures) == 12
     for picture in pictures:
         with PIL.Image.open(io.BytesIO(base64.b64decode(picture))) as opened:
             assert opened.width >= 400
             assert len(opened.convert("RGB").getcolors(maxcolors=1 << 20)) > 100
-    players = [re.search(r"base64,([A-Za-z0-9+/=]+)", data["text/html"]) for data in shown if "text/html" in data]
+    players = re.findall(r"data:audio/\w+;base64,([A-Za-z0-9+/=]+)", html)
     assert len(players) == 13
     for player in players:
-        audio, sample_rate = soundfile.read(io.BytesIO(base64.b64decode(player[1])))
+        audio, sample_rate = soundfile.read(io.BytesIO(base64.b64decode(player)))
         assert sample_rate == 16000
         assert 0.02 < np.abs(audio).max() < 1.0
     printed = "".join(output.text for output in outputs if output.output_type == "stream" and output.name == "stdout")

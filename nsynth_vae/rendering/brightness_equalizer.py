@@ -59,8 +59,8 @@ class Equalizer:
         cepstrum[size // 2 + 1 :] = 0.0
         response = np.exp(np.fft.rfft(cepstrum))
         filtered = np.fft.irfft(np.fft.rfft(sound, size) * response, size)[: sound.size]
-        level = np.linalg.norm(sound) / max(np.linalg.norm(filtered), 1e-12)
-        return (filtered * min(level, PEAK / max(np.abs(filtered).max(), 1e-12))).astype(np.float32)
+        level = float(np.linalg.norm(sound)) / max(float(np.linalg.norm(filtered)), 1e-12)
+        return (filtered * min(level, PEAK / max(float(np.abs(filtered).max()), 1e-12))).astype(np.float32)
 
 
 def equalize(sounds: np.ndarray, weights: np.ndarray, sample_rate: int) -> tuple[np.ndarray, list[Equalizer]]:

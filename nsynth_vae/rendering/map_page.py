@@ -9,7 +9,7 @@ import io
 import json
 import pathlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,7 @@ class Column:
 def page(
     title: str,
     summary: str,
-    notes: Sequence[str],
+    notes: Iterable[str],
     projections: Mapping[str, np.ndarray],
     columns: Sequence[Column],
     clips: Sequence[bytes],

@@ -141,20 +141,7 @@ def interpolate(
 ) -> Morph:
     """Decode evenly spaced latent vectors between timbres, all at one pitch and velocity.
 
-    Args:
-        lookup: the model and the timbres that it knows.
-        timbres: two, or the four corners of a grid: files, notes, names, expressions, or `Timbre`s.
-        steps: notes of the path, the ends among them; of a grid: rows, and columns.
-        pitch: MIDI; None for the pitch of the notes among the timbres, if they have one in common, else 60.
-        velocity: MIDI.
-        method: `lerp`, linear interpolation, or `slerp`, along the arc; a grid is bilinear.
-        equalize: equalise what is decoded between the timbres, so that spectral centroid and spread lie between
-            theirs, by the weights of lerp; see `brightness_equalizer.equalize`.
-        compare: mix the decoded timbres in audio too, by the weights of lerp.
-
-    Raises:
-        InputError: for another number of timbres or steps, an unknown timbre, a pitch or velocity outside 0 to 127,
-            another method, and for slerp in a grid.
+    Arguments and errors are those of `rendering.model.RenderingModel.interpolate`.
     """
     check_arguments(len(timbres), steps, pitch, velocity, method)
     model, ends = lookup.model, tuple(find_timbres(timbres, lookup))
@@ -163,8 +150,8 @@ def interpolate(
         pitch = known.pop() if len(known) == 1 else MIDDLE_C
     corners = np.stack([end.z for end in ends]).astype(np.float32)
     if len(ends) == 2:
-        z = latent.interpolate(*corners, steps, method)
-        weights = latent.interpolate(*np.eye(2), steps)
+        z = latent.interpolate(corners[0], corners[1], steps, method)
+        weights = latent.interpolate(np.array([1.0, 0.0]), np.array([0.0, 1.0]), steps)
     else:
         z = latent.grid(corners, steps, steps).reshape(-1, corners.shape[1])
         weights = latent.grid(np.eye(4), steps, steps).reshape(-1, 4)

@@ -8,15 +8,25 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from nsynth_vae.config import AudioConfig
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+
     from nsynth_vae.rendering.map_page import Column
 
 COLOURS = "magma"
 """Colour map of spectrograms."""
+
+NUMBER_COLOURS = "viridis"
+"""Colour map of the numbers that a map is coloured by."""
+
+LogMels = Sequence[np.ndarray] | np.ndarray
+"""Log-mels, float32 `[frames, mel_bins]` each."""
 
 Target = str | os.PathLike | BinaryIO
 """Where a PNG is written: a path, whose folder is made if missing, or a binary file."""
@@ -43,7 +53,7 @@ def plot_losses(history: Sequence[dict], panels: Sequence[tuple[str, str]], targ
 
 
 def plot_spectrograms(
-    rows: Sequence[tuple[str, Sequence[np.ndarray]]], titles: Sequence[str], config: AudioConfig, target: Target
+    rows: Sequence[tuple[str, LogMels]], titles: Sequence[str], config: AudioConfig, target: Target
 ) -> None:
     """Plot log-mels in a grid with time and mel axes, all in one colour scale.
 
@@ -58,7 +68,6 @@ def plot_spectrograms(
     axes = figure.subplots(len(rows), columns, squeeze=False, sharex=True, sharey=True)
     extent = (0, config.num_frames * config.frame_step / config.sample_rate, 0, config.num_mel_bins)
     high = max(float(np.max(log_mels)) for _, log_mels in rows)
-    picture = None
     for row, (label, log_mels) in enumerate(rows):
         for column, log_mel in enumerate(log_mels):
             axis = axes[row, column]
@@ -87,7 +96,7 @@ def plot_confusion(counts: np.ndarray, names: Sequence[str], target: Target) -> 
     figure = Figure(figsize=(2 + 0.5 * len(names), 1.5 + 0.4 * max(len(present), 1)), layout="constrained")
     axis = figure.subplots()
     axis.imshow(percent, cmap="Blues", vmin=0.0, vmax=100.0, aspect="auto")
-    text = {"ha": "center", "va": "center", "fontsize": 8}
+    text: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8}
     for (row, column), value in np.ndenumerate(percent):
         if value:
             axis.text(column, row, f"{value:.0f}", color="w" if value > 50 else "k", **text)
@@ -98,7 +107,7 @@ def plot_confusion(counts: np.ndarray, names: Sequence[str], target: Target) -> 
 
 
 def plot_contact_sheet(
-    log_mels: Sequence[np.ndarray], captions: Sequence[str], columns: int, config: AudioConfig, target: Target
+    log_mels: LogMels, captions: Sequence[str], columns: int, config: AudioConfig, target: Target
 ) -> None:
     """Plot log-mels row by row, each under its caption, all in one colour scale.
 
@@ -116,7 +125,7 @@ def plot_contact_sheet(
     figure = Figure(figsize=size, layout="constrained")
     axis, bar = figure.subplots(1, 2, gridspec_kw={"width_ratios": [size[0] - 1.1, 0.15]})
     picture = _draw_cells(axis, log_mels, columns, config)
-    text = {"fontsize": 8, "ha": "center", "va": "bottom", "parse_math": False}
+    text: dict[str, Any] = {"fontsize": 8, "ha": "center", "va": "bottom", "parse_math": False}
     for number, caption in enumerate(captions):
         axis.text(number % columns, number // columns - 0.46, caption, **text)
     axis.set(xticks=[], yticks=[])
@@ -191,7 +200,7 @@ def plot_map(positions: np.ndarray, columns: Sequence[Column], title: str, targe
     figure = Figure(figsize=figsize, layout="constrained")
     figure.suptitle(title)
     grid = figure.add_gridspec(rows, 2 * across, width_ratios=[4.0, 1.2] * across)
-    dots = {"s": max(4.0, min(40.0, 12000.0 / len(positions))), "linewidths": 0}
+    dots: dict[str, Any] = {"s": max(4.0, min(40.0, 12000.0 / len(positions))), "linewidths": 0}
     for number, column in enumerate(columns):
         row, place = divmod(number, across)
         axis, side = (figure.add_subplot(grid[row, 2 * place + part]) for part in (0, 1))
@@ -206,20 +215,21 @@ def plot_map(positions: np.ndarray, columns: Sequence[Column], title: str, targe
             handles, labels = axis.get_legend_handles_labels()
             legend = side.legend(handles, labels, fontsize=7, loc="center left", borderaxespad=0, frameon=False)
             for handle in legend.legend_handles:
-                handle.set_sizes([40.0])
+                if isinstance(handle, PathCollection):
+                    handle.set_sizes([40.0])
             continue
         known = np.isfinite(column.values)
         axis.scatter(*positions[~known].T, color="#bbbbbb", **dots)
-        picture = axis.scatter(*positions[known].T, c=column.values[known], cmap="viridis", alpha=0.85, **dots)
+        x, y = positions[known].T
+        picture = axis.scatter(x, y, c=column.values[known], cmap=NUMBER_COLOURS, alpha=0.85, **dots)
         picture.set_clim(*column.limits())
-        figure.colorbar(picture, cax=side.inset_axes([0.0, 0.1, 0.12, 0.8])).ax.tick_params(labelsize=7)
+        figure.colorbar(picture, cax=side.inset_axes((0.0, 0.1, 0.12, 0.8))).ax.tick_params(labelsize=7)
     _save(figure, target)
 
 
-def _draw_cells(axis: Any, log_mels: Sequence[np.ndarray], columns: int, config: AudioConfig) -> Any:
+def _draw_cells(axis: Axes, log_mels: LogMels, columns: int, config: AudioConfig) -> AxesImage:
     """Draw log-mels as tiles: that of column c and row r, counted from the top, is centred on (c, r)."""
     high = max(float(np.max(log_mel)) for log_mel in log_mels)
-    picture = None
     for number, log_mel in enumerate(log_mels):
         row, column = divmod(number, columns)
         extent = (column - 0.47, column + 0.47, row + 0.45, row - 0.45)
@@ -229,7 +239,9 @@ def _draw_cells(axis: Any, log_mels: Sequence[np.ndarray], columns: int, config:
     return picture
 
 
-def _draw_log_mel(axis: Any, log_mel: np.ndarray, high: float, extent: tuple[float, ...], config: AudioConfig) -> Any:
+def _draw_log_mel(
+    axis: Axes, log_mel: np.ndarray, high: float, extent: tuple[float, float, float, float], config: AudioConfig
+) -> AxesImage:
     """Draw a log-mel in decibels below `high`, down to the log-mel's floor; return the picture, for a colour bar."""
     nats = config.log_mel_scale
     low = (np.log(config.log_offset) - config.log_mel_center) / nats

@@ -90,27 +90,10 @@ def sample(
     velocity: int = 100,
     seed: int = 0,
 ) -> Samples:
-    """Draw latent vectors, and decode them.
+    """Draw latent vectors, and decode them; one that peaks below `QUIETEST` is drawn again.
 
-    A sample depends on the seed and its own number only, not on the count. One that peaks below `QUIETEST` is drawn
-    again.
-
-    Args:
-        lookup: the model and the timbres that it knows.
-        count: of samples.
-        method: `mixture`: the aggregate posterior, the distribution of the training notes' z_mean; `prior`: N(0, I);
-            `near`: a normal distribution around `near`. None for `near` if that is given, else `mixture`.
-        family: draws from this family's part of the mixture.
-        near: a file, a note, a name, an expression or a `Timbre`; for `near`.
-        spread: standard deviation around `near` in every dimension, as a fraction of that of the whole space; see
-            `latent_standard_deviation`. None for 0.5.
-        pitch: MIDI, or (lowest, highest), from which each sample's is drawn.
-        velocity: MIDI.
-        seed: decides every draw.
-
-    Raises:
-        InputError: for options that do not go together or are out of range, an unknown family or timbre, and a model
-            without a mixture where it is needed.
+    A sample depends on the seed and its own number only, not on the count. Arguments and errors are those of
+    `rendering.model.RenderingModel.sample`.
     """
     method = check_arguments(count, method, family, near, spread, pitch, velocity, seed)
     model = lookup.model

@@ -143,7 +143,7 @@ def make_map(
         audio = np.stack([each for _, each in batch])
         rows += (found := [row for row, _ in batch])
         latents.append(model.encode(audio))
-        descriptors += describe_all(audio, table.pitch[found], model.config)
+        descriptors += describe_all(audio, [int(table.pitch[row]) for row in found], model.config)
         clips += [map_page.clip(each, model.config.sample_rate) for each in audio]
     if not rows:
         raise InputError(f"{data}: no note can be used, expected at least one")

@@ -119,14 +119,7 @@ class Result(NotebookDisplay):
 def arithmetic(lookup: TimbreLookup, expression: str, *, pitch: int | None = None, velocity: int = 100) -> Result:
     """Evaluate an expression, and decode the sum and each of its timbres at one pitch and velocity.
 
-    Args:
-        lookup: the model and the timbres that it knows.
-        expression: such as `violin + bright - dark`; see `nsynth_vae.latent.expression`.
-        pitch: MIDI; None for the pitch of the notes in the expression, if they have one in common, else 60.
-        velocity: MIDI.
-
-    Raises:
-        InputError: for an invalid expression or unknown names, and for a pitch or velocity outside 0 to 127.
+    Arguments and errors are those of `rendering.model.RenderingModel.arithmetic`.
     """
     check_midi("--velocity", velocity)
     check_midi("--pitch", MIDDLE_C if pitch is None else pitch)
