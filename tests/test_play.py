@@ -38,7 +38,7 @@ def melody(*notes: tuple[float, float, int, int]) -> Melody:
 
 
 def write(path: pathlib.Path, *messages: mido.Message | mido.MetaMessage) -> pathlib.Path:
-    """Writes a MIDI file of 200 ticks a second."""
+    """Write a MIDI file of 200 ticks a second."""
     file = mido.MidiFile(ticks_per_beat=100)
     file.tracks.append(mido.MidiTrack(messages))
     file.save(path)
@@ -46,7 +46,7 @@ def write(path: pathlib.Path, *messages: mido.Message | mido.MetaMessage) -> pat
 
 
 def scale(path: pathlib.Path) -> pathlib.Path:
-    """Writes three notes, of 0.5 s each, and two drum beats."""
+    """Write three notes, of 0.5 s each, and two drum beats."""
     messages = []
     for pitch in (60, 62, 64):
         messages.append(mido.Message("note_on", note=pitch, velocity=100))

@@ -19,7 +19,7 @@ TIME = np.arange(SAMPLES) / RATE
 
 
 def tone(f0: float, amplitudes=(1.0,), stretch: float = 0.0) -> np.ndarray:
-    """Returns partials f_k = k f0 sqrt(1 + B k^2) of these amplitudes, with phases that do not add up to a pulse."""
+    """Return partials f_k = k f0 sqrt(1 + B k^2) of these amplitudes, with phases that do not add up to a pulse."""
     numbers = np.arange(1, len(amplitudes) + 1)
     hertz = numbers * f0 * np.sqrt(1.0 + stretch * numbers**2)
     kept = hertz < 7900
@@ -29,7 +29,7 @@ def tone(f0: float, amplitudes=(1.0,), stretch: float = 0.0) -> np.ndarray:
 
 @functools.lru_cache(maxsize=64)
 def rich(pitch: int, stretch: float = 0.0) -> np.ndarray:
-    """Returns a tone of twenty partials; none of its users changes it."""
+    """Return a tone of twenty partials; none of its users changes it."""
     return tone(pitch_to_hertz(pitch), 1.0 / np.arange(1, 21), stretch)
 
 

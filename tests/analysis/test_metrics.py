@@ -17,12 +17,12 @@ DISTANCES = (metrics.lsd_db, metrics.mss, metrics.log_mel_l1)
 
 
 def sine(hertz: float, level: float = 0.5) -> np.ndarray:
-    """Returns a steady sine, float64 `[64000]`."""
+    """Return a steady sine, float64 `[64000]`."""
     return level * np.sin(2 * np.pi * hertz * TIME)
 
 
 def impulse(level: float, sample: int = 32000) -> np.ndarray:
-    """Returns silence with one sample in it, float64 `[64000]`."""
+    """Return silence with one sample in it, float64 `[64000]`."""
     audio = np.zeros(SAMPLES)
     audio[sample] = level
     return audio
@@ -70,7 +70,7 @@ def test_lsd_is_a_mean_over_frames():
 
 
 def test_lsd_floor_is_the_references():
-    """What is 90 dB below the reference's maximum is not heard, whatever the audio's maximum is."""
+    """What is 90 dB below the reference's maximum does not count, whatever the audio's maximum is."""
     reference = sine(1000.0)
     assert metrics.lsd_db(reference, reference + 10 ** (-90 / 20) * sine(3000.0)) == pytest.approx(0.0, abs=1e-3)
     assert metrics.lsd_db(10 ** (-90 / 20) * reference, sine(3000.0)) > 1.0

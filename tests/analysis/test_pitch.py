@@ -13,7 +13,7 @@ TIME = np.arange(64000) / 16000
 
 
 def harmonic(hertz: float, odd: bool = False) -> np.ndarray:
-    """Returns a decaying sawtooth (or square), without aliases, float32 `[64000]`."""
+    """Return a decaying sawtooth (or square), without aliases, float32 `[64000]`."""
     partials = range(1, 60, 2 if odd else 1)
     audio = sum(np.sin(2 * np.pi * k * hertz * TIME) / k for k in partials if k * hertz < 7800)
     return (0.3 * audio * np.exp(-TIME / 2)).astype(np.float32)

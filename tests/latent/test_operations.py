@@ -9,7 +9,7 @@ from nsynth_vae import latent
 
 
 def pairs(count: int = 50, dim: int = 32) -> np.ndarray:
-    """Returns pairs of vectors of all lengths, `[count, 2, dim]`."""
+    """Return pairs of vectors of all lengths, `[count, 2, dim]`."""
     rng = np.random.default_rng(1)
     return rng.normal(size=(count, 2, dim)) * 10.0 ** rng.uniform(-3, 3, size=(count, 2, 1))
 
@@ -189,7 +189,7 @@ def test_centroid():
 
 
 def make_sides(dim: int = 6, count: int = 4000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns vectors with an attribute and without, of one known covariance, and the optimal plane's unit normal."""
+    """Return vectors with an attribute and without, of one known covariance, and the optimal plane's unit normal."""
     rng = np.random.default_rng(5)
     mixing = rng.normal(size=(dim, dim)) + 2 * np.eye(dim)
     shift = rng.normal(size=dim) * 2
