@@ -137,7 +137,7 @@ def test_training_stops_when_validation_does_not_improve_and_keeps_the_best(note
 
 def test_validation_is_of_the_averaged_weights_and_leaves_the_others_alone(notes, trained, folder):
     trained, resumed = trained[0], make(notes, folder)
-    # Kept: what training goes on with, which is not what was validated.
+    # Kept: the weights that training continues with, which are not those that were validated.
     for weight, expected in zip(weights(resumed), weights(trained), strict=True):
         np.testing.assert_array_equal(weight, expected)
     resumed.use_best()
