@@ -2,8 +2,8 @@
 
     python docs/make_figures.py [--model models/nsynth-small] [--output docs/figures] [--sounds docs/sounds]
 
-All notes shown are the starter set's. What is drawn is computed by the package's own functions: the script
-only chooses notes and draws.
+All notes shown are the starter set's. The package's own functions compute what is drawn: the script only chooses notes
+and draws.
 """
 
 from __future__ import annotations
@@ -14,14 +14,25 @@ import io
 import pathlib
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
 
 # The script is run as a file, from a clone in which the package need not be installed.
 ROOT = pathlib.Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from nsynth_vae import cli  # noqa: E402
+from nsynth_vae.config import AudioConfig  # noqa: E402
+from nsynth_vae.rendering.plots import COLOURS  # noqa: E402
+
+if TYPE_CHECKING:
+    from matplotlib.image import AxesImage
+
+    from nsynth_vae.data.source import NoteTable
+    from nsynth_vae.model.vae import VAE
 
 VIOLIN, PIANO = "string_acoustic_900-059-127", "keyboard_acoustic_900-054-100"
 FLUTE, GUITAR = "flute_acoustic_901-060-100", "guitar_acoustic_900-062-127"
@@ -32,16 +43,18 @@ MORPH_STEPS = 7
 MORPH_VELOCITY = 100
 BATCH = 64
 LABEL = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
+COLOUR_MAP = colormaps[COLOURS].resampled(64)
+"""In 64 steps, which are smooth to the eye, and small in a PNG."""
 RANGE_DB = 80.0
 """Spectrograms show this much below the loudest of their figure."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Encoded:
-    """The starter set and what the model makes of it."""
+    """The starter set and its posteriors."""
 
-    table: object
-    """`nsynth_vae.data.source.NoteTable` of all notes."""
+    table: NoteTable
+    """Labels of all notes."""
     audio: dict[str, np.ndarray]
     """Audio of the notes in `NAMES`, float32 `[num_samples]`."""
     z_mean: np.ndarray
@@ -50,12 +63,12 @@ class Encoded:
     """float32 `[notes, latent_dim]`."""
 
     def row(self, note_str: str) -> int:
-        """Returns a note's row."""
+        """Return a note's row."""
         return int(np.flatnonzero(self.table.note_str == note_str)[0])
 
 
 def make_figures(model: pathlib.Path, output: pathlib.Path, sounds: pathlib.Path) -> list[pathlib.Path]:
-    """Writes the six figures and the README's sounds.
+    """Write the six figures and the README's sounds.
 
     Args:
         model: a model folder.
@@ -82,8 +95,8 @@ def make_figures(model: pathlib.Path, output: pathlib.Path, sounds: pathlib.Path
     return paths
 
 
-def encode_starter_set(vae) -> Encoded:
-    """Returns the posterior of every starter note, and the audio of those that are shown."""
+def encode_starter_set(vae: VAE) -> Encoded:
+    """Return the posterior of every starter note, and the audio of those that are shown."""
     import tensorflow as tf
 
     from nsynth_vae import features
@@ -105,17 +118,14 @@ def encode_starter_set(vae) -> Encoded:
     return Encoded(source.table, audio, np.concatenate(means), np.concatenate(log_vars))
 
 
-def draw_mel(audio: np.ndarray, config, path: pathlib.Path) -> None:
-    """Draws audio, its STFT's magnitude, the mel filters and the log-mel."""
-    import tensorflow as tf
-
+def draw_mel(audio: np.ndarray, config: AudioConfig, path: pathlib.Path) -> None:
+    """Draw audio, its STFT's magnitude, the mel filters and the log-mel."""
     from nsynth_vae import features
 
-    plt = _pyplot()
-    spectrogram = features.magnitude(tf.constant(audio), config)
+    spectrogram = features.magnitude(audio, config)
     log_mel = features.magnitude_to_log_mel(spectrogram, config).numpy()
     seconds = config.num_samples / config.sample_rate
-    figure, axes = plt.subplots(2, 2, figsize=(10, 6), layout="constrained")
+    figure, axes = _subplots(2, 2, (10, 6))
     axes[0, 0].plot(np.arange(config.num_samples) / config.sample_rate, audio, linewidth=0.3)
     axes[0, 0].set(title="1. audio", xlabel="s", xlim=(0, seconds), ylim=(-1, 1))
     level = 20 * np.log10(np.maximum(spectrogram.numpy() / np.max(spectrogram), 1e-9))
@@ -123,7 +133,7 @@ def draw_mel(audio: np.ndarray, config, path: pathlib.Path) -> None:
         level.T,
         origin="lower",
         aspect="auto",
-        cmap=_colours(),
+        cmap=COLOUR_MAP,
         vmin=-RANGE_DB,
         extent=(0, seconds, 0, config.sample_rate / 2000),
     )
@@ -141,27 +151,24 @@ def draw_mel(audio: np.ndarray, config, path: pathlib.Path) -> None:
     )
     axes[1, 0].set_xlim(0, config.sample_rate / 2000)
     picture = axes[1, 1].imshow(
-        log_mel.T, origin="lower", aspect="auto", cmap=_colours(), extent=(0, seconds, 0, config.num_mel_bins)
+        log_mel.T, origin="lower", aspect="auto", cmap=COLOUR_MAP, extent=(0, seconds, 0, config.num_mel_bins)
     )
-    axes[1, 1].set(title="4. log-mel: what the encoder sees", xlabel="s", ylabel="mel bin")
+    axes[1, 1].set(title="4. log-mel: the input of the encoder", xlabel="s", ylabel="mel bin")
     figure.colorbar(picture, ax=axes[1, 1], label="normalised")
     _save(figure, path)
 
 
-def draw_vae(vae, notes: Encoded, path: pathlib.Path) -> None:
-    """Draws a note, its posterior, its reconstruction, the harmonic template, and one z at two pitches."""
-    import tensorflow as tf
-
+def draw_vae(vae: VAE, notes: Encoded, path: pathlib.Path) -> None:
+    """Draw a note, its posterior, its reconstruction, the harmonic template, and one z at two pitches."""
     from nsynth_vae import features
     from nsynth_vae.model.decoder import harmonic_template
 
-    plt = _pyplot()
     config, row = vae.config.audio, notes.row(VIOLIN)
     pitch, velocity = int(notes.table.pitch[row]), int(notes.table.velocity[row])
     pitches = np.array([pitch, pitch + 12], np.int32)
-    original = features.log_mel(tf.constant(notes.audio[VIOLIN]), config).numpy()
-    decoded = vae.decoder(tf.constant(notes.z_mean[[row, row]]), tf.constant(pitches), tf.fill([2], velocity)).numpy()
-    figure = plt.figure(figsize=(11, 6.4), layout="constrained")
+    original = features.log_mel(notes.audio[VIOLIN], config).numpy()
+    decoded = _decode(vae, notes.z_mean[[row, row]], pitches, velocity)
+    figure = Figure(figsize=(11, 6.4), layout="constrained")
     grid = figure.add_gridspec(2, 6, height_ratios=(1, 0.85))
     top = [figure.add_subplot(grid[0, 2 * i : 2 * i + 2]) for i in range(3)]
     picture = _spectrograms([top[0], top[2]], [original, decoded[0]], config)
@@ -202,17 +209,14 @@ def draw_vae(vae, notes: Encoded, path: pathlib.Path) -> None:
     _save(figure, path)
 
 
-def draw_reparameterisation(vae, notes: Encoded, path: pathlib.Path, samples: int = 200, arrows: int = 12) -> None:
-    """Draws noise, the z that two notes make of it, and the loss's gradient at some z of the first note."""
-    import tensorflow as tf
-
-    plt = _pyplot()
+def draw_reparameterisation(vae: VAE, notes: Encoded, path: pathlib.Path, samples: int = 200, arrows: int = 12) -> None:
+    """Draw noise, the samples of two posteriors from it, and the loss's gradient at some z of the first note."""
     rows = [notes.row(VIOLIN), notes.row(PIANO)]
     first, second = _widest(notes.z_mean)
     noise = np.random.default_rng(0).standard_normal((samples, notes.z_mean.shape[1])).astype(np.float32)
-    z = [vae.sampling(notes.z_mean[[row]], notes.z_log_var[[row]], tf.constant(noise)).numpy() for row in rows]
+    z = [vae.sampling(notes.z_mean[[row]], notes.z_log_var[[row]], noise).numpy() for row in rows]
     angle = np.arctan2(noise[:, second], noise[:, first])
-    figure, axes = plt.subplots(1, 3, figsize=(12, 4.1), layout="constrained")
+    figure, axes = _subplots(1, 3, (12, 4.1))
     marks = {"c": angle, "cmap": "hsv", "s": 9, "vmin": -np.pi, "vmax": np.pi}
     axes[0].scatter(noise[:, first], noise[:, second], **marks)
     axes[0].set_title("noise from N(0, 1), coloured by direction")
@@ -246,11 +250,11 @@ def draw_reparameterisation(vae, notes: Encoded, path: pathlib.Path, samples: in
 
 
 def draw_morph(
-    vae, notes: Encoded, path: pathlib.Path, ends_and_middle: pathlib.Path, sounds: pathlib.Path
+    vae: VAE, notes: Encoded, path: pathlib.Path, ends_and_middle: pathlib.Path, sounds: pathlib.Path
 ) -> list[pathlib.Path]:
-    """Draws the way from flute to guitar in latent space and a cross-fade, and its ends and its middle by themselves.
+    """Draw the morph from flute to guitar and a cross-fade, and the morph's ends and middle by themselves.
 
-    Writes the way as one sound, and the three as a sound each. Returns what is written but for `path`.
+    Write the morph as one sound, and the three as a sound each. Return the files but for `path`.
     """
     import tensorflow as tf
 
@@ -259,17 +263,16 @@ def draw_morph(
     from nsynth_vae.rendering.sounds import join_notes
     from nsynth_vae.synthesis.vocoder import vocoder_for
 
-    plt = _pyplot()
     config, rows = vae.config.audio, [notes.row(FLUTE), notes.row(GUITAR)]
     pitch = int(notes.table.pitch[rows[0]])
-    way = latent.interpolate(notes.z_mean[rows[0]], notes.z_mean[rows[1]], MORPH_STEPS).astype(np.float32)
-    morph = vae.decoder(tf.constant(way), tf.fill([MORPH_STEPS], pitch), tf.fill([MORPH_STEPS], MORPH_VELOCITY)).numpy()
+    z = latent.interpolate(notes.z_mean[rows[0]], notes.z_mean[rows[1]], MORPH_STEPS).astype(np.float32)
+    morph = _decode(vae, z, pitch, MORPH_VELOCITY)
     # A cross-fade adds the two sounds; here their mel magnitudes, which leaves out how their phases meet.
     fractions = np.linspace(0, 1, MORPH_STEPS)[:, None, None]
-    ends = features.log_mel_to_mel(tf.constant(morph[[0, -1]]), config).numpy()
+    ends = features.log_mel_to_mel(morph[[0, -1]], config).numpy()
     mixed = (1 - fractions) * ends[0] + fractions * ends[1]
     fade = (np.log(mixed + config.log_offset) - config.log_mel_center) / config.log_mel_scale
-    figure, axes = plt.subplots(2, MORPH_STEPS, figsize=(12, 4.2), layout="constrained", sharex=True, sharey=True)
+    figure, axes = _subplots(2, MORPH_STEPS, (12, 4.2), shared=True)
     picture = _spectrograms(axes.flat, [*morph, *fade], config)
     figure.colorbar(picture, ax=axes, pad=0.01, aspect=40, label="dB, 0 is the loudest")
     titles = [f"{fraction:.0%}" for fraction in fractions.flat]
@@ -281,7 +284,7 @@ def draw_morph(
     _save(figure, path)
     audio = vocoder_for(config)(tf.constant(morph), tf.fill([MORPH_STEPS], pitch)).numpy()
     three = {"flute": 0, "half-way": MORPH_STEPS // 2, "guitar": MORPH_STEPS - 1}
-    figure, axes = plt.subplots(1, 3, figsize=(12, 2.8), layout="constrained", sharex=True, sharey=True)
+    figure, axes = _subplots(1, 3, (12, 2.8), shared=True)
     picture = _spectrograms(axes, morph[list(three.values())], config)
     figure.colorbar(picture, ax=axes, pad=0.01, aspect=20, label="dB, 0 is the loudest")
     for axis, name in zip(axes, three, strict=True):
@@ -294,37 +297,31 @@ def draw_morph(
     return [ends_and_middle, *written]
 
 
-def draw_arithmetic(vae, notes: Encoded, path: pathlib.Path) -> None:
-    """Draws two notes moved along the direction from dark to bright notes, with their spectral centroids."""
-    import tensorflow as tf
-
-    plt = _pyplot()
+def draw_arithmetic(vae: VAE, notes: Encoded, path: pathlib.Path) -> None:
+    """Draw two notes moved along the direction from dark to bright notes, with their spectral centroids."""
     config = vae.config.audio
     direction = quality_mean(notes, "bright") - quality_mean(notes, "dark")
     amounts = np.array([-1.0, -0.5, 0.0, 0.5, 1.0], np.float32)
     shown = (FLUTE, PIANO)
-    figure, axes = plt.subplots(
-        len(shown), len(amounts), figsize=(11, 5), layout="constrained", sharex=True, sharey=True
-    )
+    figure, axes = _subplots(len(shown), len(amounts), (11, 5), shared=True)
     decoded = []
     for note_str in shown:
         row = notes.row(note_str)
         z = (notes.z_mean[row] + amounts[:, None] * direction).astype(np.float32)
-        pitch, velocity = (tf.fill([len(z)], int(v[row])) for v in (notes.table.pitch, notes.table.velocity))
-        decoded.extend(vae.decoder(tf.constant(z), pitch, velocity).numpy())
+        decoded.extend(_decode(vae, z, notes.table.pitch[row], notes.table.velocity[row]))
     picture = _spectrograms(axes.flat, decoded, config)
     for axis, log_mel in zip(axes.flat, decoded, strict=True):
         axis.set_xlabel(f"centroid {spectral_centroid(log_mel, config):,.0f} Hz")
     for i, note_str in enumerate(shown):
         axes[i, 0].set_ylabel(NAMES[note_str])
     for axis, amount in zip(axes[0], amounts, strict=True):
-        axis.set_title("z_mean" if not amount else f"{amount:+g} × direction".replace("-", "−"))
+        axis.set_title("z_mean" if not amount else f"{amount:+g} x direction")
     figure.colorbar(picture, ax=axes, pad=0.01, aspect=40, label="dB, 0 is the loudest")
     _save(figure, path)
 
 
 def quality_mean(notes: Encoded, quality: str) -> np.ndarray:
-    """Returns the mean z_mean of the training notes that have a quality: float `[latent_dim]`."""
+    """Return the mean z_mean of the training notes that have a quality: float `[latent_dim]`."""
     from nsynth_vae.data.source import SPLITS
     from nsynth_vae.notes import QUALITIES
 
@@ -332,8 +329,8 @@ def quality_mean(notes: Encoded, quality: str) -> np.ndarray:
     return notes.z_mean[labelled & (notes.table.split == SPLITS.index("train"))].mean(axis=0)
 
 
-def spectral_centroid(log_mel: np.ndarray, config) -> float:
-    """Returns the mean frequency, weighted by magnitude, of a note, in Hz.
+def spectral_centroid(log_mel: np.ndarray, config: AudioConfig) -> float:
+    """Return the mean frequency, weighted by magnitude, of a note, in Hz.
 
     Args:
         log_mel: float32 `[frames, mel_bins]`; a mel bin stands for the mean frequency of its filter.
@@ -348,8 +345,8 @@ def spectral_centroid(log_mel: np.ndarray, config) -> float:
     return float(mel @ centres / max(mel.sum(), 1e-12))
 
 
-def _descent(vae, notes: Encoded, row: int, z: np.ndarray) -> np.ndarray:
-    """Returns minus the gradient of the note's reconstruction loss at every z: `[samples, latent_dim]`."""
+def _descent(vae: VAE, notes: Encoded, row: int, z: np.ndarray) -> np.ndarray:
+    """Return minus the gradient of the note's reconstruction loss at every z: `[samples, latent_dim]`."""
     import tensorflow as tf
 
     from nsynth_vae import features
@@ -364,14 +361,22 @@ def _descent(vae, notes: Encoded, row: int, z: np.ndarray) -> np.ndarray:
     return -tape.gradient(loss, z).numpy()
 
 
+def _decode(vae: VAE, z: np.ndarray, pitch: np.ndarray | int, velocity: int) -> np.ndarray:
+    """Return the log-mels of latent vectors `[notes, latent_dim]`: float32 `[notes, frames, mel_bins]`."""
+    import tensorflow as tf
+
+    pitches, velocities = (tf.constant(np.broadcast_to(value, len(z)), tf.int32) for value in (pitch, velocity))
+    return vae.decoder(tf.constant(z), pitches, velocities).numpy()
+
+
 def _widest(z_mean: np.ndarray) -> tuple[int, int]:
-    """Returns the two latent dimensions in which notes differ most."""
+    """Return the two latent dimensions in which notes differ most."""
     order = np.argsort(-z_mean.var(axis=0))
     return int(order[0]), int(order[1])
 
 
-def _spectrograms(axes: Sequence, log_mels: Sequence[np.ndarray], config):
-    """Draws log-mels in decibels, all in one colour scale; returns the last picture, for a colour bar."""
+def _spectrograms(axes: Sequence, log_mels: Sequence[np.ndarray], config: AudioConfig) -> AxesImage:
+    """Draw log-mels in decibels, all in one colour scale; return the last picture, for a colour bar."""
     loudest = max(float(np.max(log_mel)) for log_mel in log_mels)
     seconds = config.num_samples / config.sample_rate
     for axis, log_mel in zip(axes, log_mels, strict=True):
@@ -379,7 +384,7 @@ def _spectrograms(axes: Sequence, log_mels: Sequence[np.ndarray], config):
             (log_mel.T - loudest) * config.log_mel_scale * 20 / np.log(10),
             origin="lower",
             aspect="auto",
-            cmap=_colours(),
+            cmap=COLOUR_MAP,
             vmin=-RANGE_DB,
             vmax=0.0,
             extent=(0, seconds, 0, config.num_mel_bins),
@@ -392,31 +397,22 @@ def _spectrograms(axes: Sequence, log_mels: Sequence[np.ndarray], config):
     return picture
 
 
-def _pyplot():
-    from nsynth_vae.rendering.plots import plt  # It has chosen the backend that needs no display.
-
-    return plt
-
-
-def _colours():
-    """Returns the package's colour map in 64 steps: smooth to the eye, and small in a PNG."""
-    from nsynth_vae.rendering.plots import COLOURS
-
-    return _pyplot().get_cmap(COLOURS, 64)
+def _subplots(rows: int, columns: int, size: tuple[float, float], *, shared: bool = False) -> tuple[Figure, Any]:
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, figure.subplots(rows, columns, sharex=shared, sharey=shared)
 
 
-def _save(figure, path: pathlib.Path) -> None:
-    """Writes the figure as a PNG with a palette of 256 colours, a third of the size of a plain one."""
+def _save(figure: Figure, path: pathlib.Path) -> None:
+    """Write the figure as a PNG with a palette of 256 colours, a third of the size of a plain one."""
     import PIL.Image
 
     with io.BytesIO() as file:
         figure.savefig(file, dpi=100)
         PIL.Image.open(file).convert("RGB").quantize(256, PIL.Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
-    _pyplot().close(figure)
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Returns the command's options."""
+    """Return the command's options."""
     parser = argparse.ArgumentParser(description="Draws the figures of docs/concepts.md with a trained model.")
     add = parser.add_argument
     add(
@@ -431,7 +427,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and returns its exit code."""
+    """Run the command and return its exit code."""
 
     def draw(options: argparse.Namespace) -> None:
         for path in make_figures(options.model, options.output, options.sounds):

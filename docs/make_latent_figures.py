@@ -32,15 +32,15 @@ SHOWN = {
     "new": {"contact-sheet.png": "latent-samples", "samples.wav": "latent-samples"},
     "map": {"map-tsne.png": "latent-map"},
 }
-"""Of the command with this `-o`: files that it writes, and what they are called on the page."""
+"""Value of `-o` -> file that the command writes -> its name on the page."""
 
 COLOURS = 128
 EXAMPLES = 8
-"""New sounds that are heard, of those that are seen."""
+"""New sounds in the WAV, of those in the picture."""
 
 
 def make_figures(output: pathlib.Path, model: str | None = None) -> list[pathlib.Path]:
-    """Runs the page's commands and copies what is shown.
+    """Run the page's commands and copy what is shown.
 
     Args:
         output: the folder with `figures` and `sounds`, made if missing.
@@ -64,14 +64,14 @@ def make_figures(output: pathlib.Path, model: str | None = None) -> list[pathlib
 
 
 def commands() -> list[tuple[str, list[str]]]:
-    """Returns (module, arguments) of the page's commands whose output is shown."""
+    """Return (module, arguments) of the page's commands whose output is shown."""
     found = re.findall(r"^    python -m nsynth_vae\.(\w+) (.+)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     split = [(module, shlex.split(arguments)) for module, arguments in found]
     return [(module, arguments) for module, arguments in split if arguments[-2] == "-o" and arguments[-1] in SHOWN]
 
 
 def _join(folder: pathlib.Path) -> None:
-    """Writes the beginnings of the first samples, one after the other, as `samples.wav`."""
+    """Write the beginnings of the first samples, one after the other, as `samples.wav`."""
     import numpy as np
     import soundfile
 
@@ -84,7 +84,7 @@ def _join(folder: pathlib.Path) -> None:
 
 
 def _copy(source: pathlib.Path, output: pathlib.Path, name: str) -> pathlib.Path:
-    """Copies a file to where the page shows it; of a picture fewer colours, a third of the bytes."""
+    """Copy a file to where the page shows it; a picture in fewer colours, a third of the bytes."""
     target = output / ("figures" if source.suffix == ".png" else "sounds") / f"{name}{source.suffix}"
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.suffix == ".png":
@@ -98,7 +98,7 @@ def _copy(source: pathlib.Path, output: pathlib.Path, name: str) -> pathlib.Path
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the script and returns its exit code."""
+    """Run the script and return its exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=os.path.abspath, help="a model folder (default: the shipped one)")
     parser.add_argument("--output", type=os.path.abspath, default=str(ROOT / "docs"), help="default: %(default)s")

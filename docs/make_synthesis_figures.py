@@ -105,12 +105,12 @@ def draw_spectrograms(
     """Draws the first seconds of every note (a column) in every way (a row), in dB below the note's loudest."""
     import PIL.Image
     import scipy.signal
+    from matplotlib.figure import Figure
 
-    from nsynth_vae.rendering.plots import COLOURS, plt  # It has chosen the backend that needs no display.
+    from nsynth_vae.rendering.plots import COLOURS
 
-    figure, axes = plt.subplots(
-        len(ways), len(names), figsize=(13, 2.5 * len(ways)), layout="constrained", sharex=True, sharey=True
-    )
+    figure = Figure(figsize=(13, 2.5 * len(ways)), layout="constrained")
+    axes = figure.subplots(len(ways), len(names), sharex=True, sharey=True)
 
     def level(audio: np.ndarray) -> np.ndarray:
         part = audio[: int(SHOWN_SECONDS * sample_rate)]
@@ -141,7 +141,6 @@ def draw_spectrograms(
         figure.savefig(file, dpi=100)
         # A palette of 256 colours is a third of the size of a plain PNG.
         PIL.Image.open(file).convert("RGB").quantize(256, PIL.Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
-    plt.close(figure)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
