@@ -12,7 +12,7 @@ import tensorflow as tf
 from nsynth_vae import features, latent
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.source import BadNotes, NoteTable, Source
-from nsynth_vae.data.streaming import stream_notes
+from nsynth_vae.data.streaming import stream_audio
 from nsynth_vae.files import write_wav
 from nsynth_vae.latent.centroids import centroids
 from nsynth_vae.model.vae import VAE
@@ -56,7 +56,7 @@ def choose_examples(source: Source, rows: np.ndarray, config: AudioConfig, count
                 chosen.append(int(row))
                 taken.add(key[row])
     # Invalid notes among them, if any, were reported when the features were computed.
-    audio = dict(stream_notes(source, np.array(chosen), lambda note: note["audio"], BadNotes("skip")))
+    audio = dict(stream_audio(source, np.array(chosen), BadNotes("skip")))
     stacked = np.stack(list(audio.values()))
     return Examples(table.take(np.array(list(audio))), stacked, features.log_mel(tf.constant(stacked), config).numpy())
 

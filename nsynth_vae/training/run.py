@@ -21,7 +21,7 @@ from nsynth_vae.cli.progress import Progress
 from nsynth_vae.config import AnyConfig
 from nsynth_vae.data.batching.audio_batches import LABELS, AudioNotes, audio_megabytes, open_audio
 from nsynth_vae.data.batching.base import SplitNotes
-from nsynth_vae.data.open_sources import open_sources
+from nsynth_vae.data.load_notes import open_splits
 from nsynth_vae.data.source import BadNotes, Source
 from nsynth_vae.data.splits import select, shared_instruments
 from nsynth_vae.errors import InputError
@@ -85,16 +85,12 @@ class Selection:
 
 
 def prepare_folder(task: Task) -> bool:
-    """Check that the folder can take the run; return False if the run is finished already.
-
-    Raises:
-        InputError: if the folder holds something else.
-    """
-    config, options, folder = task.config, task.options, task.folder
-    if not check_folder(folder, config, resume=options.resume, budget=options.requested_budget):
-        return False
-    print(f"Training {folder} on {', '.join(config.data.data)} with {os.cpu_count()} CPU cores")
-    return True
+    """Check the folder as `check_folder` does; return False if the run is finished already."""
+    options, folder = task.options, task.folder
+    needed = check_folder(folder, task.config, resume=options.resume, budget=options.requested_budget)
+    if needed:
+        print(f"Training {folder} on {', '.join(task.config.data.data)} with {os.cpu_count()} CPU cores")
+    return needed
 
 
 def select_notes(task: Task) -> Selection:
@@ -105,8 +101,8 @@ def select_notes(task: Task) -> Selection:
     """
     config, options = task.config, task.options
     bad_notes = BadNotes(options.on_bad_note)
-    source = open_sources(config.data.data, audio=config.audio, bad_notes=bad_notes, data_dir=options.data_dir)
-    table, rows = source.table, select(source.table, config.data)
+    source, rows = open_splits(config.data, audio=config.audio, bad_notes=bad_notes, data_dir=options.data_dir)
+    table = source.table
     empty = next((name for name in ("train", "valid") if not len(rows[name])), None)
     if empty:
         print(f"No note of these is in the split {empty}: all are split anew, by instrument")
