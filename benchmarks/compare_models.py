@@ -33,10 +33,9 @@ from latent_measures import beaten_rivals, known_mean, won
 
 from nsynth_vae.config import Config, DataConfig, ModelConfig, TrainConfig
 from nsynth_vae.data.batching.feature_batches import CachedFeatures, open_features
-from nsynth_vae.data.open_sources import open_sources
+from nsynth_vae.data.load_notes import open_splits
 from nsynth_vae.data.readers.transposed import with_transposed
 from nsynth_vae.data.source import BadNotes, NoteTable
-from nsynth_vae.data.splits import select
 from nsynth_vae.evaluation.probes import family_accuracy, pitch_accuracy, pitch_r2
 from nsynth_vae.evaluation.systems import request_other_pitches
 
@@ -116,8 +115,7 @@ def main(arguments: list[str] | None = None) -> None:
 def load(data: tuple[str, ...], *, copies: int = 0) -> dict[str, CachedFeatures]:
     """Return the features of each split, in memory, with that many pitch-shifted copies of the training notes."""
     config, bad_notes = Config(), BadNotes()
-    source = open_sources(data, audio=config.audio, bad_notes=bad_notes, log=lambda line: None)
-    rows = select(source.table, DataConfig(data=data))
+    source, rows = open_splits(DataConfig(data=data), audio=config.audio, bad_notes=bad_notes, log=lambda line: None)
     if copies:
         source, rows["train"] = with_transposed(source, rows["train"], copies, seed=0)
     return {

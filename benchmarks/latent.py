@@ -46,7 +46,7 @@ from latent_measures import beaten_rivals, known_mean, mix_residual, monotone, s
 from nsynth_vae import features, latent
 from nsynth_vae.analysis import descriptors, pitch
 from nsynth_vae.config import DataConfig
-from nsynth_vae.data.load_notes import open_notes
+from nsynth_vae.data.load_notes import load_notes
 from nsynth_vae.data.source import BadNotes, NoteTable
 from nsynth_vae.directions.learn import load_family_predictor
 from nsynth_vae.evaluation.markdown_report import table
@@ -91,11 +91,12 @@ def main(arguments: list[str] | None = None) -> dict[str, list[dict[str, Any]]]:
     names = options.directions.split(",") if options.directions else known
     if unknown := [name for name in names if name not in known]:
         parser.error(f"--directions: found {unknown[0]!r}, expected some of {','.join(known)}")
-    notes = open_notes(DataConfig(data=(options.data,)), options.split, audio=model.config, bad_notes=BadNotes("skip"))
-    audio = notes.judged.read(np.arange(len(notes.judged.table)))["audio"]
+    data, bad_notes = DataConfig(data=(options.data,)), BadNotes("skip")
+    notes = load_notes(data, options.split, audio=model.config, bad_notes=bad_notes).loaded
+    audio = notes.read_all()["audio"]
     print(f"{os.cpu_count()} cores, {len(audio)} notes of {options.data}, {options.split}; {model.name}")
     with make_pool(options.jobs) as pool:
-        bench = _Bench(model, notes.judged.table, audio, pool, options.seed)
+        bench = _Bench(model, notes.table, audio, pool, options.seed)
         result = {
             "interpolation": bench.interpolation(options.pairs),
             "arithmetic": bench.arithmetic(names, options.notes, options.controls),

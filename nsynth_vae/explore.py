@@ -44,27 +44,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _explore(options: argparse.Namespace) -> None:
     from nsynth_vae.api import load_model
     from nsynth_vae.cli.progress import Progress
-    from nsynth_vae.data.load_notes import open_rows
+    from nsynth_vae.data.load_notes import open_splits
     from nsynth_vae.data.source import BadNotes
-    from nsynth_vae.data.streaming import stream_notes
+    from nsynth_vae.data.streaming import stream_audio
     from nsynth_vae.files import check_output
     from nsynth_vae.rendering.timbre_map import make_map
 
     cli.check_seed(options.seed)
     check_output(options.output)
     model, bad_notes = load_model(options.model, exports=options.exports), BadNotes(options.on_bad_note)
-    source, rows = open_rows(
+    source, by_split = open_splits(
         cli.data_config_from(options),
-        options.split,
         audio=model.config,
         bad_notes=bad_notes,
+        split=options.split,
         most=MAX_NOTES,
         data_dir=options.data_dir,
     )
-    bar = Progress("Encoding")
+    rows, bar = by_split[options.split], Progress("Encoding")
 
     def read() -> Iterator[tuple[int, np.ndarray]]:
-        for number, note in enumerate(stream_notes(source, rows, lambda note: note["audio"], bad_notes), 1):
+        for number, note in enumerate(stream_audio(source, rows, bad_notes), 1):
             bar.to(number / len(rows))
             yield note
 

@@ -16,7 +16,7 @@ from nsynth_vae import explore as command
 from nsynth_vae import timbre_model
 from nsynth_vae.analysis.descriptors import describe
 from nsynth_vae.config import AudioConfig, DataConfig
-from nsynth_vae.data.load_notes import open_rows
+from nsynth_vae.data.load_notes import open_splits
 from nsynth_vae.data.open_sources import open_source
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.data.streaming import stream_notes
@@ -116,15 +116,15 @@ def test_the_same_command_draws_the_same_map(output, data, model, tmp_path):
 
 def opened_rows(data, split: str = "all", most: int = 1000, **config) -> tuple[list[str], list[str]]:
     said: list[str] = []
-    source, rows = open_rows(
+    source, rows = open_splits(
         DataConfig(data=(str(data),), **config),
-        split,
         audio=AudioConfig(),
         bad_notes=BadNotes(),
+        split=split,
         most=most,
         log=said.append,
     )
-    return [str(name) for name in source.table.note_str[rows]], said
+    return [str(name) for name in source.table.note_str[rows[split]]], said
 
 
 def test_notes_are_chosen_by_split_and_number(data):

@@ -14,7 +14,7 @@ from small_models import CONFIG, SMALL, make_vae
 
 from nsynth_vae import export, pretrained
 from nsynth_vae.config import Config, DataConfig
-from nsynth_vae.data.load_notes import read_notes
+from nsynth_vae.data.load_notes import load_notes
 from nsynth_vae.data.source import BadNotes
 
 MISSING = "not a folder, expected a model folder, such as `python -m nsynth_vae.train` makes, with config.json"
@@ -112,7 +112,7 @@ def test_errors_are_one_line(tmp_path: pathlib.Path, monkeypatch, capsys) -> Non
     (tmp_path / "bad/nsynth-test/audio/organ_electronic_005-065-100.wav").write_bytes(b"no WAV")
     for arguments, words in (
         (["--data", "nowhere"], "error: nowhere: no such file or folder, expected `starter`, a folder"),
-        (["--data", "notes", "--split", "valid"], "error: notes: no note in its valid split, expected at least one"),
+        (["--data", "notes", "--split", "valid"], "error: notes: no note of these is in the split valid, expected"),
         (["--data", "notes", "--split", "test", "--version", "5"], "error: version: found 5, expected 6 or more: "),
         (["--data", "bad", "--split", "test"], "error: bad/nsynth-test/audio/"),
     ):
@@ -136,7 +136,9 @@ def test_notes_are_read_as_arrays(tmp_path: pathlib.Path) -> None:
     notes = write_notes(tmp_path / "notes", CONFIG)
     (notes / "nsynth-test/audio/organ_electronic_005-065-100.wav").write_bytes(b"no WAV")
     data, bad_notes = DataConfig(data=(str(notes),)), BadNotes("skip")
-    found = read_notes(data, CONFIG.audio, split="test", bad_notes=bad_notes)
+    loaded = load_notes(data, "test", audio=CONFIG.audio, bad_notes=bad_notes).loaded
+    found = loaded.read_all()
+    assert list(found) == ["audio", "pitch", "velocity"]
     assert len(bad_notes.skipped) == 1
     assert found["audio"].shape == (5, 64000)
     assert found["audio"].dtype == np.float32

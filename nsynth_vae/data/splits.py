@@ -48,7 +48,7 @@ def select(table: NoteTable, config: DataConfig, *, log: Callable[[str], None] =
         split[own] = _own_split(table, rows, split, own, log)
     chosen = {}
     for index, name in enumerate(SPLITS):
-        chosen[name] = _at_most(table, rows[split == index], config.max_notes)
+        chosen[name] = at_most(table, rows[split == index], config.max_notes)
     return chosen
 
 
@@ -178,7 +178,7 @@ def _by_hash(names: list[str]) -> dict[str, int]:
     return result
 
 
-def _at_most(table: NoteTable, rows: np.ndarray, max_notes: int | None) -> np.ndarray:
+def at_most(table: NoteTable, rows: np.ndarray, max_notes: int | None) -> np.ndarray:
     """Returns at most so many of the rows, spread evenly over instruments; the choice is by a stable hash."""
     if max_notes is None or rows.size <= max_notes:
         return rows

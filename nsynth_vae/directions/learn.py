@@ -52,9 +52,8 @@ def learn_attributes(options: Options, *, log: Callable[[str], None] = print) ->
         InputError: for bad input; nothing is written then.
     """
     from nsynth_vae.cli.types import check_seed
-    from nsynth_vae.data.open_sources import open_sources
+    from nsynth_vae.data.load_notes import open_splits
     from nsynth_vae.data.source import BadNotes
-    from nsynth_vae.data.splits import select
     from nsynth_vae.directions.dataset import encode_notes, hold_out
     from nsynth_vae.exporters.model_export import export_folder
     from nsynth_vae.timbre_model import open_model
@@ -63,12 +62,14 @@ def learn_attributes(options: Options, *, log: Callable[[str], None] = print) ->
     check_seed(options.seed)
     model = open_model(options.model, options.exports, export=export_folder, report=log)
     bad_notes = BadNotes(options.on_bad_note)
-    source = open_sources(
-        options.data.data, audio=model.config, bad_notes=bad_notes, data_dir=options.data_dir, log=log
+    source, rows = open_splits(
+        options.data,
+        audio=model.config,
+        bad_notes=bad_notes,
+        split=options.split,
+        data_dir=options.data_dir,
+        log=log,
     )
-    rows = select(source.table, options.data, log=log)
-    if not len(rows[options.split]):
-        raise InputError(f"{source.name}: no note of these is in the split {options.split}, expected at least one")
     other_split = "test" if options.split == "valid" else "valid"
     train, held_out = (
         encode_notes(model, source, each, bad_notes)

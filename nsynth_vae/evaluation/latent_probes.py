@@ -30,7 +30,7 @@ DEFINITIONS = {
 
 def encode(notes: Notes, model: TimbreModel) -> np.ndarray:
     """Return the evaluated notes' z_mean, float32 `[notes, latent_dim]`."""
-    rows = np.arange(len(notes.judged.table))
+    rows = np.arange(len(notes.loaded.table))
     return np.concatenate(in_batches(lambda batch: model.encode(audio_of(notes, batch)), rows))
 
 
@@ -70,7 +70,7 @@ def measure(
         vectors.append(model.encode(audio))
         pooled.append(log_mels(audio, AudioConfig()).mean(axis=1))
         progress(sum(map(len, tables)) / count)
-    train, test = NoteTable.concatenate(tables), notes.judged.table
+    train, test = NoteTable.concatenate(tables), notes.loaded.table
     own = in_batches(lambda rows: log_mels(audio_of(notes, rows), AudioConfig()).mean(axis=1), np.arange(len(test)))
     inputs = {
         "z_mean": (np.concatenate(vectors), z),

@@ -116,7 +116,7 @@ def measure(
     import tensorflow as tf
 
     classify = None if classifier is None else tf.function(classifier.call, reduce_retracing=True, autograph=False)
-    table = notes.judged.table
+    table = notes.loaded.table
     records: list[Record] = []
     features: list[np.ndarray] = []
     waiting: collections.deque[tuple[list[Record], list[Future]]] = collections.deque()

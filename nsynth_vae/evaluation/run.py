@@ -95,7 +95,7 @@ def evaluate(options: Options, *, log: Callable[[str], None] = print) -> dict[st
     result = _result(options, notes, summary.summarize(measured, seed=options.seed), latent, classifier is not None)
     log("Writing the report")
     report = markdown_report.report(result)
-    sections = examples.make_sections(compared, measured, notes.judged.table)
+    sections = examples.make_sections(compared, measured, notes.loaded.table)
     texts = {
         "report.html": html_report.page(report, sections, config),
         "report.md": report,
@@ -132,11 +132,11 @@ def _load_classifier(options: Options) -> Classifier | None:
 def _open_notes(options: Options, config: AudioConfig, names: set[str] | None, log: Callable[[str], None]) -> Notes:
     """Read the evaluated notes, only those of some names if `names` are given."""
     from nsynth_vae.cli.progress import Progress
-    from nsynth_vae.data.load_notes import open_notes
+    from nsynth_vae.data.load_notes import load_notes
     from nsynth_vae.data.source import BadNotes
 
     bar = Progress("Reading notes")
-    notes = open_notes(
+    notes = load_notes(
         options.data,
         options.split,
         audio=config,
@@ -147,7 +147,7 @@ def _open_notes(options: Options, config: AudioConfig, names: set[str] | None, l
         log=log,
     )
     bar.close()
-    table = notes.judged.table
+    table = notes.loaded.table
     log(f"{len(table):,} notes of {len(set(table.instrument_str))} instruments are evaluated")
     return notes
 
@@ -178,7 +178,7 @@ def _result(
 
 def _about(options: Options, notes: Notes, classified: bool) -> dict[str, Any]:
     """Return what was evaluated, as the user named it."""
-    table = notes.judged.table
+    table = notes.loaded.table
     filters = {k: v for k, v in options.data.to_dict().items() if k not in ("data", "split_by") and v is not None}
     return {
         "name": options.name,

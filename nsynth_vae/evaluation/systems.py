@@ -111,7 +111,7 @@ def true_mel_systems(notes: Notes) -> list[System]:
     def synthesizer(requests: Requests) -> SystemOutput:
         return SystemOutput(synthesize(log_mels(audio_of(notes, requests.note), config), requests.pitch).numpy())
 
-    requests = request_own(notes.judged.table)
+    requests = request_own(notes.loaded.table)
     systems = {REAL: real, GRIFFIN_LIM: griffin_lim, SYNTHESIZER: synthesizer}
     return [System(name, requests, play) for name, play in systems.items()]
 
@@ -126,7 +126,7 @@ def model_systems(notes: Notes, model: TimbreModel, z: np.ndarray, *, seed: int,
         seed: chooses the other pitches and the pairs.
         pairs: interpolation paths between families.
     """
-    table = notes.judged.table
+    table = notes.loaded.table
 
     def play(requests: Requests) -> SystemOutput:
         vectors = z[requests.note]
@@ -150,10 +150,10 @@ def model_systems(notes: Notes, model: TimbreModel, z: np.ndarray, *, seed: int,
 
 def folder_system(notes: Notes, sounds: Mapping[str, np.ndarray]) -> System:
     """Return the sounds of `read_folder` as a system."""
-    names = notes.judged.table.note_str
+    names = notes.loaded.table.note_str
     return System(
         FOLDER,
-        request_own(notes.judged.table),
+        request_own(notes.loaded.table),
         lambda requests: SystemOutput(np.stack([sounds[names[note]] for note in requests.note])),
     )
 
@@ -237,4 +237,4 @@ def request_interpolations(table: NoteTable, seed: int, count: int) -> Requests:
 
 def audio_of(notes: Notes, rows: np.ndarray) -> np.ndarray:
     """Return the audio `[rows, num_samples]` of some of the evaluated notes."""
-    return notes.judged.read(rows)["audio"]
+    return notes.loaded.read(rows)["audio"]

@@ -133,13 +133,14 @@ def export_with_report(
     Raises:
         InputError: for bad input; nothing is written then.
     """
-    from nsynth_vae.data.load_notes import read_notes
+    from nsynth_vae.data.load_notes import load_notes
     from nsynth_vae.exporters import report as export_report
     from nsynth_vae.model.vae import load_model
 
     vae, config = load_model(folder)
     # Before the export: wrong notes are to be found before anything is written.
-    notes = read_notes(data, config.audio, split=split, bad_notes=bad_notes, data_dir=data_dir)
+    loaded = load_notes(data, split, audio=config.audio, bad_notes=bad_notes, data_dir=data_dir, log=log).loaded
+    notes = loaded.read_all()
     paths = export_model(vae, config, exports, version=version, report=log, model=folder)
     log(f"Measuring the TFLite files on {len(notes['pitch'])} notes")
     report = export_report.measure(vae, config, paths, notes)

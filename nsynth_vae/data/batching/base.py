@@ -68,6 +68,10 @@ class IndexedNotes(SplitNotes):
     def read(self, index: np.ndarray) -> dict[str, np.ndarray]:
         """Return a batch of the notes at these rows of `self.table`."""
 
+    def read_all(self) -> dict[str, np.ndarray]:
+        """Return all notes as one batch, in order."""
+        return self.read(np.arange(len(self.table)))
+
     def batches(self, batch_size: int) -> tf.data.Dataset:
         """Return every note once; see the base class."""
         import tensorflow as tf

@@ -83,14 +83,16 @@ class CachedFeatures(IndexedNotes, SplitFeatures):
     def _read_mixed(self, notes: np.ndarray, partners: np.ndarray, fraction: np.ndarray) -> dict[str, np.ndarray]:
         """Return a batch of notes, those with a fraction above 0 mixed with their partners; read each note once."""
         chosen = np.flatnonzero(fraction)
-        rows, places = np.unique(np.concatenate([notes, partners[chosen]]), return_inverse=True)
-        features, velocity = self.store.read(rows), self.table.velocity[partners[chosen]]
-        batch = self._labelled(features[places[: len(notes)]], notes)
+        others = partners[chosen]
+        rows = np.concatenate([notes, np.setdiff1d(others, notes)])
+        features, by_row = self.store.read(rows), np.argsort(rows)
+        batch = self._labelled(features[: len(notes)], notes)
+        other_log_mel = features[by_row[np.searchsorted(rows, others, sorter=by_row)]]
         batch["log_mel"][chosen], batch["velocity"][chosen] = mix(
             batch["log_mel"][chosen],
             batch["velocity"][chosen],
-            features[places[len(notes) :]],
-            velocity,
+            other_log_mel,
+            self.table.velocity[others],
             fraction[chosen],
         )
         return batch
