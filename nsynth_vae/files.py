@@ -15,12 +15,10 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from nsynth_vae.errors import InputError
 
 if TYPE_CHECKING:
-    pass
+    import numpy as np
 
 _ASIDE = ".writing-"
 _ABANDONED_SECONDS = 3600.0
@@ -91,6 +89,7 @@ def write_text(path: pathlib.Path, text: str) -> None:
 
 def write_wav(path: pathlib.Path, audio: np.ndarray, sample_rate: int) -> None:
     """Writes audio, float `[samples]`, -1..1, as a 16-bit mono WAV."""
+    import numpy as np
     import soundfile
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -224,6 +223,7 @@ def rounded(value):
 
 def flac(audio: np.ndarray, sample_rate: int) -> bytes:
     """Returns audio, float `[samples]`, -1..1, as a FLAC file of 16 bits."""
+    import numpy as np
     import soundfile
 
     buffer = io.BytesIO()
