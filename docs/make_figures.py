@@ -144,10 +144,7 @@ def draw_mel(audio: np.ndarray, config: AudioConfig, path: pathlib.Path) -> None
     for bin_ in shown:
         axes[1, 0].plot(kilohertz, features.mel_weight_matrix(config)[:, bin_], linewidth=1)
     axes[1, 0].set(
-        title=f"3. mel filters: {len(shown)} of {config.num_mel_bins}",
-        xlabel="kHz",
-        ylabel="weight",
-        ylim=(0, 1.1),
+        title=f"3. mel filters: {len(shown)} of {config.num_mel_bins}", xlabel="kHz", ylabel="weight", ylim=(0, 1.1)
     )
     axes[1, 0].set_xlim(0, config.sample_rate / 2000)
     picture = axes[1, 1].imshow(
@@ -180,13 +177,7 @@ def draw_vae(vae: VAE, notes: Encoded, path: pathlib.Path) -> None:
     std = np.exp(notes.z_log_var[row] / 2)
     top[1].bar(dimensions, notes.z_mean[row], color="tab:blue", alpha=0.6, label="z_mean")
     top[1].errorbar(
-        dimensions,
-        notes.z_mean[row],
-        yerr=std,
-        fmt="none",
-        color="black",
-        elinewidth=1,
-        label="one std either side",
+        dimensions, notes.z_mean[row], yerr=std, fmt="none", color="black", elinewidth=1, label="one std either side"
     )
     top[1].axhline(0, color="grey", linewidth=0.5)
     top[1].set(title="posterior: z_mean and its std", xlabel="latent dimension")
@@ -390,8 +381,7 @@ def _spectrograms(axes: Sequence, log_mels: Sequence[np.ndarray], config: AudioC
             extent=(0, seconds, 0, config.num_mel_bins),
         )
         axis.set_xticks(
-            range(0, int(seconds) + 1),
-            [f"{second} s" if second else "0" for second in range(0, int(seconds) + 1)],
+            range(0, int(seconds) + 1), [f"{second} s" if second else "0" for second in range(0, int(seconds) + 1)]
         )
         axis.tick_params(labelsize=8)
     return picture
@@ -415,12 +405,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the command's options."""
     parser = argparse.ArgumentParser(description="Draws the figures of docs/concepts.md with a trained model.")
     add = parser.add_argument
-    add(
-        "--model",
-        type=pathlib.Path,
-        default=ROOT / "models/nsynth-small",
-        help="model folder (default: %(default)s)",
-    )
+    add("--model", type=pathlib.Path, default=ROOT / "models/nsynth-small", help="model folder (default: %(default)s)")
     add("--output", type=pathlib.Path, default=ROOT / "docs/figures", help="PNG folder (default: %(default)s)")
     add("--sounds", type=pathlib.Path, default=ROOT / "docs/sounds", help="WAV folder (default: %(default)s)")
     return parser

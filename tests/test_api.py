@@ -118,6 +118,7 @@ def test_timbres_are_names_files_vectors_and_themselves(model, tmp_path):
     assert model.families == tuple(timbres.ATTRIBUTES["families"])
     assert model.directions == tuple(timbres.ATTRIBUTES["directions"])
     assert "My Cello" in model.instruments
+    assert repr(model) == "<TimbreModel small: 6 dimensions, 4 instruments>"
 
 
 def test_notes_of_data_are_found_by_name(folder, tmp_path):

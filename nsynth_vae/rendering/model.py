@@ -28,7 +28,7 @@ TimbreLike = str | os.PathLike[str] | np.ndarray | Timbre
 """A timbre: a sound file, a note of `data`, an instrument, a family, an expression of these, or a latent vector."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
 class RenderingModel(timbre_model.TimbreModel):
     """A timbre model whose latent space is rendered by name.
 
@@ -39,6 +39,10 @@ class RenderingModel(timbre_model.TimbreModel):
     """Notes that are found by name."""
     read_sounds: Callable[[Sequence[pathlib.Path], AudioConfig], Iterable[Sound]] | None = None
     """Reads sound files; without it files are refused."""
+
+    def __repr__(self) -> str:
+        """Return name and size; the attributes are thousands of numbers."""
+        return f"<{type(self).__name__} {self.name}: {self.latent_dim} dimensions, {len(self.instruments)} instruments>"
 
     @functools.cached_property
     def lookup(self) -> TimbreLookup:

@@ -25,11 +25,7 @@ if TYPE_CHECKING:
     from nsynth_vae.latent.lookup import Timbre, TimbreLookup
     from nsynth_vae.rendering.plots import Target
 
-PLOTTED = {
-    "spectral_centroid_hertz": "centroid, Hz",
-    "spectral_spread": "spread, Hz",
-    "attack_seconds": "attack, s",
-}
+PLOTTED = {"spectral_centroid_hertz": "centroid, Hz", "spectral_spread": "spread, Hz", "attack_seconds": "attack, s"}
 """The descriptors that are plotted under the spectrograms."""
 
 

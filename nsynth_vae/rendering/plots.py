@@ -121,7 +121,8 @@ def plot_contact_sheet(
     rows = -(-len(log_mels) // columns)
     # A PNG has at most 65,535 pixels a side: 120 inches of 100 dots are far below.
     width, height = (max(0.4, min(size, 120.0 / max(rows, columns))) for size in (1.9, 1.7))
-    size = (max(width * columns, 4.0) + 1.1, height * rows + 0.6)
+    # The label of the axes is 4.3 inches long.
+    size = (max(width * columns, 4.4) + 1.1, height * rows + 0.6)
     figure = Figure(figsize=size, layout="constrained")
     axis, bar = figure.subplots(1, 2, gridspec_kw={"width_ratios": [size[0] - 1.1, 0.15]})
     picture = _draw_cells(axis, log_mels, columns, config)
