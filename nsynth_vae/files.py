@@ -1,4 +1,4 @@
-"""How exports are written: aside, then renamed, and without a library's chatter."""
+"""Atomic writes of files and folders: to a temporary place, then renamed."""
 
 from __future__ import annotations
 
@@ -13,27 +13,60 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nsynth_vae.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
 
-_ASIDE = ".writing-"
+AUDIO_EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3")
+"""File name extensions of audio, in lower case."""
+
+LINE = 120
+"""Characters of a line of JSON with more than one item, at most."""
+
+_TEMPORARY_FOLDER = ".writing-"
 _ABANDONED_SECONDS = 3600.0
 
 
 @contextlib.contextmanager
+def atomic_write(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Give a temporary path to write a file to, which is renamed to `path` when the block ends.
+
+    A reader never finds half of the file. If the block raises, nothing is left; what a killed process leaves is hidden,
+    see `remove_abandoned`.
+    """
+    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove_abandoned(folder: pathlib.Path) -> None:
+    """Remove the temporary files of `atomic_write` that killed processes of this machine left in a folder."""
+    for path in folder.glob(".tmp-*-*"):
+        process = path.name.split("-")[1]
+        try:
+            os.kill(int(process) if process.isdigit() else 0, 0)
+        except ProcessLookupError:
+            path.unlink(missing_ok=True)
+        except OSError:
+            pass
+
+
+@contextlib.contextmanager
 def temporary_folder(exports_dir: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Gives a folder to write in, outside of those that a server watches, and removes it in the end."""
+    """Give a folder to write in, outside of those that a server watches, and remove it in the end."""
     try:
         exports_dir.mkdir(parents=True, exist_ok=True)
-        folder = pathlib.Path(tempfile.mkdtemp(prefix=_ASIDE, dir=exports_dir))
+        folder = pathlib.Path(tempfile.mkdtemp(prefix=_TEMPORARY_FOLDER, dir=exports_dir))
     except OSError as error:
         raise InputError(f"{exports_dir}: {error.strerror}, expected a folder that can be written") from error
-    for other in exports_dir.glob(f"{_ASIDE}*"):
-        # What a killed export has left; a younger one may belong to an export that is running.
+    for other in exports_dir.glob(f"{_TEMPORARY_FOLDER}*"):
+        # Left by a killed export; a younger one may belong to an export that is running.
         with contextlib.suppress(OSError):
             if time.time() - other.stat().st_mtime > _ABANDONED_SECONDS:
                 shutil.rmtree(other, ignore_errors=True)
@@ -44,7 +77,7 @@ def temporary_folder(exports_dir: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def atomic_rename(source: pathlib.Path, path: pathlib.Path) -> None:
-    """Renames what is whole to its place; never replaces a folder that has anything in it."""
+    """Rename a complete file or folder to its place; never replace a folder that has anything in it."""
     try:
         path.parent.mkdir(exist_ok=True)
         source.replace(path)
@@ -53,7 +86,7 @@ def atomic_rename(source: pathlib.Path, path: pathlib.Path) -> None:
 
 
 def atomic_rename_all(places: dict[pathlib.Path, pathlib.Path]) -> None:
-    """Renames sources to their places in turn; if one fails, the folders before it are taken back."""
+    """Rename sources to their places in turn; if one fails, take the folders before it back."""
     done = []
     try:
         for source, path in places.items():
@@ -68,7 +101,7 @@ def atomic_rename_all(places: dict[pathlib.Path, pathlib.Path]) -> None:
 
 @contextlib.contextmanager
 def exclusive_lock(folder: pathlib.Path) -> Iterator[None]:
-    """Waits until no other process is in this block with the same folder."""
+    """Wait until no other process is in this block with the same folder."""
     place = os.open(folder, os.O_RDONLY)
     try:
         # Some network disks have no locks.
@@ -80,15 +113,13 @@ def exclusive_lock(folder: pathlib.Path) -> Iterator[None]:
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes a text file aside and renames it, so that a reader never sees half of it."""
-    path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    """Write a text file atomically."""
+    with atomic_write(pathlib.Path(path)) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_wav(path: pathlib.Path, audio: np.ndarray, sample_rate: int) -> None:
-    """Writes audio, float `[samples]`, -1..1, as a 16-bit mono WAV."""
+    """Write audio, float `[samples]`, -1..1, as a 16-bit mono WAV."""
     import numpy as np
     import soundfile
 
@@ -97,7 +128,7 @@ def write_wav(path: pathlib.Path, audio: np.ndarray, sample_rate: int) -> None:
 
 
 def save_wav(path: str | os.PathLike, audio: np.ndarray, sample_rate: int) -> None:
-    """Write audio as `write_wav` does, to a temporary file that is renamed.
+    """Write audio as `write_wav` does, but atomically.
 
     Raises:
         InputError: if it cannot be written; nothing is left then.
@@ -105,26 +136,19 @@ def save_wav(path: str | os.PathLike, audio: np.ndarray, sample_rate: int) -> No
     import soundfile
 
     path = pathlib.Path(path)
-    temporary = path.with_name(f".{os.getpid()}.wav.tmp")
     try:
-        write_wav(temporary, audio, sample_rate)
-        temporary.replace(path)
+        with atomic_write(path) as temporary:
+            write_wav(temporary, audio, sample_rate)
     except (OSError, soundfile.SoundFileError) as error:
         problem = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: cannot be written ({problem}), expected a place for a WAV") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-LINE = 120
-"""Characters of a line of JSON that more than one item may stand in."""
 
 
 def check_output(output: str | os.PathLike) -> None:
-    """Checks, before anything is computed, that a folder is there or can be made.
+    """Check, before anything is computed, that a folder exists or can be made.
 
     Raises:
-        InputError: if it or what it would be in is something else.
+        InputError: if it or the folder above it is something else.
     """
     output = pathlib.Path(output)
     above = next(path for path in (output, *output.parents) if os.path.lexists(path))
@@ -134,26 +158,24 @@ def check_output(output: str | os.PathLike) -> None:
 
 @contextlib.contextmanager
 def writing(output: str | os.PathLike, record_name: str, record: dict) -> Iterator[pathlib.Path]:
-    """Gives a folder to write files to, which go to `output` together when the block ends, and writes the JSON file.
+    """Give a folder to write files to, which are moved to `output` together with a JSON file when the block ends.
 
-    What the former run of the same command left there is replaced, the files that are not written again included: the
-    JSON file's `files` say which they are. Nothing else is touched.
+    The files of a former run of the same command, listed in its JSON file's `files`, are replaced or removed. Nothing
+    else is touched.
 
     Args:
         output: the folder, made if it is not there.
-        record_name: of the JSON file.
-        record: what it holds; `files` is added. Floats are rounded to six digits; what is not finite becomes null.
+        record_name: name of the JSON file.
+        record: its content; `files` is added. Floats are rounded to six digits; non-finite ones become null.
 
     Yields:
-        An empty folder; there can be folders in it.
+        An empty folder; it can get folders.
 
     Raises:
-        InputError: if something cannot be written, or would replace what the command has not made; nothing is left
-            of it then.
+        InputError: if a file cannot be written, or would replace one that the command has not made; nothing is
+            written then.
     """
     import soundfile
-
-    pass
 
     output = pathlib.Path(output)
     check_output(output)
@@ -189,7 +211,7 @@ def writing(output: str | os.PathLike, record_name: str, record: dict) -> Iterat
 
 
 def to_json(value: object, indent: str = "") -> str:
-    """Returns JSON with a line for each item of what does not fit in one; numbers stand side by side."""
+    """Return JSON with one line for each item of values that do not fit in one; numbers stand side by side."""
     line = json.dumps(value)
     inside = indent + "  "
     if isinstance(value, dict) and len(indent + line) > LINE:
@@ -201,7 +223,7 @@ def to_json(value: object, indent: str = "") -> str:
 
 
 def _former(record: pathlib.Path) -> set[str]:
-    """Returns the files that a JSON file of a former run lists, those that are there; none if there is no such file."""
+    """Return the existing files that a former run's JSON file lists; none if there is no such file."""
     try:
         names = json.loads(record.read_text(encoding="utf-8"))["files"]
         plain = [name for name in names if not pathlib.PurePath(name).is_absolute() and ".." not in name.split("/")]
@@ -210,8 +232,8 @@ def _former(record: pathlib.Path) -> set[str]:
     return {name for name in plain if (record.parent / name).is_file()}
 
 
-def rounded(value):
-    """Returns JSON-ready values, floats with six significant digits; what is not finite becomes None."""
+def rounded(value: Any) -> Any:
+    """Return JSON-ready values, floats with six significant digits; non-finite ones become None."""
     if isinstance(value, dict):
         return {name: rounded(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
@@ -222,14 +244,10 @@ def rounded(value):
 
 
 def flac(audio: np.ndarray, sample_rate: int) -> bytes:
-    """Returns audio, float `[samples]`, -1..1, as a FLAC file of 16 bits."""
+    """Return audio, float `[samples]`, -1..1, as a FLAC file of 16 bits."""
     import numpy as np
     import soundfile
 
     buffer = io.BytesIO()
     soundfile.write(buffer, np.clip(np.nan_to_num(audio), -1.0, 1.0), sample_rate, subtype="PCM_16", format="FLAC")
     return buffer.getvalue()
-
-
-AUDIO_EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3")
-"""File name extensions of audio, in lower case."""

@@ -1,11 +1,17 @@
-"""What a note is: NSynth's families, sources and qualities, and the `note_str` that names a note."""
+"""NSynth's note schema: families, sources, qualities and `note_str`; MIDI pitch to Hz and to a name."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
+from typing import TYPE_CHECKING, TypeVar
 
 from nsynth_vae.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    _Number = TypeVar("_Number", float, np.ndarray)
 
 FAMILIES = (
     "bass",
@@ -51,7 +57,7 @@ _INSTRUMENT_STR = re.compile(rf"(?P<family>{'|'.join(FAMILIES)})_(?P<source>{'|'
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Note:
-    """One note's labels, by NSynth's names. What is not known is None (a quality flag: `UNKNOWN`)."""
+    """One note's labels, by NSynth's names. Unknown ones are None (a quality flag: `UNKNOWN`)."""
 
     note_str: str
     pitch: int
@@ -66,7 +72,7 @@ class Note:
     """Instruments that share recordings share a group, and are kept on one side of a split."""
 
     def __post_init__(self) -> None:
-        """Checks the ranges.
+        """Check the ranges.
 
         Raises:
             InputError: for a value outside its range; names the note.
@@ -86,7 +92,7 @@ class Note:
 
 
 def parse_note_str(note_str: str) -> Note:
-    """Returns what a note's name says: instrument, pitch, velocity, and NSynth's family and source if it has them.
+    """Return the labels in a note's name: instrument, pitch, velocity, and NSynth's family and source if it has them.
 
     Args:
         note_str: such as `guitar_acoustic_010-055-025`: instrument, MIDI pitch, velocity.
@@ -104,7 +110,7 @@ def parse_note_str(note_str: str) -> Note:
 
 
 def parse_instrument_str(instrument_str: str) -> tuple[int | None, int | None]:
-    """Returns (family, source) of an instrument named as NSynth names its own, else (None, None)."""
+    """Return (family, source) of an instrument named as NSynth names its own, else (None, None)."""
     match = _INSTRUMENT_STR.fullmatch(instrument_str)
     if match is None:
         return None, None
@@ -112,16 +118,16 @@ def parse_instrument_str(instrument_str: str) -> tuple[int | None, int | None]:
 
 
 def format_note_str(instrument_str: str, pitch: int, velocity: int) -> str:
-    """Returns the `note_str` of an instrument's note: `guitar_acoustic_010-055-025`."""
+    """Return the `note_str` of an instrument's note: `guitar_acoustic_010-055-025`."""
     return f"{instrument_str}-{pitch:03d}-{velocity:03d}"
 
 
-def pitch_to_hertz(pitch):
-    """Returns the frequency in Hz of a MIDI pitch (number or array) in equal temperament, A4 = 69 = 440 Hz."""
+def pitch_to_hertz(pitch: _Number) -> _Number:
+    """Return the frequency in Hz of a MIDI pitch (number or array) in equal temperament, A4 = 69 = 440 Hz."""
     return 440.0 * 2.0 ** ((pitch - 69.0) / 12.0)
 
 
 def note_name(pitch: int) -> str:
-    """Returns a MIDI pitch's name: 60 is C4, 70 A#4."""
+    """Return a MIDI pitch's name: 60 is C4, 70 A#4."""
     names = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
     return f"{names[pitch % 12]}{pitch // 12 - 1}"

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from nsynth_vae.errors import InputError
-from nsynth_vae.files import check_output, to_json, writing
+from nsynth_vae.files import atomic_write, check_output, remove_abandoned, to_json, writing
 
 
 def names(folder: pathlib.Path) -> list[str]:
@@ -18,6 +18,27 @@ def write(folder: pathlib.Path, files: dict[str, str], **record) -> None:
     with writing(folder, "record.json", record) as folder_written:
         for name, text in files.items():
             (folder_written / name).write_text(text)
+
+
+def test_an_atomic_write_replaces_the_file_or_leaves_it(tmp_path):
+    path = tmp_path / "a.txt"
+    for text in ("one", "two"):
+        with atomic_write(path) as temporary:
+            temporary.write_text(text)
+            assert not path.exists() or path.read_text() == "one"
+        assert path.read_text() == text
+    with pytest.raises(FileExistsError), atomic_write(path) as temporary:
+        temporary.touch(exist_ok=False) or temporary.touch(exist_ok=False)
+    assert path.read_text() == "two"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_temporary_files_of_killed_processes_are_removed(tmp_path):
+    (tmp_path / ".tmp-999999999-a.txt").write_text("half")
+    with atomic_write(tmp_path / "b.txt") as temporary:
+        temporary.write_text("whole")
+        remove_abandoned(tmp_path)
+    assert names(tmp_path) == ["b.txt"]
 
 
 def test_what_a_former_run_left_is_replaced_and_nothing_else(tmp_path):

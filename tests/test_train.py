@@ -291,7 +291,7 @@ def test_a_folder_that_is_no_models_is_an_error(tmp_path, notes, capsys):
     (tmp_path / "models" / "file").write_text("")
     assert check_folder(tmp_path / "new", Config(), resume=True, budget=Budget())
     (tmp_path / "killed").mkdir()
-    (tmp_path / "killed" / ".config.json.tmp").write_text("{")
+    (tmp_path / "killed" / ".tmp-999999999-config.json").write_text("{")
     assert check_folder(tmp_path / "killed", Config(), resume=True, budget=Budget())
     assert train.main([*fresh(tmp_path), "--data", str(notes), "--name", "file"]) == 2
     assert "found a file, expected a folder" in capsys.readouterr().err

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from nsynth_vae.files import atomic_write, remove_abandoned
+
 KEPT = 2
 """The newest checkpoint and the one before it, should the newest turn out to be damaged."""
 
@@ -35,13 +37,12 @@ def save(folder: pathlib.Path, checkpoint: Checkpoint, step: int) -> pathlib.Pat
     """Write `folder/step-<step>.npz` atomically, and only then remove older ones."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"step-{step:08d}.npz"
-    temporary = folder / f".{path.name}.tmp"
+    remove_abandoned(folder)
     state = np.frombuffer(json.dumps(checkpoint.state).encode(), np.uint8)
-    with temporary.open("wb") as file:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **checkpoint.arrays, **{_STATE: state})
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
     for old in _paths(folder)[:-KEPT]:
         old.unlink()
     return path

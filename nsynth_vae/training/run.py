@@ -25,7 +25,7 @@ from nsynth_vae.data.load_notes import open_splits
 from nsynth_vae.data.source import BadNotes, Source
 from nsynth_vae.data.splits import select, shared_instruments
 from nsynth_vae.errors import InputError
-from nsynth_vae.files import write_text
+from nsynth_vae.files import atomic_write, write_text
 from nsynth_vae.nn.float16 import round_weights
 from nsynth_vae.nn.trainable_model import TrainableModel
 from nsynth_vae.rendering import plots
@@ -252,9 +252,8 @@ def write_model(task: Task, trainer: Trainer) -> None:
     model = task.make_model()
     model.build()
     model.set_weights(trainer.model.get_weights())
-    temporary = task.folder / ".model.weights.h5"
-    model.save_weights(temporary)
-    temporary.replace(task.folder / "model.weights.h5")
+    with atomic_write(task.folder / "model.weights.h5") as temporary:
+        model.save_weights(temporary)
 
 
 def complete_folder(

@@ -43,7 +43,7 @@ def test_a_flipped_bit_falls_back_too(tmp_path):
 
 def test_an_unfinished_write_is_never_seen(tmp_path):
     save(tmp_path, checkpoint(1), 1)
-    (tmp_path / ".step-00000002.npz.tmp").write_bytes(b"half")
+    (tmp_path / ".tmp-999999999-step-00000002.npz").write_bytes(b"half")
     assert load_newest(tmp_path).state["step"] == 1
 
 

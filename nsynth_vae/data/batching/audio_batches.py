@@ -137,19 +137,19 @@ def open_audio(
     progress: Callable[[int], None] = lambda notes: None,
     labels: Sequence[str] = LABELS,
 ) -> AudioNotes:
-    """Returns the audio of some notes, from memory, or else streamed.
+    """Open the audio of some notes, in memory, or else streamed.
 
     Args:
         source: where the notes come from.
         rows: int64 `[n]`, rows of `source.table`.
         config: the audio configuration.
-        bad_notes: is told of every bad note.
-        memory: whether all of it may be held in memory; see `audio_megabytes`.
-        progress: is told how many notes were read since it was last told.
-        labels: columns of `NoteTable` that the batches are to have.
+        bad_notes: gets every invalid note.
+        memory: whether all of it may be kept in memory; see `audio_megabytes`.
+        progress: called with numbers of notes as they are read.
+        labels: columns of `NoteTable` in the batches.
 
     Raises:
-        BadNoteError: for a bad note, under the policy `error`.
+        BadNoteError: for an invalid note, under the policy `error`.
         InputError: if no note is left.
     """
     if memory:
@@ -158,12 +158,12 @@ def open_audio(
 
 
 def audio_megabytes(notes: int, config: AudioConfig) -> float:
-    """Returns the size in MB (1e6 bytes) of the audio of a number of notes."""
+    """Return the size in MB (1e6 bytes) of the audio of a number of notes."""
     return notes * config.num_samples * BYTES_A_SAMPLE / 1e6
 
 
 def quantize(audio: np.ndarray) -> tuple[np.ndarray, np.float32]:
-    """Returns audio, float32 `[samples]`, as 16-bit integers and the step between two of them.
+    """Return audio, float32 `[samples]`, as 16-bit integers and the step between two of them.
 
     The step is 2^-15, as in 16-bit files, or as much more as audio that goes beyond -1..1 needs.
     """
@@ -171,6 +171,6 @@ def quantize(audio: np.ndarray) -> tuple[np.ndarray, np.float32]:
     return np.clip(np.rint(audio / step), -(2**15), 2**15 - 1).astype(np.int16), step
 
 
-def dequantize(values: np.ndarray, step: np.ndarray) -> np.ndarray:
-    """Returns the audio, float32, of 16-bit integers and their step."""
+def dequantize(values: np.ndarray, step: np.ndarray | np.floating) -> np.ndarray:
+    """Return the audio, float32, of 16-bit integers and their step."""
     return values.astype(np.float32) * step

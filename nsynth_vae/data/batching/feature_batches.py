@@ -162,23 +162,24 @@ def open_features(
     cache_dir: pathlib.Path | None = None,
     progress: Callable[[int], None] = lambda notes: None,
 ) -> SplitFeatures:
-    """Returns the features of some notes: from memory, else from shards in `cache_dir`, else streamed.
+    """Open the features of some notes: in memory, else in shards in `cache_dir`, else streamed.
 
     Args:
         source: where the notes come from.
         rows: int64 `[n]`, rows of `source.table`.
         audio: the audio configuration.
-        bad_notes: is told of every bad note.
-        memory: whether all features may be held in memory; see `fits_in_memory`.
+        bad_notes: gets every invalid note.
+        memory: whether all features may be kept in memory; see `feature_megabytes`.
         cache_dir: folder for shards, or None.
-        progress: is told how many notes were done since it was last told.
+        progress: called with numbers of notes as they are done.
 
     Raises:
-        BadNoteError: for a bad note, under the policy `error`.
+        BadNoteError: for an invalid note, under the policy `error`.
         InputError: if no note is left.
     """
     if not memory and cache_dir is None:
         return StreamedFeatures(source, rows, audio, bad_notes)
+    store: FeatureStore
     if cache_dir is not None:
         store = DiskStore(source, rows, audio, bad_notes, progress, pathlib.Path(cache_dir))
     else:
@@ -189,5 +190,5 @@ def open_features(
 
 
 def feature_megabytes(notes: int, audio: AudioConfig) -> float:
-    """Returns the size in MB (1e6 bytes) of the features of a number of notes."""
+    """Return the size in MB (1e6 bytes) of the features of a number of notes."""
     return notes * audio.num_frames * audio.num_mel_bins * 4 / 1e6

@@ -1,7 +1,7 @@
-"""Features of many notes: computed in one parallel pass, kept in memory or in shards on disk.
+"""Cache of features: computed in one parallel pass, kept in memory or in shards on disk.
 
-A shard is a file of up to `SHARD_NOTES` notes, named by a hash of everything its numbers depend on, so a stale one is
-never found, and written aside and renamed, so a kill costs that shard only. Reading one note reads only its bytes.
+A shard is a file of up to `SHARD_NOTES` notes. Its name is a hash of everything its numbers depend on, so a stale one
+is never found. It is written atomically, so a kill costs that shard only. Reading one note reads only its bytes.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import abc
 import functools
 import json
-import os
 import pathlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -20,6 +19,8 @@ from nsynth_vae.config import MOST_SEMITONES, AudioConfig
 from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.data.source import BadNotes, Source
 from nsynth_vae.data.streaming import stream_notes
+from nsynth_vae.errors import InputError
+from nsynth_vae.files import atomic_write, remove_abandoned
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -34,7 +35,7 @@ def stream_features(
     bad_notes: BadNotes,
     order: tuple[int, int] | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Computes features in a parallel `tf.data` pipeline: read, decode, check, log-mel; as `stream_notes`.
+    """Compute features in a parallel `tf.data` pipeline: read, decode, check, log-mel; as `stream_notes`.
 
     Yields:
         (row, log_mel: float32 `[frames, mel_bins]`).
@@ -46,24 +47,24 @@ def stream_features(
     def compute(note: dict) -> tf.Tensor:
         if "semitones" not in note:
             return features.log_mel(note["audio"], audio)
-        ways = [
+        shifts = [
             functools.partial(features.pitch_shifted_log_mel, note["audio"], audio, semitones)
             for semitones in range(MOST_SEMITONES + 1)
         ]
-        return tf.switch_case(note["semitones"], ways)
+        return tf.switch_case(note["semitones"], shifts)
 
     return stream_notes(source, rows, compute, bad_notes, order)
 
 
 class FeatureStore(abc.ABC):
-    """Random access to the features of the good notes among those asked for."""
+    """Random access to the features of the good notes among those requested."""
 
     rows: np.ndarray
     """int64 `[n]`: the good notes' rows of the source's table."""
 
     @abc.abstractmethod
     def read(self, index: np.ndarray) -> np.ndarray:
-        """Returns float32 `[len(index), frames, mel_bins]` of the notes at these positions in `rows`."""
+        """Return float32 `[len(index), frames, mel_bins]` of the notes at these positions in `rows`."""
 
 
 class MemoryStore(FeatureStore):
@@ -77,9 +78,9 @@ class MemoryStore(FeatureStore):
         bad_notes: BadNotes,
         progress: Callable[[int], None],
     ) -> None:
-        """Computes the features; `progress` is told how many notes were read each time one was."""
+        """Compute the features; call `progress` with 1 for each note."""
         self._features = np.empty((len(rows), audio.num_frames, audio.num_mel_bins), np.float32)
-        good = []
+        good: list[int] = []
         for row, log_mel in stream_features(source, rows, audio, bad_notes):
             self._features[len(good)] = log_mel
             good.append(row)
@@ -87,12 +88,12 @@ class MemoryStore(FeatureStore):
         self.rows = np.array(good, np.int64)
 
     def read(self, index: np.ndarray) -> np.ndarray:
-        """Returns the notes' features."""
+        """Return the notes' features."""
         return self._features[index]
 
 
 class DiskStore(FeatureStore):
-    """Features in shards below a folder. The file: a line of JSON, padded to 64 bytes, then float32 features."""
+    """Features in shards in a folder. A shard is a line of JSON, padded to 64 bytes, then float32 features."""
 
     def __init__(
         self,
@@ -103,40 +104,46 @@ class DiskStore(FeatureStore):
         progress: Callable[[int], None],
         folder: pathlib.Path,
     ) -> None:
-        """Computes the shards that the folder does not have yet."""
+        """Compute the shards that the folder lacks; call `progress` with numbers of notes as they are done."""
         from nsynth_vae import features
 
         self._shape = (audio.num_frames, audio.num_mel_bins)
         self._note_bytes = 4 * audio.num_frames * audio.num_mel_bins
         folder.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(folder)
+        remove_abandoned(folder)
         shards = []
         for start in range(0, len(rows), SHARD_NOTES):
             part = rows[start : start + SHARD_NOTES]
             prints = [source.fingerprint(int(row)) for row in part]
             key = stable_hash(audio.to_dict(), features.VERSION, prints)
             shards.append((folder / f"log-mel-{key:016x}", part))
-        missing = [(path, part) for path, part in shards if self._header(path) is None]
+        missing = [(path, part) for path, part in shards if _header(path, self._note_bytes) is None]
         self._write(source, missing, audio, bad_notes, progress)
         written = {path for path, _ in missing}
-        self._paths, self._offsets = [path for path, _ in shards], []
-        good, self._shard, self._record = [], [], []
+        self._paths = [path for path, _ in shards]
+        self._offsets: list[int] = []
+        good: list[int] = []
+        shard_of: list[int] = []
+        record_of: list[int] = []
         for number, (path, part) in enumerate(shards):
-            header, offset = self._header(path)
+            found = _header(path, self._note_bytes)
+            if found is None:
+                raise InputError(f"{path}: cannot be read, expected the features that were just written")
+            header, offset = found
             self._offsets.append(offset)
-            if path not in written:  # The others' notes were reported and counted as they were computed.
+            if path not in written:  # The others' notes were counted, and reported, as they were computed.
                 for position, problem in sorted(header["problems"].items(), key=lambda item: int(item[0])):
                     bad_notes.report(source.location(int(part[int(position)])), problem)
                 progress(len(part))
             kept = [row for position, row in enumerate(part) if str(position) not in header["problems"]]
             good += kept
-            self._shard += [number] * len(kept)
-            self._record += range(len(kept))
+            shard_of += [number] * len(kept)
+            record_of += range(len(kept))
         self.rows = np.array(good, np.int64)
-        self._shard, self._record = np.array(self._shard, np.int32), np.array(self._record, np.int32)
+        self._shard, self._record = np.array(shard_of, np.int32), np.array(record_of, np.int32)
 
     def read(self, index: np.ndarray) -> np.ndarray:
-        """Returns the notes' features, reading only their bytes."""
+        """Return the notes' features, reading only their bytes."""
         batch = np.empty((len(index), *self._shape), np.float32)
         for position, note in enumerate(index):
             shard = self._shard[note]
@@ -145,15 +152,23 @@ class DiskStore(FeatureStore):
             batch[position] = values.reshape(self._shape)
         return batch
 
-    def _write(self, source, missing, audio, bad_notes, progress) -> None:
-        """Computes the missing shards in one pass over their notes."""
+    def _write(
+        self,
+        source: Source,
+        missing: list[tuple[pathlib.Path, np.ndarray]],
+        audio: AudioConfig,
+        bad_notes: BadNotes,
+        progress: Callable[[int], None],
+    ) -> None:
+        """Compute the missing shards in one pass over their notes."""
         if not missing:
             return
         problems = BadNotes(policy="skip")
         notes = stream_features(source, np.concatenate([part for _, part in missing]), audio, problems)
         note = next(notes, None)
         for path, part in missing:
-            found, features = {}, []
+            found: dict[str, str] = {}
+            features: list[np.ndarray] = []
             for position, row in enumerate(part):
                 if note is not None and note[0] == row:
                     features.append(note[1])
@@ -165,32 +180,19 @@ class DiskStore(FeatureStore):
                 progress(1)
             header = json.dumps({"notes": len(features), "problems": found})
             line = (header.ljust(-(-(len(header) + 1) // 64) * 64 - 1) + "\n").encode()
-            aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-            with open(aside, "wb") as file:
+            with atomic_write(path) as temporary, temporary.open("wb") as file:
                 file.write(line)
                 for log_mel in features:
                     file.write(log_mel.tobytes())
-            aside.replace(path)
-
-    def _header(self, path: pathlib.Path) -> tuple[dict, int] | None:
-        """Returns a shard's header and where its features start; None unless the file is there and whole."""
-        try:
-            with open(path, "rb") as file:
-                line = file.readline()
-            header = json.loads(line)
-            whole = path.stat().st_size == len(line) + header["notes"] * self._note_bytes
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        return (header, len(line)) if whole else None
 
 
-def _remove_abandoned(folder: pathlib.Path) -> None:
-    """Removes what killed processes of this machine left half-written."""
-    for path in folder.glob("log-mel-*.tmp"):
-        process = int(path.suffixes[-2][1:]) if path.suffixes[-2][1:].isdigit() else 0
-        try:
-            os.kill(process, 0)
-        except ProcessLookupError:
-            path.unlink(missing_ok=True)
-        except OSError:
-            pass
+def _header(path: pathlib.Path, note_bytes: int) -> tuple[dict, int] | None:
+    """Return a shard's header and the offset of its features in bytes; None unless the file is complete."""
+    try:
+        with path.open("rb") as file:
+            line = file.readline()
+        header = json.loads(line)
+        whole = path.stat().st_size == len(line) + header["notes"] * note_bytes
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return (header, len(line)) if whole else None
