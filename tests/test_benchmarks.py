@@ -42,14 +42,14 @@ def synthesis():
 
 @pytest.fixture(scope="module")
 def found(benchmark, tmp_path_factory) -> dict[str, np.ndarray]:
-    """Returns what each way computes of eight notes of the starter set."""
+    """Return the numbers of each method of eight notes of the starter set."""
     from nsynth_vae.data.open_sources import open_source
     from nsynth_vae.data.source import BadNotes
 
     folder = tmp_path_factory.mktemp("wavs")
     source = open_source("starter", audio=CONFIG, bad_notes=BadNotes())
     benchmark.write_wavs(source, np.linspace(0, len(source.table) - 1, 8).astype(np.int64), folder)
-    return {name: np.stack(list(way())) for name, way in benchmark.ways_to_measure(folder, CONFIG).items()}
+    return {name: np.stack(list(method())) for name, method in benchmark.methods_to_measure(folder, CONFIG).items()}
 
 
 @pytest.mark.slow
@@ -57,7 +57,7 @@ def test_the_pipeline_has_librosas_features(found):
     """Within 1e-2 of the loudest mel bin of a note: librosa's triangles are linear in Hz, tf.signal's in mel."""
     ours, theirs = found["pipeline"], found["librosa"]
     assert ours.shape == theirs.shape == (8, CONFIG.num_frames, CONFIG.num_mel_bins)
-    mels = [np.exp(way * CONFIG.log_mel_scale + CONFIG.log_mel_center) - CONFIG.log_offset for way in (ours, theirs)]
+    mels = [np.exp(one * CONFIG.log_mel_scale + CONFIG.log_mel_center) - CONFIG.log_offset for one in (ours, theirs)]
     peak = mels[0].max(axis=(1, 2), keepdims=True)
     np.testing.assert_allclose(mels[0] / peak, mels[1] / peak, rtol=0, atol=1e-2)
     # Bin by bin in nats they agree on the whole; single quiet bins at a filter's edge differ more.
@@ -95,7 +95,7 @@ def test_targets_and_table(benchmark):
         "bare FFT, tf.signal": [1000.0, 1400.0, 1200.0],
         "bare FFT, scipy": [2000.0, 2800.0, 1200.0],
     }
-    result = benchmark.Result(rates, {way: [0.25] * 3 for way in rates}, {way: [1.5] * 3 for way in rates})
+    result = benchmark.Result(rates, {name: [0.25] * 3 for name in rates}, {name: [1.5] * 3 for name in rates})
     assert result.rate("pipeline") == 600.0
     assert result.bare_fft == "bare FFT, scipy"
     # The medians of the ratios of each repetition.

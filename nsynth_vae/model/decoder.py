@@ -97,10 +97,6 @@ class Decoder(ConfiguredLayer):
         mixed = _log_add_exp(_log_add_exp(harmonic + template, noise), floor)
         return (mixed - center) / scale
 
-    def compute_output_shape(self, z_shape: tuple, pitch_shape: object = None, velocity_shape: object = None) -> tuple:
-        """Return `[batch, frames, mel_bins]`."""
-        return (z_shape[0], self.audio.num_frames, self.audio.num_mel_bins)
-
 
 def _log_add_exp(a: tf.Tensor, b: tf.Tensor | np.ndarray) -> tf.Tensor:
     """Return ln(exp(a) + exp(b)) without overflow, of operators that TFLite has."""

@@ -44,7 +44,3 @@ class Encoder(ConfiguredLayer):
         z_mean, raw = tf.split(self.to_posterior(tf.cast(x, tf.float32)), 2, axis=-1)
         # Bounded, so that neither exp(z_log_var) nor the KL can overflow.
         return z_mean, 6.0 * tf.tanh(raw / 6.0)
-
-    def compute_output_shape(self, input_shape: tuple) -> tuple:
-        """Return the shapes of z_mean and z_log_var."""
-        return ((input_shape[0], self.model.latent_dim),) * 2

@@ -117,7 +117,8 @@ class VAE(TrainableModel):
         objective = (reconstruction + kl_weight * kl) / elements
         if noise is not None and self.adversary is not None:
             logits = self.adversary(_reverse_gradient(z, config.model.adversary_weight / elements))
-            objective += losses.pitch_cross_entropy(logits, batch["pitch"])
+            logits = tf.cast(logits, tf.float32)
+            objective += tf.nn.sparse_softmax_cross_entropy_with_logits(labels=batch["pitch"], logits=logits)
         reported = {
             "loss": reconstruction + kl_weight * kl,
             "reconstruction_loss": reconstruction,

@@ -49,8 +49,3 @@ def kl_loss(z_mean: tf.Tensor, z_log_var: tf.Tensor, *, free_nats: float = 0.0) 
         float32 `[batch]`, nats.
     """
     return tf.reduce_sum(tf.maximum(kl_divergence(z_mean, z_log_var), free_nats), axis=-1)
-
-
-def pitch_cross_entropy(logits: tf.Tensor, pitch: tf.Tensor) -> tf.Tensor:
-    """Return the cross-entropy, in nats, of the pitch (int `[batch]`) under `logits` (`[batch, 128]`): `[batch]`."""
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=pitch, logits=tf.cast(logits, tf.float32))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Protocol
 
 import tensorflow as tf
@@ -36,20 +37,10 @@ class Synthesis(Protocol):
     """Parts of a synthesizer that its losses need; see `Synthesizer`."""
 
     audio: AudioConfig
-
-    def step_seed(self, step: tf.Tensor) -> tf.Tensor:
-        """Return the seed of a training step."""
-
-    def mel(self, log_mel: tf.Tensor) -> tf.Tensor:
-        """Return the linear mel."""
-
-    def parts(
-        self, log_mel: tf.Tensor, mel: tf.Tensor, pitch: tf.Tensor, *, start: int | tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Return harmonics, noise and confidence mask."""
-
-    def match(self, audio: tf.Tensor, mel: tf.Tensor, confidence: tf.Tensor) -> tf.Tensor:
-        """Return the audio with its mel matched."""
+    step_seed: Callable[[tf.Tensor], tf.Tensor]
+    mel: Callable[[tf.Tensor], tf.Tensor]
+    parts: Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
+    match: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 def distances(synthesizer: Synthesis, data: dict, step: tf.Tensor | None) -> dict[str, tf.Tensor]:
