@@ -12,6 +12,7 @@ import io
 import pathlib
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +21,9 @@ ROOT = pathlib.Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from nsynth_vae import cli  # noqa: E402
+
+if TYPE_CHECKING:
+    from nsynth_vae.config import AudioConfig
 
 NOTES = {
     "guitar_acoustic_903": "a pluck: banjo",
@@ -37,7 +41,7 @@ SHOWN_SECONDS = 2.0
 
 
 def make_figures(output: pathlib.Path, sounds: pathlib.Path) -> list[pathlib.Path]:
-    """Writes `synthesis.png` and `parts.png`, and a WAV of each way from log-mel to sound.
+    """Write `synthesis.png` and `parts.png`, and a WAV of each system.
 
     Args:
         output: folder of the PNGs.
@@ -58,7 +62,7 @@ def make_figures(output: pathlib.Path, sounds: pathlib.Path) -> list[pathlib.Pat
     config = AudioConfig()
     names, audio, pitch = read_notes(config)
     log_mel, synthesizer = features.log_mel(tf.constant(audio), config), load_synthesizer()
-    ways = {
+    systems = {
         "original": audio,
         "Griffin-Lim": griffin_lim.log_mel_to_audio(log_mel, config, iterations=ITERATIONS).numpy(),
         "synthesizer": synthesizer(log_mel, tf.constant(pitch)).numpy(),
@@ -66,20 +70,20 @@ def make_figures(output: pathlib.Path, sounds: pathlib.Path) -> list[pathlib.Pat
     for folder in (output, sounds):
         folder.mkdir(parents=True, exist_ok=True)
     written = [output / "synthesis.png", output / "parts.png"]
-    draw_spectrograms(names, ways, written[0], config.sample_rate)
+    draw_spectrograms(names, systems, written[0], config.sample_rate)
     mel = synthesizer.mel(log_mel)
     harmonic, noise, _ = synthesizer.parts(log_mel, mel, tf.constant(pitch), start=0)
-    parts = {"harmonics": harmonic.numpy(), "noise": noise.numpy(), "sum, matched to the mel": ways["synthesizer"]}
+    parts = {"harmonics": harmonic.numpy(), "noise": noise.numpy(), "sum, matched to the mel": systems["synthesizer"]}
     draw_spectrograms(names, parts, written[1], config.sample_rate, loudest_of=audio)
-    for way, notes in ways.items():
-        path = sounds / f"synthesis-{way.lower()}.wav"
+    for system, notes in systems.items():
+        path = sounds / f"synthesis-{system.lower()}.wav"
         write_wav(path, join_notes(notes, config, seconds=SHOWN_SECONDS), config.sample_rate)
         written.append(path)
     return written
 
 
-def read_notes(config) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Returns names, audio (float32 `[notes, samples]`) and pitches (int32 `[notes]`) of the notes shown."""
+def read_notes(config: AudioConfig) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Return names, audio (float32 `[notes, samples]`) and pitches (int32 `[notes]`) of the notes shown."""
     from nsynth_vae.data.open_sources import open_sources
     from nsynth_vae.data.source import BadNotes
 
@@ -96,29 +100,29 @@ def read_notes(config) -> tuple[list[str], np.ndarray, np.ndarray]:
 
 def draw_spectrograms(
     names: Sequence[str],
-    ways: dict[str, np.ndarray],
+    systems: dict[str, np.ndarray],
     path: pathlib.Path,
     sample_rate: int,
     *,
     loudest_of: np.ndarray | None = None,
 ) -> None:
-    """Draws the first seconds of every note (a column) in every way (a row), in dB below the note's loudest."""
+    """Draw the first seconds of every note (a column) of every system (a row), in dB below the note's loudest."""
     import PIL.Image
     import scipy.signal
     from matplotlib.figure import Figure
 
     from nsynth_vae.rendering.plots import COLOURS
 
-    figure = Figure(figsize=(13, 2.5 * len(ways)), layout="constrained")
-    axes = figure.subplots(len(ways), len(names), sharex=True, sharey=True)
+    figure = Figure(figsize=(13, 2.5 * len(systems)), layout="constrained")
+    axes = figure.subplots(len(systems), len(names), sharex=True, sharey=True)
 
     def level(audio: np.ndarray) -> np.ndarray:
         part = audio[: int(SHOWN_SECONDS * sample_rate)]
         spectrum = scipy.signal.stft(part, sample_rate, nperseg=FRAME, noverlap=FRAME - STEP, nfft=2048)[2]
         return 20 * np.log10(np.abs(spectrum) + 1e-9)
 
-    reference = next(iter(ways.values())) if loudest_of is None else loudest_of
-    for row, (way, notes) in enumerate(ways.items()):
+    reference = next(iter(systems.values())) if loudest_of is None else loudest_of
+    for row, (system, notes) in enumerate(systems.items()):
         for column, audio in enumerate(notes):
             axis = axes[row, column]
             picture = axis.imshow(
@@ -133,7 +137,7 @@ def draw_spectrograms(
             axis.set_ylim(0, HIGHEST_HERTZ / 1000)
             if row == 0:
                 axis.set_title(names[column], fontsize=10)
-        axes[row, 0].set_ylabel(f"{way}\nkHz")
+        axes[row, 0].set_ylabel(f"{system}\nkHz")
     for axis in axes[-1]:
         axis.set_xlabel("s")
     figure.colorbar(picture, ax=axes, pad=0.01, aspect=40, label="dB below the original's loudest")
@@ -144,7 +148,7 @@ def draw_spectrograms(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and returns its exit code."""
+    """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(description="Draws the figures of docs/synthesis.md and writes its sounds.")
     for name, default in (("output", "docs/figures"), ("sounds", "docs/sounds")):
         parser.add_argument(
