@@ -34,7 +34,7 @@ from latent_measures import beaten_rivals, known_mean, won
 from nsynth_vae.config import Config, DataConfig, ModelConfig, TrainConfig
 from nsynth_vae.data.batching.feature_batches import CachedFeatures, open_features
 from nsynth_vae.data.load_notes import open_splits
-from nsynth_vae.data.readers.transposed import with_transposed
+from nsynth_vae.data.readers.transposed import with_pitch_shifts
 from nsynth_vae.data.source import BadNotes, NoteTable
 from nsynth_vae.evaluation.probes import family_accuracy, pitch_accuracy, pitch_r2
 from nsynth_vae.evaluation.systems import request_other_pitches
@@ -117,7 +117,7 @@ def load(data: tuple[str, ...], *, copies: int = 0) -> dict[str, CachedFeatures]
     config, bad_notes = Config(), BadNotes()
     source, rows = open_splits(DataConfig(data=data), audio=config.audio, bad_notes=bad_notes, log=lambda line: None)
     if copies:
-        source, rows["train"] = with_transposed(source, rows["train"], copies, seed=0)
+        source, rows["train"] = with_pitch_shifts(source, rows["train"], copies, seed=0)
     return {
         name: open_features(source, part, config.audio, bad_notes, memory=True)
         for name, part in rows.items()

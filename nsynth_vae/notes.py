@@ -48,6 +48,9 @@ QUALITIES = (
 MIDDLE_C = 60
 """MIDI pitch of C4, the default of everything that is decoded."""
 
+DEFAULT_VELOCITY = 100
+"""Velocity of a note whose source has none."""
+
 UNKNOWN = -1
 """Stands for an unknown family, source or quality flag in integer arrays; never 0, which is a value."""
 

@@ -1,1 +1,1 @@
-"""Sources of notes: opening, selecting, streaming."""
+"""Sources of notes: opening, selection, streaming and batches."""

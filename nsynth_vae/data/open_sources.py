@@ -1,14 +1,14 @@
-"""From `--data` to a source of notes."""
+"""Opening of note sources from the arguments of `--data`."""
 
 from __future__ import annotations
 
 import glob
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Unpack
 
-from nsynth_vae.config import AudioConfig
-from nsynth_vae.data.source import BadNotes, Source
+from nsynth_vae.data.source import ReaderOptions, Source
 from nsynth_vae.errors import InputError
 
 EXPECTED = (
@@ -18,49 +18,41 @@ EXPECTED = (
 
 
 def open_source(
-    spec: str | os.PathLike,
-    *,
-    audio: AudioConfig,
-    bad_notes: BadNotes,
-    data_dir: str | os.PathLike | None = None,
-    log: Callable[[str], None] = print,
+    spec: str | os.PathLike, *, data_dir: str | os.PathLike | None = None, **options: Unpack[ReaderOptions]
 ) -> Source:
-    """Opens what one `--data` names.
+    """Open the source that one `--data` names.
 
     Args:
-        spec: `starter`, `tfds:NAME/CONFIG[:VERSION]`, a `.tfrecord` file, a glob or a folder of them, a
-            folder in NSynth's layout, or a folder of samples.
-        audio: the sample rate and length that are asked for.
-        bad_notes: gets the notes that cannot be used.
-        data_dir: where TensorFlow Datasets keeps its data sets; None for its default.
-        log: gets what a user should know.
+        spec: `starter`, `tfds:NAME/CONFIG[:VERSION]`, a `.tfrecord` file, a glob or a folder of them, a folder in
+            NSynth's layout, or a folder of samples.
+        data_dir: TensorFlow Datasets' folder; None for its default.
+        options: see `ReaderOptions`.
 
     Returns:
         The source, with at least one note.
 
     Raises:
-        InputError: if there is nothing of the kind; says what was found and what is expected.
-        BadNoteError: for the first bad note, if the policy is `error`.
+        InputError: if there is no such source.
+        BadNoteError: for the first invalid note, if the policy is `error`.
     """
     spec = os.fspath(spec)
-    source = _open(spec, audio, bad_notes, data_dir, log)
+    source = _open(spec, data_dir, options)
     if not len(source.table):
-        raise InputError(f"{spec}: no usable note in it ({len(bad_notes.skipped)} bad ones), expected at least one")
+        skipped = len(options["bad_notes"].skipped)
+        raise InputError(f"{spec}: no usable note in it ({skipped} invalid ones), expected at least one")
     return source
 
 
 def open_sources(
     specs: Sequence[str | os.PathLike],
     *,
-    audio: AudioConfig,
-    bad_notes: BadNotes,
     data_dir: str | os.PathLike | None = None,
-    log: Callable[[str], None] = print,
+    **options: Unpack[ReaderOptions],
 ) -> Source:
-    """Opens one or more `--data` and gives them as one source, in the given order; see `open_source`."""
+    """Open one or more `--data` as one source, in the given order; see `open_source`."""
     if not specs:
         raise InputError(f"--data: found nothing, expected {EXPECTED}")
-    sources = [open_source(spec, audio=audio, bad_notes=bad_notes, data_dir=data_dir, log=log) for spec in specs]
+    sources = [open_source(spec, data_dir=data_dir, **options) for spec in specs]
     if len(sources) == 1:
         return sources[0]
     from nsynth_vae.data.readers.concatenated import ConcatenatedSource
@@ -68,58 +60,52 @@ def open_sources(
     return ConcatenatedSource(sources)
 
 
-def _open(
-    spec: str,
-    audio: AudioConfig,
-    bad_notes: BadNotes,
-    data_dir: str | os.PathLike | None,
-    log: Callable[[str], None],
-) -> Source:
-    keywords = {"audio": audio, "bad_notes": bad_notes, "log": log}
+def _open(spec: str, data_dir: str | os.PathLike | None, options: ReaderOptions) -> Source:
     if spec == "starter":
         from nsynth_vae.data.readers.starter_set import open_starter_set
 
-        return open_starter_set(**keywords)
+        return open_starter_set(**options)
     if spec.startswith("tfds:"):
         from nsynth_vae.data.readers.tfds import open_tfds
 
-        return open_tfds(spec, data_dir=data_dir, **keywords)
+        return open_tfds(spec, data_dir=data_dir, **options)
     path = pathlib.Path(spec).expanduser()
     if path.is_dir():
-        return _open_folder(spec, path, keywords)
+        return _open_folder(spec, path, options)
     if path.is_file():
         if ".tfrecord" not in path.name:
             raise InputError(f"{spec}: found a file, expected {EXPECTED}")
         files = [str(path)]
     elif glob.has_magic(spec):
-        files = sorted(name for name in glob.glob(str(path)) if os.path.isfile(name))
+        # `Path.glob` takes no absolute patterns.
+        files = sorted(name for name in glob.glob(str(path)) if pathlib.Path(name).is_file())  # noqa: PTH207
         if not files:
             raise InputError(f"{spec}: no file matches, expected .tfrecord files")
     else:
         raise InputError(f"{spec}: no such file or folder, expected {EXPECTED}")
     from nsynth_vae.data.readers.tfrecord import TFRecordSource
 
-    return TFRecordSource(files, name=spec, **keywords)
+    return TFRecordSource(files, name=spec, **options)
 
 
-def _open_folder(spec: str, path: pathlib.Path, keywords: dict) -> Source:
+def _open_folder(spec: str, path: pathlib.Path, options: ReaderOptions) -> Source:
     from nsynth_vae.data.readers.nsynth_json import JsonAudioSource, split_folders
 
     if split_folders(path):
-        return JsonAudioSource(path, name=spec, **keywords)
+        return JsonAudioSource(path, name=spec, **options)
     if (path / "dataset_info.json").is_file():
         from nsynth_vae.data.readers.tfds import open_tfds_folder
 
-        return open_tfds_folder(path, name=spec, **keywords)
+        return open_tfds_folder(path, name=spec, **options)
     records = sorted(str(file) for file in path.glob("*.tfrecord*") if file.is_file())
     if records:
         from nsynth_vae.data.readers.tfrecord import TFRecordSource
 
-        return TFRecordSource(records, name=spec, **keywords)
+        return TFRecordSource(records, name=spec, **options)
     from nsynth_vae.data.readers.samples import SamplesSource, find_audio
 
     if find_audio(path)[0]:
-        return SamplesSource(path, name=spec, **keywords)
+        return SamplesSource(path, name=spec, **options)
     entries = sorted(entry.name for entry in path.iterdir())
     listed = ", ".join(entries[:4]) + (f", ... ({len(entries)} in all)" if len(entries) > 4 else "")
     raise InputError(f"{spec}: a folder with {listed or 'nothing'} in it, expected {EXPECTED}")

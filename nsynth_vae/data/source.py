@@ -1,12 +1,15 @@
-"""What every reader gives: a table of notes, and a `tf.data` stream of their audio."""
+"""Interface of note sources: a table of labels, and a `tf.data` stream of audio."""
 
 from __future__ import annotations
 
 import abc
 import dataclasses
+import os
+import pathlib
+import re
 import sys
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import numpy as np
 
@@ -19,31 +22,45 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 SPLITS = ("train", "valid", "test")
-"""NSynth's splits; the index is `NoteTable.split`, where `UNKNOWN` means that the source does not say."""
+"""NSynth's splits; the index is `NoteTable.split`, where `UNKNOWN` is a note without one."""
+
+SILENCE = 1e-3
+"""Peak below which a note counts as silent: -60 dB of full scale."""
 
 
 @dataclasses.dataclass
 class BadNotes:
-    """What becomes of bad notes: the `--on-bad-note` policy, and the list of those left out."""
+    """Treatment of invalid notes: the `--on-bad-note` policy, and the list of those left out."""
 
     policy: str = "error"
-    """`error`: the first one ends the run; `skip`: go on without it."""
+    """`error`: the first one ends the run; `skip`: the run continues without it."""
     skipped: dict[str, str] = dataclasses.field(default_factory=dict)
-    """File (or file and record) -> what was wrong with it, in the order they were met."""
+    """File (or file and record) -> problem, in the order they were found."""
 
     def report(self, name: str, problem: str) -> None:
-        """Takes note of a bad note.
+        """Record an invalid note.
 
         Args:
             name: the file, or the file and the record in it.
-            problem: what was found and what is expected.
+            problem: found and expected values, as a phrase.
 
         Raises:
             BadNoteError: under the policy `error`; names the file.
         """
         if self.policy == "error":
-            raise BadNoteError(f"{name}: {problem} (--on-bad-note skip goes on without such notes)")
+            raise BadNoteError(f"{name}: {problem} (--on-bad-note skip leaves such notes out)")
         self.skipped[name] = problem
+
+
+class ReaderOptions(TypedDict):
+    """Keyword arguments that all readers share."""
+
+    audio: AudioConfig
+    """The target sample rate and length."""
+    bad_notes: BadNotes
+    """Gets the notes that cannot be used."""
+    log: NotRequired[Callable[[str], None]]
+    """Called with each line for the user; `print` by default."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,13 +82,13 @@ class NoteTable:
     qualities: np.ndarray
     """int8 `[notes, 10]`, 0, 1 or `UNKNOWN`."""
     sample_group: np.ndarray
-    """object (str) `[notes]`: what a split by instrument keeps together; the instrument if not known."""
+    """object (str) `[notes]`: group that a split by instrument keeps together; the instrument if not known."""
     split: np.ndarray
     """int8 `[notes]`, index in `SPLITS` or `UNKNOWN`."""
 
     @classmethod
     def from_notes(cls, notes: Iterable[Note], split: Sequence[int]) -> NoteTable:
-        """Builds the table from notes and their splits (index in `SPLITS`, or `UNKNOWN`)."""
+        """Build the table from notes and their splits (index in `SPLITS`, or `UNKNOWN`)."""
         notes = list(notes)
 
         def strings(values: Iterable[str]) -> np.ndarray:
@@ -97,21 +114,21 @@ class NoteTable:
 
     @classmethod
     def concatenate(cls, tables: Sequence[NoteTable]) -> NoteTable:
-        """Returns the tables' notes, one table after the other."""
+        """Return the tables' notes, one table after the other."""
         names = [field.name for field in dataclasses.fields(cls)]
         return cls(**{name: np.concatenate([getattr(table, name) for table in tables]) for name in names})
 
     def __len__(self) -> int:
-        """Returns the number of notes."""
+        """Return the number of notes."""
         return len(self.pitch)
 
     def take(self, rows: np.ndarray) -> NoteTable:
-        """Returns the table of the given rows, in their order."""
+        """Return the table of the given rows, in their order."""
         names = [field.name for field in dataclasses.fields(self)]
         return NoteTable(**{name: getattr(self, name)[rows] for name in names})
 
     def with_split(self, split: np.ndarray) -> NoteTable:
-        """Returns the table with other splits (int8 `[notes]`)."""
+        """Return the table with other splits (int8 `[notes]`)."""
         return dataclasses.replace(self, split=split)
 
 
@@ -122,20 +139,20 @@ class Source(abc.ABC):
     """
 
     name: str
-    """What `--data` said."""
+    """The argument of `--data`."""
     table: NoteTable
 
     @abc.abstractmethod
     def fingerprint(self, row: int) -> str:
-        """Returns what tells one note's audio from another's: its file's path, size and time (and record)."""
+        """Return an identifier of one note's audio: its file's path, size and time (and record)."""
 
     @abc.abstractmethod
     def location(self, row: int) -> str:
-        """Returns the file (or file and record) of a note, for error messages."""
+        """Return the file (or file and record) of a note, for error messages."""
 
     @abc.abstractmethod
     def audio(self, rows: np.ndarray, order: tuple[int, int] | None = None) -> tf.data.Dataset:
-        """Streams the audio of some notes, each once, read and decoded in the graph, in parallel.
+        """Stream the audio of some notes, each once, read and decoded in the graph, in parallel.
 
         Args:
             rows: int64 `[n]`, rows of `table`.
@@ -143,7 +160,7 @@ class Source(abc.ABC):
 
         Returns:
             A dataset of {`row`: int64 [], `audio`: float32 `[num_samples]`, `problem`: string []}: `problem`
-            is empty for a good note, else says what is wrong with it (`audio` is then zeros). Where decoding
+            is empty for a valid note, else describes what is wrong with it (`audio` is then zeros). Where decoding
             itself fails, the dataset raises `tf.errors.OpError` in that element's place, and can be iterated
             further.
         """
@@ -160,33 +177,52 @@ class Source(abc.ABC):
             (note,) = self.audio(np.array([row]))
             problem = note["problem"].numpy().decode()
         except tf.errors.OpError as error:
-            problem = f"cannot be decoded ({str(error.message).splitlines()[0][-120:]})"
+            problem = f"cannot be decoded ({error_text(error)})"
         if problem:
             raise InputError(f"{self.location(row)}: {problem}")
         return note["audio"].numpy()
 
     def order_of(self, rows: np.ndarray, order: tuple[int, int] | None) -> np.ndarray | None:
-        """Returns the rows in the order in which `audio` gives them; None where only the stream knows."""
+        """Return the rows in the order in which `audio` streams them; None where it is not known before."""
         return rows if order is None else None
 
 
 def shuffled(rows: np.ndarray, order: tuple[int, int] | None) -> np.ndarray:
-    """Returns the rows in an order that is a pure function of (seed, epoch); unchanged for None."""
+    """Return the rows in an order that is a pure function of (seed, epoch); unchanged for None."""
     if order is None:
         return rows
     return np.random.default_rng(stable_hash("order", *order)).permutation(rows)
 
 
+def file_fingerprint(path: str | os.PathLike, expected: str) -> str:
+    """Return an identifier of a file: its path, size in bytes and time in ns.
+
+    Raises:
+        InputError: if the file is not there; `expected` is what should be.
+    """
+    try:
+        status = pathlib.Path(path).stat()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}, expected {expected}") from error
+    # Without `..`, which `Path.absolute` keeps, and without following links.
+    return f"{os.path.abspath(path)}:{status.st_size}:{status.st_mtime_ns}"  # noqa: PTH100
+
+
+def error_text(error: tf.errors.OpError) -> str:
+    """Return TensorFlow's message as one line, without the names of nodes and operators."""
+    return re.sub(r"\s+", " ", re.sub(r"\{\{.*?\}\}|\[Op:.*", "", str(error.message))).strip()[:160]
+
+
 def check_audio(audio: tf.Tensor, config: AudioConfig, *, silence: float | None = None) -> tuple[tf.Tensor, tf.Tensor]:
-    """Checks one note's audio in the graph.
+    """Check one note's audio in the graph.
 
     Args:
         audio: float32 `[samples]`.
         config: gives the expected number of samples.
-        silence: the peak below which a note is silent, and bad; 0 lets silence through.
+        silence: the peak below which a note is silent, and invalid; 0 accepts silence.
 
     Returns:
-        (audio `[num_samples]`, zeros if bad; problem: string [], empty if good).
+        (audio `[num_samples]`, zeros if invalid; problem: string [], empty if valid).
     """
     import tensorflow as tf
 
@@ -209,7 +245,3 @@ def check_audio(audio: tf.Tensor, config: AudioConfig, *, silence: float | None 
     good = tf.equal(problem, "")
     audio = tf.cond(good, lambda: audio, lambda: tf.zeros([config.num_samples]))
     return tf.ensure_shape(audio, [config.num_samples]), problem
-
-
-SILENCE = 1e-3
-"""Peak below which a note counts as silent: -60 dB of full scale."""

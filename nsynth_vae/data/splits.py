@@ -1,4 +1,4 @@
-"""Which notes of a source are used, and for what: filters and splits."""
+"""Filters and splits of a source's notes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from nsynth_vae.data.source import SPLITS, NoteTable
 from nsynth_vae.errors import InputError
 from nsynth_vae.notes import FAMILIES, SOURCES, UNKNOWN
 
-SHARES = {"train": (0.0, 0.8), "valid": (0.8, 0.9), "test": (0.9, 1.0)}
-"""Our own splits: which part of the hash's range, 0 to 1, goes where."""
+RANGES = {"train": (0.0, 0.8), "valid": (0.8, 0.9), "test": (0.9, 1.0)}
+"""Own splits: split -> part of the hash's range, 0 to 1."""
 
 
 def select(table: NoteTable, config: DataConfig, *, log: Callable[[str], None] = print) -> dict[str, np.ndarray]:
-    """Applies the filters, then the splits, then `max_notes`.
+    """Apply the filters, then the splits, then `max_notes`.
 
-    Splits that the source gives are kept as they come, unless `split_by` is `instrument`. Notes without one
-    are split by a stable hash of what belongs together (an instrument and all that share its sample group),
-    about 80/10/10; with fewer than three such groups, by note, with a warning.
+    The source's own splits are kept, unless `split_by` is `instrument`. Notes without one are split about 80/10/10, by
+    a stable hash of their group: an instrument and all that share its sample group. With fewer than three groups they
+    are split by note, with a warning.
 
     Args:
         table: all notes.
@@ -30,12 +30,11 @@ def select(table: NoteTable, config: DataConfig, *, log: Callable[[str], None] =
         log: gets the warning.
 
     Returns:
-        `train`, `valid`, `test` -> int64 `[n]`, rows of `table`, ascending. A split that the source gives can
-        be empty.
+        `train`, `valid`, `test` -> int64 `[n]`, rows of `table`, ascending. A source's own split can be empty.
 
     Raises:
-        InputError: for an unknown name in a filter, for filters that leave nothing, and for fewer than three
-            notes where a split must be made.
+        InputError: for an unknown name in a filter, for filters that leave nothing, and for fewer than three notes
+            where a split must be made.
     """
     rows = np.flatnonzero(_filter(table, config))
     if not rows.size:
@@ -53,7 +52,7 @@ def select(table: NoteTable, config: DataConfig, *, log: Callable[[str], None] =
 
 
 def shared_instruments(table: NoteTable, rows_by_split: dict[str, np.ndarray]) -> dict[str, int]:
-    """Returns how many instruments each pair of splits shares: `train/valid`, `train/test`, `valid/test`."""
+    """Return the number of instruments that each pair of splits shares: `train/valid`, `train/test`, `valid/test`."""
     sets = {name: set(table.instrument_str[rows]) for name, rows in rows_by_split.items()}
     names = list(sets)
     pairs = [(first, second) for i, first in enumerate(names) for second in names[i + 1 :]]
@@ -61,7 +60,7 @@ def shared_instruments(table: NoteTable, rows_by_split: dict[str, np.ndarray]) -
 
 
 def _filter(table: NoteTable, config: DataConfig) -> np.ndarray:
-    """Returns bool `[notes]`: the notes that pass all filters."""
+    """Return bool `[notes]`: the notes that pass all filters."""
     keep = np.ones(len(table), bool)
     if config.families is not None:
         keep &= np.isin(table.instrument_family, _indices("families", config.families, FAMILIES))
@@ -83,7 +82,7 @@ def _filter(table: NoteTable, config: DataConfig) -> np.ndarray:
 
 
 def _indices(option: str, values: Iterable[str], known: list[str] | tuple[str, ...]) -> list[int]:
-    """Returns the values' places among the known ones.
+    """Return the values' indices in the known ones.
 
     Raises:
         InputError: for a value that is not known.
@@ -97,27 +96,28 @@ def _indices(option: str, values: Iterable[str], known: list[str] | tuple[str, .
 
 
 def _describe(config: DataConfig) -> str:
-    names = ("families", "sources", "instruments", "pitches", "velocities")
-    given = [f"--{name} {','.join(map(str, getattr(config, name)))}" for name in names if getattr(config, name)]
-    return " ".join(given).replace("--pitches " + ",".join(map(str, config.pitches or ())), _pitches(config)) or (
-        "the source"
-    )
-
-
-def _pitches(config: DataConfig) -> str:
-    return f"--pitches {config.pitches[0]}-{config.pitches[1]}" if config.pitches else ""
+    """Return the filters as options of the command line."""
+    filters = {
+        "families": config.families,
+        "sources": config.sources,
+        "instruments": config.instruments,
+        "pitches": config.pitches and (f"{config.pitches[0]}-{config.pitches[1]}",),
+        "velocities": config.velocities,
+    }
+    given = [f"--{name} {','.join(map(str, values))}" for name, values in filters.items() if values]
+    return " ".join(given) or "the source"
 
 
 def _own_split(
     table: NoteTable, rows: np.ndarray, split: np.ndarray, own: np.ndarray, log: Callable[[str], None]
 ) -> np.ndarray:
-    """Returns the splits (index in `SPLITS`) of the notes `rows[own]`, which come without one."""
+    """Return the splits (index in `SPLITS`) of the notes `rows[own]`, which have none of their own."""
     groups = _groups(table, rows)
     given: dict[str, int] = {}
     for group, index in zip(groups, split, strict=True):
         if index != UNKNOWN:
             given.setdefault(group, int(index))
-    # What belongs to an instrument that has a split goes there.
+    # Notes of a group that has a split go there.
     result = np.array([given.get(group, UNKNOWN) for group in groups[own]], np.int64)
     left = np.flatnonzero(result == UNKNOWN)
     keys = groups[own[left]]
@@ -141,7 +141,7 @@ def _own_split(
 
 
 def _groups(table: NoteTable, rows: np.ndarray) -> np.ndarray:
-    """Returns object `[n]`: what each note belongs to: instruments joined by common sample groups."""
+    """Return object `[n]`: each note's group: instruments joined by common sample groups."""
     parent: dict[tuple[str, str], tuple[str, str]] = {}
 
     def root(node: tuple[str, str]) -> tuple[str, str]:
@@ -161,9 +161,9 @@ def _groups(table: NoteTable, rows: np.ndarray) -> np.ndarray:
 
 
 def _by_hash(names: list[str]) -> dict[str, int]:
-    """Returns name -> split (index in `SPLITS`), by the hash; none is left empty if there are three names."""
+    """Return name -> split (index in `SPLITS`), by the hash; none is left empty if there are three names."""
     place = {name: stable_hash("split", name) / 2**63 for name in names}
-    bounds = [SHARES[split] for split in SPLITS]
+    bounds = [RANGES[split] for split in SPLITS]
     result = {
         name: next(i for i, (_, high) in enumerate(bounds) if place[name] < high or high == 1.0) for name in names
     }
@@ -179,7 +179,7 @@ def _by_hash(names: list[str]) -> dict[str, int]:
 
 
 def at_most(table: NoteTable, rows: np.ndarray, max_notes: int | None) -> np.ndarray:
-    """Returns at most so many of the rows, spread evenly over instruments; the choice is by a stable hash."""
+    """Return at most `max_notes` of the rows, spread evenly over instruments; the choice is by a stable hash."""
     if max_notes is None or rows.size <= max_notes:
         return rows
     place = np.array([stable_hash("choice", table.note_str[row]) for row in rows], np.int64)
@@ -187,6 +187,6 @@ def at_most(table: NoteTable, rows: np.ndarray, max_notes: int | None) -> np.nda
     order = np.lexsort((place, instrument))
     starts = np.flatnonzero(np.r_[True, np.diff(instrument[order]) != 0])
     rank = np.arange(rows.size) - np.repeat(starts, np.diff(np.r_[starts, rows.size]))
-    # First every instrument's first note, then the second ones, ...; within a round by the hash.
+    # First every instrument's first note, then the second ones and so on; within a round by the hash.
     taken = order[np.lexsort((place[order], rank))][:max_notes]
     return np.sort(rows[taken])

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae.data.source import BadNotes, Source
+from nsynth_vae.data.source import BadNotes, Source, error_text
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -60,8 +59,7 @@ def stream_notes(
         except tf.errors.OpError as error:
             if expected is None:
                 raise
-            problem = re.sub(r"\s+", " ", re.sub(r"\{\{.*?\}\}|\[Op:.*", "", error.message)).strip()
-            bad_notes.report(source.location(int(expected[position])), f"cannot be decoded ({problem})")
+            bad_notes.report(source.location(int(expected[position])), f"cannot be decoded ({error_text(error)})")
             continue
         if problem.numpy():
             bad_notes.report(source.location(int(row)), problem.numpy().decode())

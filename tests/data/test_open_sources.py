@@ -88,7 +88,7 @@ def test_what_is_not_a_source(tmp_path, audio_config, make, message):
 
 def test_no_usable_note(tmp_path, audio_config):
     folder = write_folder(tmp_path / "x-train", {"a-060-100": sine(262)}, {"a-060-100": {"pitch": 1}})
-    with pytest.raises(InputError, match=r"x-train: no usable note in it \(1 bad ones\), expected at least one"):
+    with pytest.raises(InputError, match=r"x-train: no usable note in it \(1 invalid ones\), expected at least one"):
         open_source(folder, audio=audio_config, bad_notes=BadNotes("skip"))
     with pytest.raises(InputError, match="--data: found nothing"):
         open_sources([], audio=audio_config, bad_notes=BadNotes())

@@ -1,10 +1,9 @@
-"""What an audio file's own bytes say: format, rate, channels, and whether the file is whole.
+"""Headers of audio files: format, rate, channels, and validation that the file is whole.
 
-The decoders are trusting: tensorflow-io's Vorbis decoder ends the process on an empty file, gives a truncated
-file's beginning as if it were all, and its FLAC decoder gives garbage for a damaged block. So every file is
-looked through first: its chunks, pages or frames must follow one another to the end, and where the format has
-checksums (Ogg's pages; FLAC's MD5, see `decode`), they must fit. WAV and MP3 have none: there, damaged
-samples go unnoticed.
+The decoders do not validate. tensorflow-io's Vorbis decoder ends the process on an empty file, and returns a truncated
+file's beginning; its FLAC decoder returns garbage for a damaged block. So every file is validated first. Its chunks,
+pages or frames must follow one another to the end, and checksums must match where the format has them (Ogg's pages;
+FLAC's MD5, see `decode`). WAV and MP3 have none: there, damaged samples go unnoticed.
 """
 
 from __future__ import annotations
@@ -14,10 +13,10 @@ import struct
 import zlib
 
 FORMATS = ("wav", "flac", "ogg", "mp3")
-"""Formats that are read; also the file name extensions."""
+"""Supported formats; also the file name extensions."""
 
 ENCODINGS = ("u8", "s16", "s24", "s32", "f32", "f64", "flac8", "flac16", "flac24", "vorbis", "mp3")
-"""How samples are stored: WAV's by type and bits, FLAC's by bits, Ogg Vorbis and MP3."""
+"""Encodings of samples: WAV's by type and bits, FLAC's by bits, Ogg Vorbis and MP3."""
 
 _NAMES = {"wav": "WAV", "flac": "FLAC", "ogg": "Ogg", "mp3": "MP3"}
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
@@ -28,7 +27,7 @@ _MP3_KBITS_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-    """What the decoder needs to know of a file."""
+    """Header of a file, as the decoder needs it."""
 
     encoding: str
     """One of `ENCODINGS`."""
@@ -36,13 +35,13 @@ class Header:
     """Hz."""
     channels: int
     offset: int = 0
-    """Where a WAV's samples begin, in bytes."""
+    """Start of a WAV's samples, in bytes."""
     size: int = 0
     """Bytes of a WAV's samples."""
 
 
 def read_header(contents: bytes, formats: tuple[str, ...] = FORMATS) -> Header:
-    """Reads and checks a whole audio file.
+    """Read and validate a whole audio file.
 
     Args:
         contents: the file's bytes.
@@ -52,8 +51,7 @@ def read_header(contents: bytes, formats: tuple[str, ...] = FORMATS) -> Header:
         Its header.
 
     Raises:
-        ValueError: for a file that is none of `formats`, truncated or damaged; says what was found and
-            expected.
+        ValueError: for a file that is none of `formats`, truncated or damaged.
     """
     if not contents:
         raise ValueError("is empty, expected audio")
@@ -85,7 +83,7 @@ def _format(contents: bytes) -> str | None:
 
 
 def _wav(contents: bytes) -> Header:
-    """RIFF/WAVE with integer PCM of 8 to 32 bits or float of 32 or 64."""
+    """Parse RIFF/WAVE with integer PCM of 8 to 32 bits or float of 32 or 64."""
     position, layout = 12, None
     while True:
         name, size = struct.unpack_from("<4sI", contents, position)
@@ -119,7 +117,7 @@ def _wav(contents: bytes) -> Header:
 
 
 def _flac(contents: bytes) -> Header:
-    """FLAC's STREAMINFO; its samples are checked after decoding, with `flac_md5`."""
+    """Parse FLAC's STREAMINFO; its samples are checked after decoding, with `flac_md5`."""
     packed = int.from_bytes(struct.unpack_from("8s", contents, 18)[0], "big")
     struct.unpack_from("16s", contents, 26)
     rate, channels, bits = packed >> 44, (packed >> 41 & 7) + 1, (packed >> 36 & 31) + 1
@@ -131,13 +129,13 @@ def _flac(contents: bytes) -> Header:
 
 
 def flac_md5(contents: bytes) -> bytes:
-    """Returns the MD5 of the unencoded samples that a FLAC file states (zeros: not stated)."""
+    """Return the MD5 of the unencoded samples that a FLAC file states (zeros: not stated)."""
     return contents[26:42]
 
 
 def _ogg(contents: bytes) -> Header:
-    """One Vorbis stream: every page's CRC, their numbers, and the last page's end flag."""
-    position, number, flags, header = 0, 0, 0, None
+    """Parse one Vorbis stream: every page's CRC, their numbers, and the last page's end flag."""
+    position, number, flags, rate, channels = 0, 0, 0, 0, 0
     while position < len(contents):
         if contents[position : position + 4] != b"OggS" or flags & 4:
             raise ValueError(f"has no Ogg page at byte {position} of {len(contents)}: damaged Ogg")
@@ -152,21 +150,21 @@ def _ogg(contents: bytes) -> Header:
         if number == 0:
             if contents[body : body + 7] != b"\x01vorbis":
                 raise ValueError("is Ogg but not Vorbis, expected Ogg Vorbis")
-            header = struct.unpack_from("<BI", contents, body + 11)
+            channels, rate = struct.unpack_from("<BI", contents, body + 11)
         position, number = end, number + 1
     if not flags & 4:
         raise ValueError(f"ends at byte {len(contents)} without a last page: truncated Ogg")
-    return Header("vorbis", header[1], header[0])
+    return Header("vorbis", rate, channels)
 
 
 def _ogg_crc(page: bytes) -> int:
-    """Ogg's CRC-32: zlib's polynomial, but bits the other way round, from 0 and not inverted."""
+    """Compute Ogg's CRC-32: zlib's polynomial, but bits the other way round, from 0 and not inverted."""
     crc = zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int.from_bytes(crc.to_bytes(4, "little").translate(_REVERSED), "big")
 
 
 def _mp3(contents: bytes) -> Header:
-    """MPEG layer III frames, one after the other up to the end or to a tag."""
+    """Parse MPEG layer III frames, one after the other up to the end or to a tag."""
     position, first = 0, None
     if contents[:3] == b"ID3":
         size = [byte & 0x7F for byte in struct.unpack_from("4B", contents, 6)]

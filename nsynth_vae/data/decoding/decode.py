@@ -1,9 +1,9 @@
-"""Audio files to audio, in the graph: WAV, FLAC, Ogg Vorbis and MP3 of any rate and number of channels.
+"""Decoder of audio files in the graph: WAV, FLAC, Ogg Vorbis and MP3 of any rate and number of channels.
 
-FLAC, Vorbis, MP3 and resampling are tensorflow-io's. WAV is read by `tf.io.decode_raw`: `tf.audio.decode_wav`
-takes 16 bits only, and tensorflow-io takes WAV's 32-bit integers for floats. Only a file's header and
-checksums are looked at in Python (some 50 microseconds a file), because the decoders accept damaged files or
-die of them; but for NSynth's own plain WAV files, which are looked at in the graph.
+FLAC, Vorbis, MP3 and resampling are tensorflow-io's. WAV is read by `tf.io.decode_raw`: `tf.audio.decode_wav` takes 16
+bits only, and tensorflow-io takes WAV's 32-bit integers for floats. The decoders accept damaged files or crash on them,
+so a file's header and checksums are validated in Python first (some 50 microseconds a file). Only NSynth's own plain
+WAV files are validated in the graph.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from nsynth_vae.data.decoding import audio_headers
 def decode(
     contents: tf.Tensor, formats: tuple[str, ...] = audio_headers.FORMATS
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Decodes an audio file.
+    """Decode an audio file.
 
     Args:
         contents: string [], the file's bytes.
-        formats: those of `headers.FORMATS` that are allowed.
+        formats: those of `audio_headers.FORMATS` that are allowed.
 
     Returns:
         (audio: float32 `[samples, channels]`, -1..1; sample_rate: int64 [], Hz; problem: string [], empty if
-        good). With a problem, audio is `[0, 1]`.
+        valid). With a problem, audio is `[0, 1]`.
     """
     if "wav" not in formats:
         return _decode_any(contents, formats)
@@ -46,7 +46,7 @@ def decode(
 
 
 def _plain_wav(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns whether a file is NSynth's kind of WAV, and its rate in Hz: 16 bits, mono, whole, one header of 44 bytes.
+    """Return whether a file is NSynth's kind of WAV, and its rate in Hz: 16 bits, mono, whole, a header of 44 bytes.
 
     Such a file is decoded without Python, which saves a seventh of the time that a note's features take.
     """
@@ -60,9 +60,9 @@ def _plain_wav(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _decode_any(contents: tf.Tensor, formats: tuple[str, ...]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Decodes a file of any kind; see `decode`."""
+    """Decode a file of any kind; see `decode`."""
 
-    def look(contents: bytes | np.ndarray):
+    def inspect(contents: bytes | np.ndarray) -> tuple[np.ndarray, str]:
         try:
             found = audio_headers.read_header(_bytes(contents), formats)
         except ValueError as error:
@@ -70,13 +70,12 @@ def _decode_any(contents: tf.Tensor, formats: tuple[str, ...]) -> tuple[tf.Tenso
         index = 1 + audio_headers.ENCODINGS.index(found.encoding)
         return np.array([index, found.sample_rate, found.channels, found.offset, found.size], np.int64), ""
 
-    numbers, problem = tf.numpy_function(look, [contents], (tf.int64, tf.string), stateful=False)
+    numbers, problem = tf.numpy_function(inspect, [contents], (tf.int64, tf.string), stateful=False)
     problem.set_shape([])
     index, sample_rate, channels, offset, size = tf.unstack(tf.ensure_shape(numbers, [5]))
 
     def raw(dtype: tf.DType) -> tf.Tensor:
-        values = tf.io.decode_raw(tf.strings.substr(contents, offset, size), dtype)
-        return values
+        return tf.io.decode_raw(tf.strings.substr(contents, offset, size), dtype)
 
     def integers(values: tf.Tensor, bits: int) -> tuple[tf.Tensor, tf.Tensor]:
         audio = tf.cast(values, tf.float32) * 2.0 ** (1 - bits)
@@ -144,15 +143,15 @@ def _decode_any(contents: tf.Tensor, formats: tuple[str, ...]) -> tuple[tf.Tenso
 
 
 def _bytes(contents: bytes | np.ndarray) -> bytes:
-    """Returns the bytes that `tf.numpy_function` gives: bare in a graph, in an array outside."""
+    """Return the bytes that `tf.numpy_function` passes: bare in a graph, in an array outside."""
     return contents.item() if isinstance(contents, np.ndarray) else contents
 
 
 def _flac_flaw(contents: bytes | np.ndarray, values: np.ndarray, bits: int) -> str:
-    """Returns what is wrong with decoded FLAC samples (int `[samples, channels]`), by the MD5 in the file."""
+    """Return the problem of decoded FLAC samples (int `[samples, channels]`) by the file's MD5, or an empty string."""
     contents = _bytes(contents)
     stated = audio_headers.flac_md5(contents)
-    if not any(stated):  # The encoder left it out; libsndfile's decoder does look at each block's own checksum.
+    if not any(stated):  # The encoder left it out; libsndfile's decoder validates each block's own checksum.
         import soundfile
 
         try:
@@ -164,13 +163,13 @@ def _flac_flaw(contents: bytes | np.ndarray, values: np.ndarray, bits: int) -> s
     packed = np.ascontiguousarray(values, "<i4" if width == 3 else f"<i{width}")
     if width == 3:
         packed = np.ascontiguousarray(packed.reshape(-1, 1).view(np.uint8)[:, :3])
-    if hashlib.md5(packed, usedforsecurity=False).digest() != stated:
+    if hashlib.md5(packed.tobytes(), usedforsecurity=False).digest() != stated:
         return "decodes to other samples than were encoded (MD5): damaged FLAC"
     return ""
 
 
 def resample(audio: tf.Tensor, rate_in: tf.Tensor, rate_out: int) -> tf.Tensor:
-    """Resamples audio with `tfio.audio.resample` (Speex), without its delay.
+    """Resample audio with `tfio.audio.resample` (Speex), without its delay.
 
     Speex's filter delays the sound by half its length of input samples: 32, or stretched by the ratio of the
     rates when the rate falls. The input is padded so that this is a whole number of output samples, which are

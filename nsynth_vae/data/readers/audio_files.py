@@ -1,4 +1,4 @@
-"""What sources with one audio file a note share."""
+"""Base of sources with one audio file per note."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae.config import AudioConfig
-from nsynth_vae.data.source import NoteTable, Source, check_audio, shuffled
-from nsynth_vae.errors import InputError
+from nsynth_vae.data.source import NoteTable, Source, check_audio, file_fingerprint, shuffled
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -20,16 +19,16 @@ class FolderSource(Source):
     """Notes that are one file each, shuffled by name before audio is read."""
 
     formats: tuple[str, ...]
-    """Formats of `headers.FORMATS` that this source's files may have."""
+    """Formats of `audio_headers.FORMATS` that this source's files may have."""
 
     def __init__(self, name: str, table: NoteTable, paths: list[str], config: AudioConfig) -> None:
-        """Holds the table and each row's file.
+        """Hold the table and each row's file.
 
         Args:
-            name: what `--data` said.
+            name: the argument of `--data`.
             table: the notes.
             paths: their files, in the table's order.
-            config: the audio that is asked for.
+            config: the target sample rate and length.
         """
         self.name = name
         self.table = table
@@ -38,40 +37,35 @@ class FolderSource(Source):
         self._paths[:] = paths
 
     def location(self, row: int) -> str:
-        """Returns the note's file."""
+        """Return the note's file."""
         return self._paths[row]
 
     def fingerprint(self, row: int) -> str:
-        """Returns the note's file, its size in bytes and its time in ns.
+        """Return the note's file, its size in bytes and its time in ns.
 
         Raises:
             InputError: if the file is gone.
         """
-        path = self._paths[row]
-        try:
-            status = os.stat(path)
-        except OSError as error:
-            raise InputError(f"{path}: {error.strerror}, expected the file that was there before") from error
-        return f"{os.path.abspath(path)}:{status.st_size}:{status.st_mtime_ns}"
+        return file_fingerprint(self._paths[row], "the file that was there before")
 
     def order_of(self, rows: np.ndarray, order: tuple[int, int] | None) -> np.ndarray:
-        """Returns the rows in the order in which `audio` gives them."""
+        """Return the rows in the order in which `audio` streams them."""
         return shuffled(np.asarray(rows, np.int64), order)
 
     def audio(self, rows: np.ndarray, order: tuple[int, int] | None = None) -> tf.data.Dataset:
-        """Streams the notes' audio; see `Source.audio`."""
+        """Stream the notes' audio; see `Source.audio`."""
         import tensorflow as tf
 
         from nsynth_vae.data.decoding.decode import decode
 
         def read(row: tf.Tensor, path: tf.Tensor) -> dict[str, tf.Tensor]:
             audio, sample_rate, problem = decode(tf.io.read_file(path), self.formats)
-            audio, flaw = tf.cond(
+            audio, problem = tf.cond(
                 tf.equal(problem, ""),
                 lambda: self._to_note(audio, sample_rate),
                 lambda: (tf.zeros([self.config.num_samples]), problem),
             )
-            return {"row": row, "audio": tf.ensure_shape(audio, [self.config.num_samples]), "problem": flaw}
+            return {"row": row, "audio": tf.ensure_shape(audio, [self.config.num_samples]), "problem": problem}
 
         rows = self.order_of(rows, order)
         paths = tf.constant([os.fspath(path) for path in self._paths[rows]], tf.string)
@@ -80,7 +74,7 @@ class FolderSource(Source):
 
     @abc.abstractmethod
     def _to_note(self, audio: tf.Tensor, sample_rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Makes a note of a file's audio, in the graph.
+        """Make a note of a file's audio, in the graph.
 
         Args:
             audio: float32 `[samples, channels]`.
@@ -92,7 +86,7 @@ class FolderSource(Source):
 
 
 def check_format(audio: tf.Tensor, sample_rate: tf.Tensor, config: AudioConfig) -> tuple[tf.Tensor, tf.Tensor]:
-    """Checks, in the graph, that a file has the right rate and one channel, then what `check_audio` checks.
+    """Check, in the graph, that a file has the right rate and one channel, and then its audio by `check_audio`.
 
     Args:
         audio: float32 `[samples, channels]`.
@@ -100,7 +94,7 @@ def check_format(audio: tf.Tensor, sample_rate: tf.Tensor, config: AudioConfig) 
         config: gives the expected rate and length.
 
     Returns:
-        (audio: float32 `[num_samples]`, zeros if bad; problem: string [], empty if good).
+        (audio: float32 `[num_samples]`, zeros if invalid; problem: string [], empty if valid).
     """
     import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""Several sources as one: `--data starter --data DIR`."""
+"""Concatenation of several sources: `--data starter --data DIR`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ConcatenatedSource(Source):
     """
 
     def __init__(self, sources: Sequence[Source]) -> None:
-        """Joins the sources' tables."""
+        """Join the sources' tables."""
         self.sources = list(sources)
         self.name = " + ".join(source.name for source in sources)
         self.table = NoteTable.concatenate([source.table for source in sources])
@@ -32,17 +32,17 @@ class ConcatenatedSource(Source):
         return self.sources[index], int(row) - int(self._starts[index])
 
     def location(self, row: int) -> str:
-        """Returns the file of a note."""
+        """Return the file of a note."""
         source, own = self._find(row)
         return source.location(own)
 
     def fingerprint(self, row: int) -> str:
-        """Returns what tells one note's audio from another's."""
+        """Return an identifier of one note's audio."""
         source, own = self._find(row)
         return source.fingerprint(own)
 
     def _parts(self, rows: np.ndarray) -> list[tuple[Source, int, np.ndarray]]:
-        """Returns (source, its first row, its own rows) of the sources that have some of the rows."""
+        """Return (source, its first row, its own rows) of the sources that have some of the rows."""
         rows = np.asarray(rows, np.int64)
         index = np.searchsorted(self._starts, rows, side="right") - 1
         parts = []
@@ -54,24 +54,24 @@ class ConcatenatedSource(Source):
         return parts
 
     def _choices(self, parts: list, order: tuple[int, int] | None) -> np.ndarray:
-        """Returns int64 `[n]`: which part each element comes from."""
+        """Return int64 `[n]`: the part that each element comes from."""
         choices = np.repeat(np.arange(len(parts)), [len(own) for _, _, own in parts])
         return shuffled(choices, order).astype(np.int64)
 
     def order_of(self, rows: np.ndarray, order: tuple[int, int] | None) -> np.ndarray | None:
-        """Returns the rows in the order in which `audio` gives them, if all sources know theirs."""
+        """Return the rows in the order in which `audio` streams them, if all sources know theirs."""
         parts = self._parts(rows)
         orders = [source.order_of(own, order) for source, _, own in parts]
-        if any(own is None for own in orders):
-            return None
         choices = self._choices(parts, order)
         result = np.empty(len(choices), np.int64)
-        for number, (part, own) in enumerate(zip(parts, orders, strict=True)):
-            result[choices == number] = own + part[1]
+        for number, ((_, start, _), own) in enumerate(zip(parts, orders, strict=True)):
+            if own is None:
+                return None
+            result[choices == number] = own + start
         return result
 
     def audio(self, rows: np.ndarray, order: tuple[int, int] | None = None) -> tf.data.Dataset:
-        """Streams the notes' audio; see `Source.audio`."""
+        """Stream the notes' audio; see `Source.audio`."""
         import tensorflow as tf
 
         parts = self._parts(rows)

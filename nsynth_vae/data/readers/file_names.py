@@ -1,4 +1,4 @@
-"""What the name of a user's sample says: instrument, pitch and velocity."""
+"""Labels in the file names of samples: instrument, pitch and velocity."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _VELOCITY = re.compile(
 
 @dataclasses.dataclass(frozen=True)
 class FileName:
-    """What a sample's file name says; None where it does not."""
+    """Labels in a sample's file name; None where there is none."""
 
     instrument: str
     pitch: int | None
@@ -23,12 +23,11 @@ class FileName:
 
 
 def parse_file_name(stem: str) -> FileName:
-    """Reads instrument, pitch and velocity off a file name without its extension.
+    """Parse instrument, pitch and velocity from a file name without its extension.
 
-    `piano-060-100` is instrument, MIDI pitch and velocity, three digits each. Else a note's name that stands
-    apart from letters and digits is the pitch: `C4` = 60, `A#3`, `bb2`, `C-1` = 0; the last one counts.
-    `v90`, `vel90` or three digits after a note's name (`C4-090`) are the velocity. Numbers above 127 are no
-    pitch and no velocity.
+    `piano-060-100` is instrument, MIDI pitch and velocity, three digits each. Else the pitch is a note's name apart
+    from letters and digits: `C4` = 60, `A#3`, `bb2`, `C-1` = 0; the last one counts. `v90`, `vel90` or three digits
+    after a note's name (`C4-090`) are the velocity. Numbers above 127 are no pitch and no velocity.
 
     Args:
         stem: such as `My Cello A#3 v90`.

@@ -1,4 +1,4 @@
-"""NSynth's JSON/audio layout: `*-train`, `*-valid` and `*-test` folders of examples.json and audio/NOTE.wav.
+"""Reader of NSynth's JSON/audio layout: `*-train`, `*-valid` and `*-test` folders of examples.json and audio/NOTE.wav.
 
 The audio may also be FLAC or Ogg Vorbis. The extra key `sample_group` names instruments that share
 recordings.
@@ -43,7 +43,7 @@ _KEYS = [
 class JsonAudioSource(FolderSource):
     """Notes of a folder in NSynth's JSON/audio layout, by split and then by name."""
 
-    formats = ("wav", "flac", "ogg")
+    formats: tuple[str, ...] = ("wav", "flac", "ogg")
 
     def __init__(
         self,
@@ -54,30 +54,32 @@ class JsonAudioSource(FolderSource):
         log: Callable[[str], None] = print,
         name: str | None = None,
     ) -> None:
-        """Reads the labels and looks which files there are; no audio is read yet.
+        """Read the labels and list the files; no audio is read yet.
 
         Args:
             path: a folder of split folders, or one split folder.
-            audio: the sample rate and length that are expected.
+            audio: the expected sample rate and length.
             bad_notes: gets misnamed notes and those without a file.
-            log: gets what a user should know.
-            name: what `--data` said, if it was not the path.
+            log: called with each line for the user.
+            name: the argument of `--data`, if it is not the path.
 
         Raises:
             InputError: if the path is not of this layout, or examples.json cannot be read.
-            BadNoteError: for the first bad note, if the policy is `error`.
+            BadNoteError: for the first invalid note, if the policy is `error`.
         """
         folders = split_folders(pathlib.Path(path))
         if not folders:
             raise InputError(f"{path}: no examples.json in it or in a folder of it, expected NSynth's layout")
-        notes, splits, paths = [], [], []
+        notes: list[Note] = []
+        splits: list[int] = []
+        paths: list[str] = []
         for folder in folders:
             split = split_of(folder.name)
             for note, file in _read_folder(folder, audio, bad_notes, log):
                 notes.append(note)
                 splits.append(split)
                 paths.append(file)
-        extensions = {os.path.splitext(file)[1].lower() for file in paths}
+        extensions = {pathlib.PurePath(file).suffix.lower() for file in paths}
         self.formats = tuple(extension[1:] for extension in EXTENSIONS if extension in extensions)
         super().__init__(name or str(path), NoteTable.from_notes(notes, splits), paths, audio)
 
@@ -86,7 +88,7 @@ class JsonAudioSource(FolderSource):
 
 
 def split_folders(path: pathlib.Path) -> list[pathlib.Path]:
-    """Returns the folders with examples.json, the folder itself or those in it, in the splits' order."""
+    """Return the folders with examples.json, the folder itself or those in it, in the splits' order."""
     if (path / "examples.json").is_file():
         return [path.resolve()] if path.name in ("", ".", "..") else [path]
     if not path.is_dir():
@@ -96,7 +98,7 @@ def split_folders(path: pathlib.Path) -> list[pathlib.Path]:
 
 
 def split_of(name: str) -> int:
-    """Returns the split (index in `SPLITS`) that is a word of a folder's or file's name, or `UNKNOWN`."""
+    """Return the split (index in `SPLITS`) that is a word of a folder's or file's name, or `UNKNOWN`."""
     words = [word for word in re.split(r"[^a-z]+", name.lower()) if word in SPLITS]
     return SPLITS.index(words[-1]) if words else UNKNOWN
 
@@ -104,33 +106,31 @@ def split_of(name: str) -> int:
 def _read_folder(
     folder: pathlib.Path, config: AudioConfig, bad_notes: BadNotes, log: Callable[[str], None]
 ) -> list[tuple[Note, str]]:
-    """Returns the good notes of one split folder and their files, sorted by name."""
+    """Return the valid notes of one split folder and their files, sorted by name."""
     labels = _read_json(folder / "examples.json")
-    files, others = {}, 0
+    audio, others = folder / "audio", 0
+    files: dict[str, tuple[int, str]] = {}
     try:
-        with os.scandir(folder / "audio") as entries:
-            names = sorted(entry.name for entry in entries)
+        names = sorted(path.name for path in audio.iterdir())
     except OSError as error:
-        raise InputError(f"{folder / 'audio'}: {error.strerror}, expected a folder of NOTE.wav files") from error
-    for name in names:
-        stem, extension = os.path.splitext(name)
-        if extension.lower() not in EXTENSIONS:
+        raise InputError(f"{audio}: {error.strerror}, expected a folder of NOTE.wav files") from error
+    for name in map(pathlib.PurePath, names):
+        if name.suffix.lower() not in EXTENSIONS:
             continue
-        if stem not in labels:
+        if name.stem not in labels:
             others += 1
             continue
-        rank = EXTENSIONS.index(extension.lower())
-        if stem not in files or rank < files[stem][0]:
-            files[stem] = rank, name
+        # The first of several extensions, and of several names that differ in case, wins.
+        found_at = EXTENSIONS.index(name.suffix.lower()), name.name
+        files[name.stem] = min(files.get(name.stem, found_at), found_at)
     if others:
-        log(f"{folder / 'audio'}: {others} audio files are not in examples.json and are ignored")
+        log(f"{audio}: {others} audio files are not in examples.json and are ignored")
     found = []
     for note_str in sorted(labels):
+        file = str(audio / (files[note_str][1] if note_str in files else f"{note_str}.wav"))
         if note_str not in files:
-            file = os.path.join(folder, "audio", note_str + ".wav")
             bad_notes.report(file, "is in examples.json, but there is no such file (nor .flac, .ogg)")
             continue
-        file = os.path.join(folder, "audio", files[note_str][1])
         try:
             found.append((_to_note(note_str, labels[note_str], config), file))
         except InputError as error:
@@ -139,7 +139,7 @@ def _read_folder(
 
 
 def _read_json(path: pathlib.Path) -> dict[str, tuple | object]:
-    """Returns examples.json as note_str -> values of `_KEYS`; only these are kept of what can be 150 MB."""
+    """Return examples.json as note_str -> values of `_KEYS`; the rest of what can be 150 MB is dropped."""
 
     def keep(values: dict) -> object:
         return tuple(values.get(key) for key in _KEYS) if "pitch" in values else values
@@ -157,10 +157,10 @@ def _read_json(path: pathlib.Path) -> dict[str, tuple | object]:
 
 
 def _to_note(note_str: str, values: tuple | object, config: AudioConfig) -> Note:
-    """Returns the note of one entry of examples.json.
+    """Return the note of one entry of examples.json.
 
     Raises:
-        InputError: if the labels are not as they should be, or contradict the name.
+        InputError: if the labels are invalid, or contradict the name.
     """
     if not isinstance(values, tuple):
         raise InputError(
@@ -192,7 +192,7 @@ def _to_note(note_str: str, values: tuple | object, config: AudioConfig) -> Note
 
 
 def _label(labels: dict, key: str, names: tuple[str, ...], named: int | None) -> int | None:
-    """Returns a family or source by its number, else its string, else by the instrument's name."""
+    """Return a family or source by its number, else its string, else by the instrument's name."""
     number, string = labels[key], labels[key + "_str"]
     if string is not None and string not in names:
         raise InputError(f"{key}_str in examples.json is {string!r}, expected one of {', '.join(names)}")

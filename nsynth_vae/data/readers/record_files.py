@@ -1,10 +1,9 @@
-"""What sources of TFRecord files share: one pass over the labels, then streaming by shards."""
+"""Base of sources of TFRecord files: one pass over the labels, then streaming by shards."""
 
 from __future__ import annotations
 
 import abc
 import dataclasses
-import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,9 +11,27 @@ import numpy as np
 
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.hashing import stable_hash
-from nsynth_vae.data.source import BadNotes, NoteTable, Source, check_audio, shuffled
+from nsynth_vae.data.source import (
+    BadNotes,
+    NoteTable,
+    Source,
+    check_audio,
+    error_text,
+    file_fingerprint,
+    shuffled,
+)
 from nsynth_vae.errors import InputError
-from nsynth_vae.notes import FAMILIES, QUALITIES, SOURCES, UNKNOWN, Note, parse_instrument_str, parse_note_str
+from nsynth_vae.notes import (
+    DEFAULT_VELOCITY,
+    FAMILIES,
+    QUALITIES,
+    SOURCES,
+    UNKNOWN,
+    Note,
+    format_note_str,
+    parse_instrument_str,
+    parse_note_str,
+)
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -24,9 +41,6 @@ SHUFFLE_RECORDS = 256
 
 SHARDS_AT_ONCE = 8
 """Shards that are read side by side when the order is shuffled."""
-
-DEFAULT_VELOCITY = 100
-"""Velocity of a record that has none."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,9 +55,9 @@ class Shard:
 class RecordSource(Source):
     """Notes in TFRecord files, in the order of the files and of the records in them.
 
-    Records are numbered from 0. Without an order the audio comes in ascending order of rows, whatever the
-    order that they were asked in. With one, shards are taken in seeded order, several side by side, and
-    records go through a bounded shuffle buffer before they are parsed.
+    Records are numbered from 0. Without an order the audio comes in ascending order of rows, whatever the order
+    of the request. With one, shards are read in seeded order, several at once, and records go through a bounded shuffle
+    buffer before they are parsed.
     """
 
     def __init__(
@@ -55,31 +69,28 @@ class RecordSource(Source):
         bad_notes: BadNotes,
         log: Callable[[str], None] = print,
     ) -> None:
-        """Reads every record once for its labels; the audio is checked but not kept.
+        """Read every record once for its labels; the audio is checked but not kept.
 
         Args:
-            name: what `--data` said.
+            name: the argument of `--data`.
             shards: the files.
-            audio: the sample rate and length that are expected.
+            audio: the expected sample rate and length.
             bad_notes: gets the records that cannot be used, as `FILE: record 17`.
-            log: gets what a user should know.
+            log: called with each line for the user.
 
         Raises:
             InputError: if a file cannot be read at all.
-            BadNoteError: for the first bad record, if the policy is `error`.
+            BadNoteError: for the first invalid record, if the policy is `error`.
         """
         self.name, self.config = name, audio
         self._shards = list(shards)
         log(f"{name}: reading the labels of {len(self._shards)} record file{'s' * (len(self._shards) != 1)}")
         notes: list[Note] = []
         splits: list[int] = []
-        self._marks, files, numbers = [], [], []
+        self._fingerprints = [file_fingerprint(shard.path, "a TFRecord file") for shard in self._shards]
+        files: list[int] = []
+        numbers: list[int] = []
         for index, shard in enumerate(self._shards):
-            try:
-                status = os.stat(shard.path)
-            except OSError as error:
-                raise InputError(f"{shard.path}: {error.strerror}, expected a TFRecord file") from error
-            self._marks.append(f"{os.path.abspath(shard.path)}:{status.st_size}:{status.st_mtime_ns}")
             for number, note in self._read_labels(shard, bad_notes):
                 notes.append(note)
                 splits.append(shard.split)
@@ -90,16 +101,16 @@ class RecordSource(Source):
 
     @abc.abstractmethod
     def _parse(self, record: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Parses one record, in the graph.
+        """Parse one record, in the graph.
 
         Returns:
             `audio`: float32 `[samples]`; `note_str`, `instrument_str`: string [], empty if unknown; `pitch`,
-            `velocity`, `family`, `source`, `sample_rate`: int64 [], `UNKNOWN` if so; `qualities`: int64
+            `velocity`, `family`, `source`, `sample_rate`: int64 [], `UNKNOWN` if unknown; `qualities`: int64
             `[10]` or `[0]`.
         """
 
     def _read_labels(self, shard: Shard, bad_notes: BadNotes) -> Iterator[tuple[int, Note]]:
-        """Yields (record, note) of a file's good records; stops at what cannot be read."""
+        """Yield (record, note) of a file's valid records; stop at the first that cannot be read."""
         import tensorflow as tf
 
         def look(record: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -121,25 +132,25 @@ class RecordSource(Source):
                 bad_notes.report(place, "is corrupt or truncated, as is what follows; expected a whole TFRecord file")
                 return
             except tf.errors.OpError as error:
-                bad_notes.report(place, f"cannot be parsed ({_first_line(error)}), expected NSynth's fields")
+                bad_notes.report(place, f"cannot be parsed ({error_text(error)}), expected NSynth's fields")
             except InputError as error:
                 bad_notes.report(place, str(error))
             number += 1
 
     def location(self, row: int) -> str:
-        """Returns the file and record of a note."""
+        """Return the file and record of a note."""
         return f"{self._shards[self._file[row]].path}: record {self._number[row]}"
 
     def fingerprint(self, row: int) -> str:
-        """Returns the file, its size in bytes and its time in ns, and the record."""
-        return f"{self._marks[self._file[row]]}:{self._number[row]}"
+        """Return the file, its size in bytes and its time in ns, and the record."""
+        return f"{self._fingerprints[self._file[row]]}:{self._number[row]}"
 
     def order_of(self, rows: np.ndarray, order: tuple[int, int] | None) -> np.ndarray | None:
-        """Returns the rows ascending, or None where there is an order, which only the stream knows."""
+        """Return the rows ascending, or None where there is an order, which is not known before streaming."""
         return np.sort(np.asarray(rows, np.int64)) if order is None else None
 
     def audio(self, rows: np.ndarray, order: tuple[int, int] | None = None) -> tf.data.Dataset:
-        """Streams the notes' audio; see `Source.audio` and the class."""
+        """Stream the notes' audio; see `Source.audio` and the class."""
         import tensorflow as tf
 
         rows = np.sort(np.asarray(rows, np.int64))
@@ -155,7 +166,7 @@ class RecordSource(Source):
         starts = [0, *ends[:-1]] if ends else []
 
         def read(path: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tf.data.Dataset:
-            # The rows end with the last wanted record: what follows, damaged or not, is not read.
+            # The rows end with the last wanted record: later ones, damaged or not, are not read.
             numbers = tf.data.Dataset.from_tensor_slices(rows_of_records[start:end])
             return tf.data.Dataset.zip((numbers, tf.data.TFRecordDataset(path, buffer_size=1 << 20)))
 
@@ -178,15 +189,11 @@ class RecordSource(Source):
         return records.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error.message).splitlines()[0].split("}} ")[-1][:160]
-
-
 def _to_note(labels: dict, config: AudioConfig) -> Note:
-    """Returns the note of a record's labels.
+    """Return the note of a record's labels.
 
     Raises:
-        InputError: if they are incomplete, out of range or contradict the name, or the audio is bad.
+        InputError: if they are incomplete, out of range or contradict the name, or the audio is invalid.
     """
     if labels["problem"]:
         raise InputError(labels["problem"].decode())
@@ -210,7 +217,7 @@ def _to_note(labels: dict, config: AudioConfig) -> Note:
         raise InputError("has neither note_str nor instrument_str, expected one of them")
     else:
         velocity = DEFAULT_VELOCITY if velocity == UNKNOWN else velocity
-        note_str = f"{instrument}-{pitch:03d}-{velocity:03d}"
+        note_str = format_note_str(instrument, pitch, velocity)
     family, source = parse_instrument_str(instrument)
     qualities = tuple(int(flag) for flag in labels["qualities"])
     if len(qualities) not in (0, len(QUALITIES)):

@@ -1,8 +1,7 @@
-"""A folder of a user's own samples: WAV, FLAC, Ogg Vorbis and MP3 of any rate, length and number of channels.
+"""Reader of a folder of samples: WAV, FLAC, Ogg Vorbis and MP3 of any rate, length and number of channels.
 
-What a file holds becomes a note like this, in the graph: folded to mono (the mean of the channels),
-resampled, cut before its onset (silence in front goes, also in a short file), cut or padded with zeros to 4
-s; where sound was cut off at the end, it fades out over 20 ms.
+A sound becomes a note in the graph. It is folded to mono (the mean of the channels) and resampled. Silence before its
+onset is cut, also in a short file. Then it is cut, with a fade-out of 20 ms, or padded with zeros, to 4 s.
 """
 
 from __future__ import annotations
@@ -21,40 +20,38 @@ from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.decoding.audio_headers import FORMATS
 from nsynth_vae.data.readers.audio_files import FolderSource
 from nsynth_vae.data.readers.file_names import FileName, parse_file_name
-from nsynth_vae.data.source import BadNotes, NoteTable, check_audio
+from nsynth_vae.data.source import BadNotes, NoteTable, check_audio, error_text
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import AUDIO_EXTENSIONS
-from nsynth_vae.notes import UNKNOWN, Note, format_note_str, note_name, parse_instrument_str
+from nsynth_vae.notes import DEFAULT_VELOCITY, UNKNOWN, Note, format_note_str, note_name, parse_instrument_str
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 ONSET_DB = -40.0
-"""The onset is where the sound first comes this close to its peak."""
+"""Level, against the peak, at whose first crossing the onset is."""
 
 ONSET_SECONDS = 0.005
-"""This much before the onset is kept."""
+"""Sound before the onset that is kept."""
 
 FADE_SECONDS = 0.02
 """Length of the fade-out where sound is cut off."""
 
-DEFAULT_VELOCITY = 100
-"""Velocity of a sample whose name has none."""
 
+def find_audio(root: pathlib.Path) -> tuple[list[pathlib.Path], int]:
+    """Return the folder's audio files, at any depth, sorted, and the number of other files.
 
-def find_audio(path: pathlib.Path) -> tuple[list[pathlib.Path], int]:
-    """Returns the folder's audio files, at any depth, sorted, and how many other files there are.
-
-    Hidden files and folders (`.name`, and macOS's `__MACOSX`) are not looked at.
+    Hidden files and folders (`.name`, and macOS's `__MACOSX`) are skipped.
     """
     found, others = [], 0
-    for folder, folders, names in os.walk(path):
+    for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         for name in names:
             if name.startswith("."):
                 continue
-            if os.path.splitext(name)[1].lower() in AUDIO_EXTENSIONS:
-                found.append(pathlib.Path(folder, name))
+            path = pathlib.Path(folder, name)
+            if path.suffix.lower() in AUDIO_EXTENSIONS:
+                found.append(path)
             else:
                 others += 1
     return sorted(found), others
@@ -62,12 +59,12 @@ def find_audio(path: pathlib.Path) -> tuple[list[pathlib.Path], int]:
 
 @dataclasses.dataclass(frozen=True)
 class Sound:
-    """What a file holds, made a note."""
+    """A file's sound as a note."""
 
     audio: np.ndarray
     """float32 `[num_samples]`, -1..1; zeros if there is a problem."""
     problem: str
-    """What is wrong with the file and what is expected; empty if it is good."""
+    """Problem of the file and what is expected; empty if it is valid."""
     samples: int
     """Length of the whole sound at the note's sample rate."""
     onset: int
@@ -76,7 +73,7 @@ class Sound:
     """Instrument, pitch and velocity by the file's name."""
 
     def cut(self, config: AudioConfig) -> str:
-        """Returns how long the sound is and which part of it is the note; empty if that is all of it."""
+        """Return the sound's length and the part of it that is the note; empty if that is all of it."""
         rate, taken = config.sample_rate, config.num_samples
         if self.samples - self.onset <= taken and self.onset == 0:
             return ""
@@ -94,12 +91,12 @@ class Sound:
 
 
 def read_sounds(files: Sequence[pathlib.Path], config: AudioConfig, *, whole: bool = False) -> Iterator[Sound]:
-    """Yields what each file holds, in the files' order; a few are read ahead.
+    """Yield each file's sound, in the files' order; a few are read ahead.
 
     Args:
         files: WAV, FLAC, Ogg Vorbis or MP3, whatever their names end in.
-        config: the sample rate and length that are asked for.
-        whole: leave a sound that is no longer than a note as it is, with the silence before its onset, or all silent.
+        config: the target sample rate and length.
+        whole: keep a sound that is no longer than a note as it is, with the silence before its onset, or all silent.
     """
     import tensorflow as tf
 
@@ -121,24 +118,24 @@ def read_sounds(files: Sequence[pathlib.Path], config: AudioConfig, *, whole: bo
             audio, problem, samples, onset = (value.numpy() for value in next(iterator))
             yield Sound(audio, problem.decode(), int(samples), int(onset), named)
         except tf.errors.OpError as error:
-            problem = f"cannot be decoded ({str(error.message).splitlines()[0][-120:]})"
+            problem = f"cannot be decoded ({error_text(error)})"
             yield Sound(np.zeros(config.num_samples, np.float32), problem, 0, 0, named)
 
 
 def make_note(
     audio: tf.Tensor, sample_rate: tf.Tensor, config: AudioConfig, *, whole: bool = False
 ) -> tuple[tf.Tensor, ...]:
-    """Folds to mono, resamples, and cuts from the onset on or pads, in the graph.
+    """Fold to mono, resample, and cut from the onset on or pad, in the graph.
 
     Args:
         audio: float32 `[samples, channels]`, -1..1.
         sample_rate: int64 [], Hz.
-        config: the sample rate and length that are asked for.
+        config: the target sample rate and length.
         whole: as in `read_sounds`.
 
     Returns:
-        (audio: float32 `[num_samples]`, zeros if bad; problem: string [], empty if good; samples: int32 [],
-        length after resampling; onset: int32 [], where in these the note begins).
+        (audio: float32 `[num_samples]`, zeros if invalid; problem: string [], empty if valid; samples: int32 [],
+        length after resampling; onset: int32 [], the sample of these at which the note begins).
     """
     import tensorflow as tf
 
@@ -160,7 +157,7 @@ def make_note(
 
 
 class SamplesSource(FolderSource):
-    """Notes of a user's own audio files."""
+    """Notes of a folder of audio files."""
 
     formats = FORMATS
 
@@ -173,22 +170,22 @@ class SamplesSource(FolderSource):
         log: Callable[[str], None] = print,
         name: str | None = None,
     ) -> None:
-        """Reads every file once, to check it, to say what is cut and to estimate pitches that are not named.
+        """Read every file once, to check it, to report cuts and to estimate pitches that are not named.
 
         The instrument is the file's folder below `path` (`strings/cello` becomes `strings_cello`), else the
         file's name less pitch and velocity. Two files with the same instrument, pitch and velocity get the
-        same labels and, to be told apart, `.2`, `.3`, ... after the instrument in their `note_str` only.
+        same labels; only their `note_str` differs, by `.2`, `.3`, ... after the instrument.
 
         Args:
             path: a folder, searched at any depth.
-            audio: the sample rate and length that are asked for.
+            audio: the target sample rate and length.
             bad_notes: gets the files that cannot be used, unpitched sounds among them.
-            log: gets a line for each cut and each estimated pitch.
-            name: what `--data` said, if it was not the path.
+            log: called with a line for each cut and each estimated pitch.
+            name: the argument of `--data`, if it is not the path.
 
         Raises:
             InputError: if there is no audio in the folder.
-            BadNoteError: for the first bad file, if the policy is `error`.
+            BadNoteError: for the first invalid file, if the policy is `error`.
         """
         path = pathlib.Path(path)
         files, others = find_audio(path)
@@ -197,7 +194,9 @@ class SamplesSource(FolderSource):
         if others:
             log(f"{path}: {others} files that are not audio are ignored")
         self.name, self.config = name or str(path), audio
-        notes, paths, counts = [], [], collections.Counter()
+        notes: list[Note] = []
+        paths: list[str] = []
+        counts: collections.Counter[str] = collections.Counter()
         for file, sound in zip(files, read_sounds(files, audio), strict=True):
             note = self._label(file, path, sound, bad_notes, log)
             if note is None:
@@ -213,7 +212,7 @@ class SamplesSource(FolderSource):
     def _label(
         self, file: pathlib.Path, root: pathlib.Path, sound: Sound, bad_notes: BadNotes, log: Callable[[str], None]
     ) -> Note | None:
-        """Returns a file's note, or None if it is bad."""
+        """Return a file's note, or None if it is invalid."""
         if sound.problem:
             bad_notes.report(str(file), sound.problem)
             return None
@@ -227,11 +226,9 @@ class SamplesSource(FolderSource):
         pitch, hertz = found
         if hertz is not None:
             log(f"{file}: pitch {pitch} ({note_name(pitch)}, {hertz:.1f} Hz) estimated from the sound")
-        cut = sound.cut(self.config)
-        if cut:
+        if cut := sound.cut(self.config):
             log(f"{file}: {cut}")
-        named = sound.named
-        folder = file.parent.relative_to(root).as_posix()
+        named, folder = sound.named, file.parent.relative_to(root).as_posix()
         instrument = named.instrument if folder == "." else folder.replace("/", "_")
         velocity = DEFAULT_VELOCITY if named.velocity is None else named.velocity
         family, source = parse_instrument_str(instrument)
@@ -242,14 +239,14 @@ class SamplesSource(FolderSource):
 
 
 def onset_of(mono: tf.Tensor, config: AudioConfig) -> tf.Tensor:
-    """Returns the sample at which a sound is taken to begin: `ONSET_SECONDS` before it first nears its peak.
+    """Return the sample at which a sound begins: `ONSET_SECONDS` before it first nears its peak.
 
     Args:
         mono: float32 `[samples]`.
         config: gives the sample rate.
 
     Returns:
-        int32 []; 0 for silence and for what is not finite.
+        int32 []; 0 for silence and for sound that is not finite.
     """
     import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""TensorFlow Datasets' NSynth: `tfds:nsynth/full`, `tfds:nsynth/gansynth_subset`, ... `[:version]`.
+"""Reader of TensorFlow Datasets' NSynth: `tfds:nsynth/full`, `tfds:nsynth/gansynth_subset`, ... `[:version]`.
 
 Data sets are opened from where they were prepared; nothing is ever downloaded.
 """
@@ -8,12 +8,10 @@ from __future__ import annotations
 import os
 import pathlib
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Unpack
 
-from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.readers.record_files import RecordSource, Shard
-from nsynth_vae.data.source import SPLITS, BadNotes
+from nsynth_vae.data.source import SPLITS, ReaderOptions
 from nsynth_vae.errors import InputError
 from nsynth_vae.notes import QUALITIES, UNKNOWN
 
@@ -25,34 +23,25 @@ _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
 def open_tfds(
-    spec: str,
-    *,
-    audio: AudioConfig,
-    bad_notes: BadNotes,
-    data_dir: str | os.PathLike | None = None,
-    log: Callable[[str], None] = print,
+    spec: str, *, data_dir: str | os.PathLike | None = None, **options: Unpack[ReaderOptions]
 ) -> RecordSource:
-    """Opens a prepared data set by name.
+    """Open a prepared data set by name.
 
     Args:
         spec: `tfds:NAME[/CONFIG][:VERSION]`; without a version, the newest that is prepared; `tfds:nsynth` is
             its `full`.
-        audio: the sample rate and length that are expected.
-        bad_notes: gets the records that cannot be used.
-        data_dir: where the data sets are; None for TFDS's default (`$TFDS_DATA_DIR` or
-            `~/tensorflow_datasets`).
-        log: gets what a user should know.
+        data_dir: folder of the data sets; None for TFDS's default (`$TFDS_DATA_DIR` or `~/tensorflow_datasets`).
+        options: see `ReaderOptions`.
 
     Raises:
-        InputError: if the name is malformed, or the data set is not prepared there; gives the command that
-            does it.
-        BadNoteError: for the first bad record, if the policy is `error`.
+        InputError: if the name is malformed, or the data set is not prepared there; names the command that does it.
+        BadNoteError: for the first invalid record, if the policy is `error`.
     """
     match = _SPEC.fullmatch(spec)
     if match is None:
         raise InputError(f"{spec}: not a data set's name, expected tfds:NAME/CONFIG:VERSION such as tfds:nsynth/full")
     if data_dir is None:
-        data_dir = os.environ.get("TFDS_DATA_DIR") or os.path.join("~", "tensorflow_datasets")
+        data_dir = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
     root = pathlib.Path(data_dir).expanduser()
     config = match["config"] or ("full" if match["name"] == "nsynth" else "")
     folder = root / match["name"] / config
@@ -68,7 +57,7 @@ def open_tfds(
             f"to prepare it (NSynth is a download of 73 GB): tfds build {name} --data_dir {root}"
         )
     newest = max(wanted, key=lambda version: tuple(map(int, version.split("."))))
-    return open_tfds_folder(folder / newest, audio=audio, bad_notes=bad_notes, log=log, name=spec)
+    return open_tfds_folder(folder / newest, name=spec, **options)
 
 
 def _is_prepared(folder: pathlib.Path) -> bool:
@@ -76,14 +65,9 @@ def _is_prepared(folder: pathlib.Path) -> bool:
 
 
 def open_tfds_folder(
-    folder: str | os.PathLike,
-    *,
-    audio: AudioConfig,
-    bad_notes: BadNotes,
-    log: Callable[[str], None] = print,
-    name: str | None = None,
+    folder: str | os.PathLike, *, name: str | None = None, **options: Unpack[ReaderOptions]
 ) -> RecordSource:
-    """Opens the folder of one version of a prepared data set; see `open_tfds`."""
+    """Open the folder of one version of a prepared data set; see `open_tfds`."""
     import tensorflow_datasets as tfds
 
     try:
@@ -91,7 +75,7 @@ def open_tfds_folder(
         info = builder.info
         missing = {"id", "audio", "pitch"} - set(info.features)
         files = [(split, file) for split in info.splits for file in info.splits[split].filepaths]
-    except Exception as error:  # Whatever TFDS raises for a damaged folder: it has many.
+    except Exception as error:  # TFDS raises many kinds for a damaged folder.
         text = (str(error).splitlines() or [""])[0]
         raise InputError(f"{folder}: not a prepared data set ({type(error).__name__}: {text})") from error
     if missing:
@@ -101,25 +85,16 @@ def open_tfds_folder(
         if ".tfrecord" not in file.name:
             raise InputError(f"{file}: expected a data set that was prepared as TFRecord files")
         shards.append(Shard(os.fspath(file), SPLITS.index(split) if split in SPLITS else UNKNOWN))
-    return TFDSSource(name or str(folder), shards, info.features, audio=audio, bad_notes=bad_notes, log=log)
+    return TFDSSource(name or str(folder), shards, info.features, **options)
 
 
 class TFDSSource(RecordSource):
     """Notes of a prepared data set, parsed by its own features."""
 
-    def __init__(
-        self,
-        name: str,
-        shards: list[Shard],
-        features,
-        *,
-        audio: AudioConfig,
-        bad_notes: BadNotes,
-        log: Callable[[str], None] = print,
-    ) -> None:
-        """Reads the labels; see `RecordSource`. `features` are the data set's (`builder.info.features`)."""
+    def __init__(self, name: str, shards: list[Shard], features: Any, **options: Unpack[ReaderOptions]) -> None:
+        """Read the labels; see `RecordSource`. `features` are the data set's (`builder.info.features`)."""
         self._features = features
-        super().__init__(name, shards, audio=audio, bad_notes=bad_notes, log=log)
+        super().__init__(name, shards, **options)
 
     def _parse(self, record: tf.Tensor) -> dict[str, tf.Tensor]:
         import tensorflow as tf

@@ -1,4 +1,4 @@
-"""NSynth's TFRecord files: `tf.train.Example` with the fields of the official `nsynth-train.tfrecord`.
+"""Reader of NSynth's TFRecord files: `tf.train.Example` with the fields of the official `nsynth-train.tfrecord`.
 
 `audio`: float `[64000]`; `pitch`, `velocity`, `sample_rate`, `instrument_family`, `instrument_source`: int64;
 `qualities`: int64 `[10]`; `note_str`, `instrument_str`: bytes. All but `audio`, `pitch` and one of the two
@@ -7,14 +7,13 @@ names may be missing.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+import pathlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Unpack
 
-from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.readers.nsynth_json import split_of
 from nsynth_vae.data.readers.record_files import RecordSource, Shard
-from nsynth_vae.data.source import BadNotes
+from nsynth_vae.data.source import ReaderOptions
 from nsynth_vae.notes import UNKNOWN
 
 if TYPE_CHECKING:
@@ -24,18 +23,10 @@ if TYPE_CHECKING:
 class TFRecordSource(RecordSource):
     """NSynth's TFRecord files; a file's split is a word of its name, as in `nsynth-train.tfrecord`."""
 
-    def __init__(
-        self,
-        files: Sequence[str],
-        *,
-        audio: AudioConfig,
-        bad_notes: BadNotes,
-        log: Callable[[str], None] = print,
-        name: str | None = None,
-    ) -> None:
-        """Reads the labels; see `RecordSource`."""
-        shards = [Shard(os.fspath(file), split_of(os.path.basename(file))) for file in files]
-        super().__init__(name or ", ".join(map(str, files)), shards, audio=audio, bad_notes=bad_notes, log=log)
+    def __init__(self, files: Sequence[str], *, name: str | None = None, **options: Unpack[ReaderOptions]) -> None:
+        """Read the labels; see `RecordSource`."""
+        shards = [Shard(str(file), split_of(pathlib.Path(file).name)) for file in files]
+        super().__init__(name or ", ".join(map(str, files)), shards, **options)
 
     def _parse(self, record: tf.Tensor) -> dict[str, tf.Tensor]:
         import tensorflow as tf

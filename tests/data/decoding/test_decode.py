@@ -18,7 +18,7 @@ def test_a_changed_header_is_never_read_otherwise(tmp_path):
         for flipped in (0x01, 0x80):
             files.append(whole[:position] + bytes([whole[position] ^ flipped]) + whole[position + 1 :])
     one = tf.function(decode.decode, input_signature=[tf.TensorSpec([], tf.string)])
-    two = tf.function(lambda contents: decode._decode_any(contents, decode.headers.FORMATS))
+    two = tf.function(lambda contents: decode._decode_any(contents, decode.audio_headers.FORMATS))
     plain = 0
     for file in files:
         contents = tf.constant(file)

@@ -213,7 +213,7 @@ def test_not_records_at_all(tmp_path, audio_config, skip):
     path.write_text("hello" * 100)
     with pytest.raises(BadNoteError, match="a.tfrecord: record 0: is corrupt"):
         open_it(path, audio_config)
-    with pytest.raises(InputError, match=r"no usable note in it \(1 bad ones\)"):
+    with pytest.raises(InputError, match=r"no usable note in it \(1 invalid ones\)"):
         open_it(path, audio_config, skip)
     path.write_bytes(b"")
     with pytest.raises(InputError, match="no usable note in it"):

@@ -15,7 +15,7 @@ from nsynth_vae.config import MOST_SEMITONES, AudioConfig
 from nsynth_vae.data.batching.feature_batches import open_features
 from nsynth_vae.data.batching.feature_cache import stream_features
 from nsynth_vae.data.open_sources import open_source
-from nsynth_vae.data.readers.transposed import with_transposed
+from nsynth_vae.data.readers.transposed import with_pitch_shifts
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.notes import pitch_to_hertz
 
@@ -77,7 +77,7 @@ def source(tmp_path):
 
 def test_copies_follow_the_notes(source) -> None:
     rows = np.array([0, 2, 3])
-    joined, train = with_transposed(source, rows, 2, seed=0)
+    joined, train = with_pitch_shifts(source, rows, 2, seed=0)
     count = len(source.table)
     for field in dataclasses.fields(source.table):
         plain = getattr(joined.table, field.name)[:count]
@@ -97,14 +97,14 @@ def test_copies_follow_the_notes(source) -> None:
         assert joined.fingerprint(row) == f"{source.fingerprint(of)} +{by}"
         seen.add((name, by))
     assert len(seen) == len(train) - len(rows)
-    again, _ = with_transposed(source, rows, 2, seed=0)
-    other, _ = with_transposed(source, rows, 2, seed=1)
+    again, _ = with_pitch_shifts(source, rows, 2, seed=0)
+    other, _ = with_pitch_shifts(source, rows, 2, seed=1)
     assert list(again.table.note_str) == list(joined.table.note_str) != list(other.table.note_str)
 
 
 def test_features_are_those_of_the_transposed_note(source, tmp_path) -> None:
     """From memory, from disk and streamed, in any order."""
-    joined, train = with_transposed(source, np.arange(4), 2, seed=0)
+    joined, train = with_pitch_shifts(source, np.arange(4), 2, seed=0)
     audio = {int(note["row"]): note["audio"].numpy() for note in source.audio(np.arange(4))}
     expected = {}
     for row in train.tolist():
