@@ -28,7 +28,7 @@ NOISE = 0.1 * np.random.default_rng(0).standard_normal(32000)
 
 
 def harmonic(pitch: float, sample_rate: int = 16000, seconds: float = 4.0) -> np.ndarray:
-    """Returns a decaying note of six partials, float64 `[samples]`."""
+    """Return a decaying note of six partials, float64 `[samples]`."""
     hertz = 440 * 2 ** ((pitch - 69) / 12)
     return sum(sine(k * hertz, sample_rate, seconds, 0.3 / k).astype(np.float64) for k in range(1, 7))
 
@@ -106,7 +106,7 @@ def contents(folder: pathlib.Path) -> dict[pathlib.Path, bytes]:
 
 
 def assert_note(path: pathlib.Path) -> np.ndarray:
-    """Checks what is promised of every file, by a reader that is not soundfile; returns its audio."""
+    """Check the format of a file by a reader that is not soundfile, and return its audio."""
     with wave.open(str(path)) as file:
         assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 16000)
         assert file.getnframes() == 64000
@@ -117,14 +117,14 @@ def assert_note(path: pathlib.Path) -> np.ndarray:
 
 
 def log_mel_error(audio: np.ndarray, file: pathlib.Path) -> float:
-    """Returns the mean difference, in nats, of log-mels where the file's is within 40 dB of its loudest."""
+    """Return the mean difference, in nats, of log-mels where the file's is within 40 dB of its loudest."""
     from nsynth_vae import features
 
     config = AudioConfig()
     (sound,) = read_sounds([file], config)
-    found, asked = features.log_mel(np.stack([audio, sound.audio]).astype(np.float32), config).numpy()
-    loud = asked > asked.max() - np.log(100) / config.log_mel_scale
-    return float(np.mean(np.abs(found - asked)[loud])) * config.log_mel_scale
+    found, target = features.log_mel(np.stack([audio, sound.audio]).astype(np.float32), config).numpy()
+    loud = target > target.max() - np.log(100) / config.log_mel_scale
+    return float(np.mean(np.abs(found - target)[loud])) * config.log_mel_scale
 
 
 def test_griffin_lim_gives_the_notes_back(notes, griffin_lim):
@@ -145,7 +145,7 @@ def test_griffin_lim_gives_the_notes_back(notes, griffin_lim):
 
 def test_what_is_said(notes, griffin_lim):
     written, said = griffin_lim
-    # Vorbis begins a little before what it encodes.
+    # Vorbis begins a little before the sound that it encodes.
     cut = re.fullmatch(r"(.+): 6\.50 s long, (0\.\d\d) to (4\.\d\d) s used", said[0])
     assert cut[1] == str(notes[1])
     assert 0.45 <= float(cut[2]) <= 0.5
@@ -250,7 +250,7 @@ def test_a_sound_without_a_pitch(fake, monkeypatch, tmp_path):
 
 
 def bad_paths(folder: pathlib.Path) -> dict[str, tuple[list[pathlib.Path], pathlib.Path, str]]:
-    """Returns cases of (files, output, error) that are found before anything is read."""
+    """Return cases of (files, output, error) that are found before anything is read."""
     good, same = write_note(folder / "good C4.wav"), write_note(folder / "more" / "good C4.flac")
     case, file = write_note(folder / "more" / "GOOD C4.wav"), folder / "file"
     file.write_text("x")

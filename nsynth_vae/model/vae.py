@@ -104,7 +104,7 @@ class VAE(TrainableModel):
             kl_weight: weight of the KL divergence, beta times the warm-up.
 
         Returns:
-            The objective in mean nats an element; `LOSS_NAMES`; z_mean, as what is assessed.
+            The objective in mean nats an element; `LOSS_NAMES`; and z_mean, one row a note, for `summarize`.
         """
         log_mel, config = batch["log_mel"], self.config
         z_mean, z_log_var = self.encoder(log_mel)

@@ -16,7 +16,7 @@ LOSS_NAMES = ("loss", "mss", "lsd_db", "unmatched_mss", "unmatched_lsd_db")
 """Reported losses; see `DEFINITIONS`."""
 
 DEFINITIONS = {
-    "loss": "what training minimises: mss + 0.3 lsd_db, and 0.3 times the same before mel matching",
+    "loss": "minimised in training: mss + 0.3 lsd_db, and 0.3 times the same before mel matching",
     "mss": "multi-scale spectral distance of a second of sound, frames of 2048 to 64 samples",
     "lsd_db": "log-spectral distance of a second of sound, 2048/512, floor 80 dB below the note's maximum, dB",
     "unmatched_mss": "mss before mel matching, at three of the six frame lengths",

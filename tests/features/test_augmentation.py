@@ -1,4 +1,4 @@
-"""Augmentation of log-mels: what changes, what does not, and that it is a function of the seed."""
+"""Augmentation of log-mels: changes, invariants, and the dependence on the seed."""
 
 import numpy as np
 import tensorflow as tf
@@ -12,7 +12,7 @@ AUDIO = AudioConfig()
 
 
 def notes() -> tf.Tensor:
-    """Returns the log-mels of four decaying notes."""
+    """Return the log-mels of four decaying notes."""
     time = np.arange(64000) / 16000
     audio = [
         0.2 * np.exp(-time) * sum(np.sin(2 * np.pi * pitch_to_hertz(pitch) * k * time + k) / k for k in range(1, 8))
@@ -35,7 +35,7 @@ def test_blurring():
     error = np.abs(blurred - log_mel).mean(axis=(1, 2)) * AUDIO.log_mel_scale
     assert (error > 0.02).all()
     assert (error < 1.0).all()
-    # The mean level stays: what is added is random around 0, and a mean moves nothing.
+    # The mean level stays: the change is random around 0, and a moving mean keeps it.
     assert np.abs(np.mean(blurred - log_mel)) < 0.05
 
 
@@ -44,7 +44,7 @@ def equalized(log_mel, seed=(0, 3), probability=1.0):
 
 
 def test_eq_augmentation_is_a_filter_and_a_decay():
-    """Where a note is loud, what is added is a sum of a function of the bin and a multiple of the time."""
+    """Where a note is loud, the change is a sum of a function of the bin and a multiple of the time."""
     log_mel = notes()
     found = equalized(log_mel)
     added, loud = nats(found) - nats(log_mel), nats(log_mel) > -4.0

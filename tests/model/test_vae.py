@@ -1,4 +1,4 @@
-"""The model's parts: shapes and values, serialisation, what z is, what a step changes."""
+"""Parts of the VAE: shapes and values, serialisation, z, and the effect of a step."""
 
 import keras
 import numpy as np

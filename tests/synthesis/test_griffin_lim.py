@@ -17,7 +17,7 @@ SMALL = AudioConfig(num_samples=8000)
 
 
 def make_notes(count: int, config: AudioConfig) -> np.ndarray:
-    """Returns decaying harmonic notes with a little noise, float32 `[count, num_samples]`."""
+    """Return decaying harmonic notes with a little noise, float32 `[count, num_samples]`."""
     rng = np.random.default_rng(3)
     time = np.arange(config.num_samples) / config.sample_rate
     notes = []
@@ -29,7 +29,7 @@ def make_notes(count: int, config: AudioConfig) -> np.ndarray:
 
 
 def spectral_convergence(audio: np.ndarray, magnitude: np.ndarray, config: AudioConfig) -> float:
-    """Returns |found - asked| / |asked| of the magnitudes (Sturmel and Daudet 2011)."""
+    """Return |found - target| / |target| of the magnitudes (Sturmel and Daudet 2011)."""
     found = features.magnitude(tf.constant(audio), config).numpy()
     return float(np.linalg.norm(found - magnitude) / np.linalg.norm(magnitude))
 
@@ -37,7 +37,7 @@ def spectral_convergence(audio: np.ndarray, magnitude: np.ndarray, config: Audio
 def librosa_griffin_lim(
     magnitude: np.ndarray, config: AudioConfig, *, iterations: int, momentum: float, seed: int = 5
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns librosa's audio and the phases it starts from, laid out as ours."""
+    """Return librosa's audio and the phases it starts from, laid out as ours."""
     phase = 2 * np.pi * np.random.RandomState(seed).random(size=magnitude.T.shape).T
     audio = librosa.griffinlim(
         magnitude.T,
@@ -132,7 +132,7 @@ def test_mel_to_magnitude_is_a_non_negative_solution() -> None:
     assert residual(many) < max(1e-4, residual(librosas))
     assert residual(cheap) > 3 * residual(few)
     np.testing.assert_allclose(cheap, np.maximum(mel @ np.linalg.pinv(weights.astype(float)), 0), atol=1e-4)
-    # What the mel leaves open is nearer to the truth than the sparse corner that a least-squares solve finds.
+    # Undetermined details are nearer to the truth than the sparse corner that a least-squares solve finds.
     assert np.linalg.norm(few - magnitude) < np.linalg.norm(scipys - magnitude)
 
 

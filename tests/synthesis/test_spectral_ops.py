@@ -21,7 +21,7 @@ def normal(*shape: int, seed: int = 0) -> np.ndarray:
 
 
 def play(hertz, amplitude, *, controls: int = 251, phase: float = 0.0) -> np.ndarray:
-    """Returns one note of `harmonics` with steady sines at these frequencies."""
+    """Return one note of `harmonics` with steady sines at these frequencies."""
     frequency = np.atleast_1d(hertz).astype(np.float64) / RATE
     index = np.arange(controls)[:, None] * spectral_ops.CONTROL_STEP
     cycles = (phase + index * frequency) % 1.0

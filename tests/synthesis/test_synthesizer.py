@@ -26,7 +26,7 @@ AUDIO = CONFIG.audio
 
 
 def make_notes(pitches: list[int], noise: float = 0.0) -> np.ndarray:
-    """Returns decaying harmonic notes with noise, float32 `[notes, 64000]`."""
+    """Return decaying harmonic notes with noise, float32 `[notes, 64000]`."""
     rng, time = np.random.default_rng(3), np.arange(64000) / 16000
     notes = []
     for pitch in pitches:
@@ -43,7 +43,7 @@ def log_mel_of(audio: np.ndarray) -> tf.Tensor:
 
 
 def make(config: SynthesisConfig = CONFIG, *, trained: bool = False) -> Synthesizer:
-    """Returns a synthesizer; `trained`: with heads that are not zero, the same ones every time."""
+    """Return a synthesizer; `trained`: with heads that are not zero, the same ones every time."""
     keras.utils.set_random_seed(1)
     synthesizer = Synthesizer(config)
     synthesizer.build()
