@@ -19,8 +19,8 @@ fi
 "${uv[@]}" pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header --extra test \
     pyproject.toml --output-file requirements.txt "$@"
 
-# uv puts the supported platforms behind nearly every line. A marker that is true on all of them says nothing, and
-# on any other machine it would make pip install nothing without a word; without it, pip says what is missing.
+# uv puts the supported platforms behind nearly every line. A marker that is true on all of them is useless, and on
+# any other machine pip would silently install nothing; without it, pip reports what is missing.
 python3 - requirements.txt <<'PYTHON'
 import pathlib
 import sys
@@ -30,7 +30,7 @@ text = path.read_text(encoding="utf-8")
 platforms = [("arm64", "darwin"), ("aarch64", "linux"), ("x86_64", "linux")]
 one_of = " or ".join(f"(platform_machine == '{machine}' and sys_platform == '{system}')" for machine, system in platforms)
 text = text.replace(f" ; python_full_version < '3.13' and ({one_of})", "").replace("python_full_version < '3.13' and ", "")
-aside = path.with_name(f".{path.name}.tmp")
-aside.write_text(text, encoding="utf-8")
-aside.replace(path)
+temporary = path.with_name(f".{path.name}.tmp")
+temporary.write_text(text, encoding="utf-8")
+temporary.replace(path)
 PYTHON

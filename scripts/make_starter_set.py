@@ -2,9 +2,9 @@
 
     python scripts/make_starter_set.py
 
-needs FluidSynth and the FluidR3Mono_GM sound font (Debian: `fluidsynth`, `fluidr3mono-gm-soundfont`). What is
-in the set is decided in `starter_plan.py`, how it is played in `starter_render.py`, how its qualities are
-labelled in `starter_qualities.py` and how it is coded in `starter_coding.py`.
+needs FluidSynth and the FluidR3Mono_GM sound font (Debian: `fluidsynth`, `fluidr3mono-gm-soundfont`). The
+steps have a module each: the plan (`starter_plan.py`), rendering (`starter_render.py`), labels of qualities
+(`starter_qualities.py`) and coding (`starter_coding.py`).
 
 The result is the same byte for byte on one machine: the encoder's only random number, the Ogg stream's
 serial, is replaced by a hash of the note's name. Other builds of FluidSynth or libvorbis may round
@@ -14,12 +14,14 @@ differently.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +67,7 @@ def play(instrument: Instrument, soundfont: Path, *, fluidsynth: str = "fluidsyn
 
 
 def label_qualities(played: list[Played]) -> dict[str, list[int | None]]:
-    """The ten quality flags (1, 0 or None) of every note by its name; see `starter_qualities`."""
+    """Return the ten quality flags (1, 0 or None) of every note by its name; see `starter_qualities`."""
     audio = {
         format_note_str(p.instrument.instrument_str, *note): (note[0], audio)
         for p in played
@@ -90,7 +92,7 @@ def label_qualities(played: list[Played]) -> dict[str, list[int | None]]:
 
 
 def note_record(instrument: Instrument, pitch: int, velocity: int, qualities: list[int | None]) -> dict:
-    """One note's entry in examples.json: NSynth's keys, `sample_group` and `instrument_name`."""
+    """Return one note's entry in examples.json: NSynth's keys, `sample_group` and `instrument_name`."""
     return {
         "instrument": None,
         "instrument_family": FAMILIES.index(instrument.instrument_family),
@@ -123,8 +125,18 @@ def write_split(folder: Path, played: list[Played], labels: dict[str, list[int |
     (folder / "examples.json").write_text("{\n" + ",\n".join(sorted(lines)) + "\n}\n")
 
 
+@contextlib.contextmanager
+def replaced_folder(output: Path) -> Iterator[Path]:
+    """Give a temporary folder to write to, which replaces `output` when the block ends."""
+    temporary = output.with_name(f".{output.name}.{os.getpid()}")
+    yield temporary
+    if output.exists():
+        shutil.rmtree(output)
+    temporary.rename(output)
+
+
 def make_starter_set(output: Path, soundfont: Path, presets: Path, *, fluidsynth: str = "fluidsynth") -> None:
-    """Render, label, encode and write the set; it replaces `output` when it is whole, but keeps its LICENSE.
+    """Render, label, encode and write the set; it replaces `output` when it is complete, but keeps its LICENSE.
 
     Args:
         output: Folder to write.
@@ -139,27 +151,24 @@ def make_starter_set(output: Path, soundfont: Path, presets: Path, *, fluidsynth
         done = f"{index + 1}/{len(instruments)} {instrument.instrument_str} ({instrument.instrument_name})"
         print(f"{done}: {len(played[-1].notes)} notes, gain {played[-1].gain_db:+.1f} dB", flush=True)
     labels = label_qualities(played)
-    aside = output.with_name(f".{output.name}.{os.getpid()}")
-    for split in ("train", "valid", "test"):
-        write_split(aside / f"starter-{split}", [p for p in played if p.instrument.split == split], labels)
-    audio_bytes = sum(file.stat().st_size for file in aside.glob("*/audio/*.ogg"))
     version = subprocess.run([fluidsynth, "--version"], capture_output=True, text=True).stdout.split()[3]
     error = coding_error([audio for p in played for audio in p.notes.values()][::7])
     gains = [(p.instrument, p.gain_db, len(p.notes)) for p in played]
-    text = readme_text(
-        gains,
-        labels,
-        audio_bytes,
-        fluidsynth_version=version,
-        vorbis_quality=1 - COMPRESSION_LEVEL,
-        error_nats=error,
-    )
-    (aside / "README.md").write_text(text)
-    if (output / "LICENSE").exists():
-        shutil.copy(output / "LICENSE", aside / "LICENSE")
-    if output.exists():
-        shutil.rmtree(output)
-    aside.rename(output)
+    with replaced_folder(output) as folder:
+        for split in ("train", "valid", "test"):
+            write_split(folder / f"starter-{split}", [p for p in played if p.instrument.split == split], labels)
+        audio_bytes = sum(file.stat().st_size for file in folder.glob("*/audio/*.ogg"))
+        text = readme_text(
+            gains,
+            labels,
+            audio_bytes,
+            fluidsynth_version=version,
+            vorbis_quality=1 - COMPRESSION_LEVEL,
+            error_nats=error,
+        )
+        (folder / "README.md").write_text(text)
+        if (output / "LICENSE").exists():
+            shutil.copy(output / "LICENSE", folder / "LICENSE")
     print(f"{output}: {len(labels)} notes, {audio_bytes / 1e6:.1f} MB of audio")
 
 

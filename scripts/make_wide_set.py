@@ -3,13 +3,13 @@
     python scripts/make_wide_set.py -o wide
     python -m nsynth_vae.train --data nsynth --data starter --data wide ...
 
-What they give is in docs/model.md, "More instruments".
+The comparison of models with and without it is in docs/experiments.md, "More instruments".
 
-All presets of two General MIDI sound fonts (MIT) that speak at their written pitch and share no samples with the
+All presets of two General MIDI sound fonts (MIT) that sound at their written pitch and share no samples with the
 starter set's valid and test instruments, and the recordings of 20 instruments that the npm packages
 `tonejs-instrument-*-mp3` hold (tonejs-instruments by Nicholaus P. Brosowsky, CC BY 3.0). Needs FluidSynth, the sound
 fonts FluidR3Mono_GM and MuseScore_General (Debian: `fluidsynth`, `fluidr3mono-gm-soundfont`,
-`musescore-general-soundfont`) and npm. Notes that a pitch tracker does not hear at their pitch are left out, and
+`musescore-general-soundfont`) and npm. Notes without their pitch by a pitch tracker are left out, and
 presets of MuseScore_General that are FluidR3Mono_GM's.
 """
 
@@ -33,7 +33,16 @@ import numpy as np
 # The script is run as a file, from a clone in which the package need not be installed.
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from make_starter_set import PEAK, ROOT, SILENT_PEAK, Played, label_qualities, play, write_split  # noqa: E402
+from make_starter_set import (  # noqa: E402
+    PEAK,
+    ROOT,
+    SILENT_PEAK,
+    Played,
+    label_qualities,
+    play,
+    replaced_folder,
+    write_split,
+)
 from starter_plan import Instrument, plan_starter_set  # noqa: E402
 
 from nsynth_vae import config, features  # noqa: E402
@@ -49,7 +58,7 @@ NOT_IN_TUNE = {(0, 14), (0, 28)}
 """Presets that the starter set leaves out as well: see `starter_plan`."""
 
 LEAST_IN_TUNE = 0.5
-"""Share of an instrument's notes without which it is left out."""
+"""Fraction of an instrument's notes in tune, below which it is left out."""
 
 SAME_NATS = 0.3
 """Mean |difference| of the log-mels of two presets' notes below which they are one instrument."""
@@ -78,14 +87,14 @@ RECORDINGS = {
     "violin": ("string", "acoustic"),
     "xylophone": ("mallet", "acoustic"),
 }
-"""What the npm packages hold, and its family and source."""
+"""Instruments of the npm packages, with family and source."""
 
 MOST_RECORDINGS = 30
 """Notes of one of them."""
 
 
 def plan_presets(presets_file: Path, kind: str) -> list[Instrument]:
-    """The presets of a General MIDI sound font, with the notes that are to be played.
+    """Return the presets of a General MIDI sound font, with the notes to render.
 
     Args:
         presets_file: as in `starter_plan.plan_starter_set`.
@@ -121,7 +130,7 @@ def plan_presets(presets_file: Path, kind: str) -> list[Instrument]:
 
 
 def play_recordings(name: str, number: int, folder: Path) -> Played:
-    """An instrument of the npm package `tonejs-instrument-NAME-mp3`, cut at the onset and to 4 s.
+    """Return an instrument of the npm package `tonejs-instrument-NAME-mp3`, cut at the onset and to 4 s.
 
     Args:
         name: of `RECORDINGS`.
@@ -147,7 +156,7 @@ def play_recordings(name: str, number: int, folder: Path) -> Played:
 
 
 def in_tune(played: Played) -> Played | None:
-    """An instrument without the notes that are not heard at their pitch; None if these are too many."""
+    """Return an instrument without the notes that are out of tune; None if these are too many."""
     notes = {
         note: audio
         for note, audio in played.notes.items()
@@ -157,21 +166,21 @@ def in_tune(played: Played) -> Played | None:
 
 
 def log_mels(played: Played) -> dict[tuple[int, int], np.ndarray]:
-    """Log-mels of an instrument's notes, in nats."""
+    """Return the log-mels of an instrument's notes, in nats."""
     audio = config.AudioConfig()
     found = features.log_mel(np.stack(list(played.notes.values())).astype(np.float32), audio).numpy()
     return dict(zip(played.notes, audio.log_mel_scale * found, strict=True))
 
 
 def is_same(one: Played, other: Played) -> bool:
-    """Tells whether two presets sound the same."""
+    """Return whether two presets sound the same."""
     mine, theirs = log_mels(one), log_mels(other)
     both = mine.keys() & theirs.keys()
     return bool(both) and float(np.mean([np.abs(mine[note] - theirs[note]).mean() for note in both])) < SAME_NATS
 
 
 def play_soundfont(instruments: list[Instrument], soundfont: Path, jobs: int) -> dict[tuple[int, int], Played]:
-    """(bank, program) -> the preset played, of those that are in tune."""
+    """Return (bank, program) -> the preset's notes, of those that are in tune."""
     with ProcessPoolExecutor(jobs) as pool:
         played = list(pool.map(functools.partial(_play_in_tune, soundfont), instruments))
     return {(each.instrument.bank, each.instrument.program): each for each in played if each is not None}
@@ -182,7 +191,7 @@ def _play_in_tune(soundfont: Path, instrument: Instrument) -> Played | None:
 
 
 def make_wide_set(output: Path, fluid: Path, musescore: Path, presets: Path, jobs: int) -> None:
-    """Play, label and write the set; it replaces `output` when it is whole.
+    """Play, label and write the set; it replaces `output` when it is complete.
 
     Args:
         output: Folder to write.
@@ -204,11 +213,8 @@ def make_wide_set(output: Path, fluid: Path, musescore: Path, presets: Path, job
             recorded.append(in_tune(play_recordings(name, number, Path(folder))))
     recorded = [each for each in recorded if each is not None]
     played = [*first.values(), *new, *recorded]
-    aside = output.with_name(f".{output.name}.{os.getpid()}")
-    write_split(aside / "wide-train", played, label_qualities(played))
-    if output.exists():
-        shutil.rmtree(output)
-    aside.rename(output)
+    with replaced_folder(output) as folder:
+        write_split(folder / "wide-train", played, label_qualities(played))
     count = sum(len(each.notes) for each in played)
     parts = f"{len(first)} of FluidR3Mono_GM, {len(new)} of MuseScore_General, {len(recorded)} recorded"
     print(f"{output}: {count} notes of {len(played)} instruments: {parts}")

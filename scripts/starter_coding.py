@@ -1,4 +1,4 @@
-"""How the starter set is coded: Ogg Vorbis, the same bytes every time, and what the coding costs."""
+"""Coding of the starter set: reproducible Ogg Vorbis, and its error in log-mel."""
 
 from __future__ import annotations
 
@@ -10,25 +10,16 @@ import numpy as np
 import soundfile
 from starter_render import SAMPLE_RATE
 
+from nsynth_vae.analysis import spectra
+from nsynth_vae.config import AudioConfig
+from nsynth_vae.data.decoding.audio_headers import ogg_crc
+
 # libsndfile's compression level: 0.1 is Vorbis quality 0.9, about 21 kB a note.
 COMPRESSION_LEVEL = 0.1
 
 
-def _crc_table() -> list[int]:
-    table = []
-    for byte in range(256):
-        value = byte << 24
-        for _ in range(8):
-            value = (value << 1) ^ 0x04C11DB7 if value & 0x80000000 else value << 1
-        table.append(value & 0xFFFFFFFF)
-    return table
-
-
-_CRC_TABLE = _crc_table()
-
-
 def with_serial(ogg: bytes, serial: int) -> bytes:
-    """An Ogg file with another stream serial number in all its pages (and their checksums put right).
+    """Return an Ogg file with another stream serial number, and the checksums that belong to it, in all pages.
 
     Args:
         ogg: A file of one logical stream.
@@ -42,20 +33,17 @@ def with_serial(ogg: bytes, serial: int) -> bytes:
         end = start + 27 + segments + sum(out[start + 27 : start + 27 + segments])
         struct.pack_into("<I", out, start + 14, serial)
         struct.pack_into("<I", out, start + 22, 0)
-        crc = 0
-        for byte in out[start:end]:
-            crc = ((crc << 8) & 0xFFFFFFFF) ^ _CRC_TABLE[(crc >> 24) ^ byte]
-        struct.pack_into("<I", out, start + 22, crc)
+        struct.pack_into("<I", out, start + 22, ogg_crc(bytes(out[start:end])))
         start = end
     return bytes(out)
 
 
 def encode_note(audio: np.ndarray, note_str: str) -> bytes:
-    """A note as an Ogg Vorbis file.
+    """Return a note as an Ogg Vorbis file.
 
     Args:
         audio: [num_samples], 16 kHz, within -1..1.
-        note_str: Its name; gives the stream's serial number.
+        note_str: Its name, which decides the stream's serial number.
     """
     buffer = io.BytesIO()
     soundfile.write(
@@ -70,38 +58,11 @@ def encode_note(audio: np.ndarray, note_str: str) -> bytes:
     return with_serial(buffer.getvalue(), serial)
 
 
-def _mel_weights(num_bins: int, fft_length: int, low: float, high: float) -> np.ndarray:
-    """Triangles linear in mel (HTK's formula) as in `tf.signal.linear_to_mel_weight_matrix`: [bins, mel]."""
-
-    def mel(hertz):
-        return 1127.0 * np.log1p(np.asarray(hertz) / 700.0)
-
-    centers = mel(np.fft.rfftfreq(fft_length, 1 / SAMPLE_RATE))[:, None]
-    edges = np.linspace(mel(low), mel(high), num_bins + 2)
-    lower, center, upper = edges[:-2], edges[1:-1], edges[2:]
-    weights = np.minimum((centers - lower) / (center - lower), (upper - centers) / (upper - center))
-    weights[0] = 0.0
-    return np.maximum(weights, 0.0)
-
-
-def log_mel(audio: np.ndarray) -> np.ndarray:
-    """ln(mel + 1e-4) of magnitudes: 1024-sample Hann frames every 256, 128 bins from 20 to 8000 Hz.
-
-    Args:
-        audio: [num_samples], 16 kHz; padded by 512 zeros a side.
-
-    Returns:
-        float64 [num_frames, 128].
-    """
-    frames = np.lib.stride_tricks.sliding_window_view(np.pad(audio, 512), 1024)[::256]
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(1024) / 1024)
-    return np.log(np.abs(np.fft.rfft(frames * hann)) @ _mel_weights(128, 1024, 20.0, 8000.0) + 1e-4)
-
-
 def coding_error(notes: list[np.ndarray]) -> float:
-    """Mean |difference| of `log_mel` (nats) between notes and their coded selves."""
-    errors = []
+    """Return the mean |difference| of log-mels, in nats, between notes and their coded versions."""
+    config, errors = AudioConfig(), []
     for audio in notes:
         decoded, _ = soundfile.read(io.BytesIO(encode_note(audio, "")))
-        errors.append(np.abs(log_mel(decoded) - log_mel(audio)).mean())
+        difference = spectra.log_mel(decoded, config) - spectra.log_mel(audio, config)
+        errors.append(config.log_mel_scale * np.abs(difference).mean())
     return float(np.mean(errors))

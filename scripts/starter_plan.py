@@ -1,4 +1,4 @@
-"""What is in the starter set: which presets, which of their notes, their names and their splits."""
+"""Plan of the starter set: presets, their notes, names and splits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nsynth_vae.notes import FAMILIES
 
-# (bank, program) of the chosen presets. Every sample group that speaks at its written pitch is preferred to a
+# (bank, program) of the chosen presets. Every sample group that sounds at its written pitch is preferred to a
 # second preset of the same samples; families are as even as the sound font allows (organ has two presets).
 # A pitch tracker found two more to leave out: Tubular Bells (0, 14) sounds an octave above the written pitch,
 # and Muted Guitar (0, 28) is silent at its upper end.
@@ -31,7 +31,7 @@ CHOSEN = {
 # Velocities of the nine pitches, from low to high: all three of 25, 75 and 127 low, in the middle and high;
 # the others at 50 and 100 in turn. So every instrument has three notes of each of NSynth's five velocities.
 VELOCITIES = ((100,), (25, 75, 127), (50,), (100,), (25, 75, 127), (50,), (100,), (25, 75, 127), (50,))
-# An inner pitch may lie this share of a step from its even place.
+# An inner pitch may lie this fraction of a step from its even position.
 MAX_SHIFT = 0.4
 # NSynth's own instruments are numbered below 300 in each family and source.
 FIRST_NUMBER = 900
@@ -55,18 +55,18 @@ class Instrument:
 
 
 def stable_hash(text: str) -> str:
-    """SHA-256 of a text, hexadecimal: the same on every machine and in every run."""
+    """Return the SHA-256 of a text, hexadecimal: the same on every machine and in every run."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def choose_notes(lowest_pitch: int, highest_pitch: int, used: Counter[int]) -> list[tuple[int, int]]:
-    """(pitch, velocity) of 15 notes: nine pitches about evenly over the range, both ends among them.
+    """Return (pitch, velocity) of 15 notes: nine pitches about evenly over the range, both ends among them.
 
     Args:
         lowest_pitch: MIDI number.
         highest_pitch: MIDI number, at least 16 above the lowest.
-        used: How many instruments of the set have each pitch so far; counted up here. Near its even place,
-            each inner pitch is the one that is the rarest so far, so that the set covers all pitches.
+        used: Number of instruments with each pitch so far; counted up here. Near its even position, each inner pitch
+            is the rarest one so far, so that the set covers all pitches.
     """
     notes = []
     step = (highest_pitch - lowest_pitch) / (len(VELOCITIES) - 1)
@@ -81,7 +81,7 @@ def choose_notes(lowest_pitch: int, highest_pitch: int, used: Counter[int]) -> l
 
 
 def choose_splits(groups: dict[str, list[str]]) -> dict[str, str]:
-    """Split of each sample group: about 80/10/10 by instrument, with eight families each in valid and test.
+    """Return the split of each sample group: about 80/10/10 by instrument, with eight families each in valid and test.
 
     A family can be held out if it has at least five instruments. Families, and in each family the groups that
     have a single instrument, are put in the order of their SHA-256. The first eight families give their first
@@ -106,7 +106,7 @@ def choose_splits(groups: dict[str, list[str]]) -> dict[str, str]:
 
 
 def plan_starter_set(presets_file: Path) -> list[Instrument]:
-    """The set's instruments, by family and then by preset.
+    """Return the set's instruments, by family and then by preset.
 
     Args:
         presets_file: JSON: `presets` is a list of objects with `bank`, `program`, `name`,

@@ -1,4 +1,4 @@
-"""The starter set's README, written when the set is made, so that its numbers are the set's own."""
+"""README of the starter set, written when the set is made, so that its numbers are the set's own."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def readme_text(
     vorbis_quality: float,
     error_nats: float,
 ) -> str:
-    """The text of README.md.
+    """Return the text of README.md.
 
     Args:
         played: (instrument, its gain in dB, its number of notes) for each instrument.

@@ -1,4 +1,4 @@
-"""Play notes of a SoundFont with FluidSynth by NSynth's protocol: 3 s held, 1 s released, 16 kHz mono.
+"""Renderer of SoundFont notes with FluidSynth by NSynth's protocol: 3 s sustained, 1 s released, 16 kHz mono.
 
 One FluidSynth run renders all notes of one preset, each from silence. Reverb and chorus are off, so the
 sound is the samples' own. Needs the `fluidsynth` program (checked with 2.3.1).
@@ -21,7 +21,7 @@ HELD_MS = 3000
 NOTE_MS = 4000
 NUM_SAMPLES = SAMPLE_RATE * NOTE_MS // 1000
 # FluidSynth starts notes on blocks of 64 frames. 640 ms is the shortest time that is a whole number of blocks
-# and of milliseconds, so at multiples of it a note starts at the same place as when it is played alone.
+# and of milliseconds, so at multiples of it a note starts at the same position as when it is played alone.
 GRID_MS = 640
 # 12 * 640 ms = 7.68 s: the note is stopped after 4.2 s, the rest is silence.
 SPACING_MS = 12 * GRID_MS
@@ -33,7 +33,7 @@ FADE_SAMPLES = 16
 
 
 def _variable_length(value: int) -> bytes:
-    """MIDI's variable-length number: seven bits a byte, the highest bit set on all but the last."""
+    """Return MIDI's variable-length number: seven bits a byte, the highest bit set on all but the last."""
     out = [value & 0x7F]
     while value := value >> 7:
         out.append(0x80 | (value & 0x7F))
@@ -41,13 +41,13 @@ def _variable_length(value: int) -> bytes:
 
 
 def midi_file(bank: int, program: int, notes: list[tuple[int, int]], lead_in_ms: list[int]) -> bytes:
-    """A standard MIDI file (one tick is 1 ms) that plays the notes one after another from silence.
+    """Return a standard MIDI file (one tick is 1 ms) that plays the notes one after another from silence.
 
     Args:
         bank: GS bank, 0..127.
         program: 0-based program, 0..127.
         notes: (pitch, velocity) pairs, MIDI numbers. Note k starts at `GRID_MS + k * SPACING_MS`.
-        lead_in_ms: By how much longer than 3 s each note is held, because as much will be cut off its start.
+        lead_in_ms: Time beyond 3 s that each note is sustained, because as much will be cut off its start.
 
     Returns:
         The file's bytes.
@@ -92,7 +92,7 @@ def to_sixteen_kilohertz(audio: np.ndarray) -> np.ndarray:
 
 
 def lead_in_to_cut(audio: np.ndarray) -> int:
-    """Milliseconds to cut off a note's start, because its recording begins before its attack.
+    """Return the milliseconds to cut off a note's start, because its recording begins before its attack.
 
     That is the time until |audio| first reaches 1 % of its maximum, less 3 ms; at most 100; 0 below 5 ms.
 

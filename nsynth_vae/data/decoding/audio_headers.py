@@ -145,7 +145,7 @@ def _ogg(contents: bytes) -> Header:
         if end > len(contents):
             raise ValueError(f"ends within a page, at byte {len(contents)}: truncated Ogg")
         page = contents[position : position + 22] + bytes(4) + contents[position + 26 : end]
-        if _ogg_crc(page) != crc or sequence != number:
+        if ogg_crc(page) != crc or sequence != number:
             raise ValueError(f"has a bad page at byte {position} of {len(contents)}: damaged Ogg")
         if number == 0:
             if contents[body : body + 7] != b"\x01vorbis":
@@ -157,7 +157,7 @@ def _ogg(contents: bytes) -> Header:
     return Header("vorbis", rate, channels)
 
 
-def _ogg_crc(page: bytes) -> int:
+def ogg_crc(page: bytes) -> int:
     """Compute Ogg's CRC-32: zlib's polynomial, but bits the other way round, from 0 and not inverted."""
     crc = zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int.from_bytes(crc.to_bytes(4, "little").translate(_REVERSED), "big")
