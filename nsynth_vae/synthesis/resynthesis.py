@@ -26,18 +26,20 @@ if TYPE_CHECKING:
 
 METHODS = ("synthesizer", "griffin-lim")
 GRIFFIN_LIM_ITERATIONS = 60
+CONFIG = AudioConfig()
+"""Configuration of the log-mels."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Resynthesis(NotebookDisplay):
     """Sound files after resynthesis."""
 
-    config: AudioConfig
     files: tuple[pathlib.Path, ...]
     pitches: tuple[int | None, ...]
     """MIDI pitch that each note is played at; None where Griffin-Lim needs none and none was found."""
     audio: np.ndarray
     """float32 `[files, num_samples]`, -1..1."""
+    config: AudioConfig = CONFIG
 
     def save(self, output: str | os.PathLike) -> None:
         """Write `NAME.wav`, one a file, to a folder, which is made if need be.
@@ -100,21 +102,25 @@ def resynthesize(
     >>> resynthesis = resynthesize(["bell A3.wav"], pitch=62)
     >>> resynthesis.save("resynthesized")
     """
-    paths, config = tuple(map(pathlib.Path, files)), AudioConfig()
+    paths = tuple(map(pathlib.Path, files))
     _check_options(pitch, method, model)
     _check_inputs(paths)
     targets = _output_paths(paths, pathlib.Path(output)) if output is not None else []
-    synthesize = _load_synthesizer(method, model, config)
-    notes = _read(paths, config, pitch, method, report)
+    synthesize = _load_synthesizer(method, model)
+    notes = []
+    for path, sound in zip(paths, read_sounds(paths, CONFIG, whole=True), strict=True):
+        notes.append(_make_note(path, sound, pitch, method))
+        if cut := sound.cut(CONFIG):
+            report(f"{path}: {cut}")
     if output is not None:
         _make_folder(output)
-    audio = np.empty([len(paths), config.num_samples], np.float32)
+    audio = np.empty([len(paths), CONFIG.num_samples], np.float32)
     for index, note in enumerate(notes):
         audio[index] = synthesize(note)
         if targets:
-            sound_files.save_wav(targets[index], audio[index], config.sample_rate)
+            sound_files.save_wav(targets[index], audio[index], CONFIG.sample_rate)
             report(f"{paths[index]}: {note.description} -> {targets[index]}")
-    return Resynthesis(config=config, files=paths, pitches=tuple(note.target for note in notes), audio=audio)
+    return Resynthesis(files=paths, pitches=tuple(note.target for note in notes), audio=audio)
 
 
 def _check_options(pitch: int | None, method: str, model: str | os.PathLike | None) -> None:
@@ -175,9 +181,7 @@ def _identity(path: pathlib.Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _load_synthesizer(
-    method: str, model: str | os.PathLike | None, config: AudioConfig
-) -> Callable[[_Note], np.ndarray]:
+def _load_synthesizer(method: str, model: str | os.PathLike | None) -> Callable[[_Note], np.ndarray]:
     """Return a function of a note that returns its audio, float32 `[num_samples]`.
 
     Raises:
@@ -190,13 +194,13 @@ def _load_synthesizer(
 
         def invert(note: _Note) -> np.ndarray:
             log_mel = tf.constant(note.log_mel[None])
-            return griffin_lim.log_mel_to_audio(log_mel, config, iterations=GRIFFIN_LIM_ITERATIONS)[0].numpy()
+            return griffin_lim.log_mel_to_audio(log_mel, CONFIG, iterations=GRIFFIN_LIM_ITERATIONS)[0].numpy()
 
         return invert
     from nsynth_vae.synthesis import vocoder
 
     synthesizer = vocoder.load_synthesizer(model)
-    if synthesizer.audio != config:
+    if synthesizer.audio != CONFIG:
         raise InputError(f"{model}: a synthesizer of other features than the default ones, expected the default ones")
     play, transpose = (tf.function(each, autograph=False) for each in (synthesizer.call, synthesizer.transpose))
 
@@ -209,55 +213,35 @@ def _load_synthesizer(
     return synthesize
 
 
-def _read(
-    paths: Sequence[pathlib.Path],
-    config: AudioConfig,
-    pitch: int | None,
-    method: str,
-    report: Callable[[str], None],
-) -> list[_Note]:
-    """Read the files; `report` is called for each sound that is cut.
+def _make_note(path: pathlib.Path, sound: Sound, pitch: int | None, method: str) -> _Note:
+    """Compute the log-mel of a file, and choose the pitch to play it at.
 
     Raises:
-        InputError: for the first file that cannot be decoded, or has no pitch where the method needs one.
+        InputError: if the file cannot be decoded, or has no pitch and the method needs one.
     """
     from nsynth_vae import features
 
-    notes = []
-    for path, sound in zip(paths, read_sounds(paths, config, whole=True), strict=True):
-        if sound.problem:
-            raise InputError(f"{path}: {sound.problem}")
-        own, target, description = _pitches_of(path, sound, config, pitch=pitch, method=method)
-        log_mel = features.log_mel(sound.audio, config).numpy()
-        notes.append(_Note(log_mel=log_mel, own=own, target=target, description=description))
-        if cut := sound.cut(config):
-            report(f"{path}: {cut}")
-    return notes
-
-
-def _pitches_of(
-    path: pathlib.Path, sound: Sound, config: AudioConfig, *, pitch: int | None, method: str
-) -> tuple[int | None, int | None, str]:
-    """Return a note's own pitch, the pitch to play it at, and a description of both.
-
-    Raises:
-        InputError: if it has no pitch and the method needs one.
-    """
-    found = sound.find_pitch(config)
-    if found is None and method == "synthesizer" and pitch is None:
-        raise InputError(
-            f"{path}: has no pitch in its name and none in its sound, expected a name such as `bell A#3` or --pitch P"
-        )
-    if found is None:
-        return pitch, pitch, "no pitch" if pitch is None else f"pitch {pitch} ({note_name(pitch)}, --pitch)"
-    own, hertz = found
-    source = "from its name" if hertz is None else f"{hertz:.1f} Hz, estimated from the sound"
-    if pitch is None or pitch == own:
-        return own, own, f"pitch {own} ({note_name(own)}, {source})"
-    if hertz is None and in_tune(sound.audio, pitch, config.sample_rate):
+    if sound.problem:
+        raise InputError(f"{path}: {sound.problem}")
+    target = pitch
+    own, hertz = sound.find_pitch(CONFIG) or (None, None)
+    if own is None:
+        if method == "synthesizer" and pitch is None:
+            expected = "expected a name such as `bell A#3` or --pitch P"
+            raise InputError(f"{path}: has no pitch in its name and none in its sound, {expected}")
+        own = pitch
+        description = "no pitch" if pitch is None else f"pitch {pitch} ({note_name(pitch)}, --pitch)"
+    elif pitch not in (None, own) and hertz is None and in_tune(sound.audio, pitch, CONFIG.sample_rate):
         # The name is wrong, or means something else: the sound already has the target pitch.
-        return pitch, pitch, f"pitch {pitch} ({note_name(pitch)}, estimated; the name says {own})"
-    return own, pitch, f"pitch {own} ({note_name(own)}, {source}), played at {pitch} ({note_name(pitch)})"
+        description = f"pitch {pitch} ({note_name(pitch)}, estimated; the name says {own})"
+        own = pitch
+    else:
+        source = "from its name" if hertz is None else f"{hertz:.1f} Hz, estimated from the sound"
+        target = own if pitch is None else pitch
+        played = "" if target == own else f", played at {target} ({note_name(target)})"
+        description = f"pitch {own} ({note_name(own)}, {source}){played}"
+    log_mel = features.log_mel(sound.audio, CONFIG).numpy()
+    return _Note(log_mel=log_mel, own=own, target=target, description=description)
 
 
 def _make_folder(output: str | os.PathLike) -> None:
