@@ -155,7 +155,7 @@ def test_wrong_files(tmp_path, text, message):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(InputError, match="none.json: No such file or directory, expected a JSON configuration file"):
+    with pytest.raises(InputError, match=r"none\.json: No such file or directory, expected a JSON configuration file"):
         Config.load(tmp_path / "none.json")
 
 

@@ -1,4 +1,4 @@
-"""Progress of something long: how far it is, how long it has taken, how long it will still take."""
+"""Progress bar with elapsed and remaining time."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class Progress:
     """A progress bar over a fraction from 0 to 1; a line every ten seconds where the output is not a terminal."""
 
     def __init__(self, what: str, start: float = 0.0) -> None:
-        """Starts the bar.
+        """Start the bar.
 
         Args:
-            what: what is being done, a few words.
-            start: the fraction that is done already, which the estimate of the time left leaves out.
+            what: title, a few words.
+            start: the fraction that is done already; it does not count for the remaining time.
         """
         self._bar = tqdm.tqdm(
             total=1.0,
@@ -29,13 +29,13 @@ class Progress:
         self._origin: tuple[float, float] | None = None
 
     def to(self, fraction: float, note: str = "") -> None:
-        """Moves the bar to a fraction, with a few words behind it."""
+        """Move the bar to a fraction, with a few words behind it."""
         words = [f"{self._left(fraction)} left", note]
         self._bar.set_postfix_str(", ".join(word for word in words if word), refresh=False)
         self._bar.update(min(1.0, fraction) - self._bar.n)
 
     def _left(self, fraction: float) -> str:
-        """Returns the time left at the rate since the first call: what came before it is start-up, not work."""
+        """Return the remaining time at the rate since the first call: the time before it is start-up, not work."""
         now = time.monotonic()
         self._origin = self._origin or (now, fraction)
         gained = fraction - self._origin[1]
@@ -44,5 +44,5 @@ class Progress:
         return tqdm.tqdm.format_interval((now - self._origin[0]) / gained * (1.0 - min(1.0, fraction)))
 
     def close(self) -> None:
-        """Ends the bar where it is."""
+        """End the bar where it is."""
         self._bar.close()

@@ -135,7 +135,7 @@ class NoteTable:
 class Source(abc.ABC):
     """Notes from one place.
 
-    `table` has every good note, of all splits. `audio` streams the audio of some of its rows.
+    `table` has every valid note, of all splits. `audio` streams the audio of some of its rows.
     """
 
     name: str

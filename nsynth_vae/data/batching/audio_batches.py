@@ -61,7 +61,7 @@ class MemoryAudio(IndexedNotes, AudioNotes):
         progress: Callable[[int], None] = lambda notes: None,
         labels: Sequence[str] = LABELS,
     ) -> None:
-        """Read the good notes at `rows` of the source's table; call `progress` with 1 for each.
+        """Read the valid notes at `rows` of the source's table; call `progress` with 1 for each.
 
         Raises:
             BadNoteError: for an invalid note, under the policy `error`.

@@ -41,7 +41,7 @@ class SplitNotes(abc.ABC):
 
     @abc.abstractmethod
     def batches(self, batch_size: int) -> tf.data.Dataset:
-        """Return every good note once, in order; the last batch can be smaller."""
+        """Return every valid note once, in order; the last batch can be smaller."""
 
     @abc.abstractmethod
     def _signature(self, batch_size: int | None) -> dict[str, tf.TensorSpec]:
@@ -119,7 +119,7 @@ class StreamedNotes(SplitNotes):
 
     @abc.abstractmethod
     def _stream(self, order: Order | None) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield (row, values) of every good note; see `streaming.stream_notes`."""
+        """Yield (row, values) of every valid note; see `streaming.stream_notes`."""
 
     @abc.abstractmethod
     def _element(self, row: int, values: np.ndarray) -> dict[str, np.ndarray]:

@@ -17,7 +17,7 @@ import numpy as np
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.batching.base import IndexedNotes, Order, SplitNotes, StreamedNotes
 from nsynth_vae.data.batching.epoch_plan import mix, plan_epoch, plan_mixup
-from nsynth_vae.data.batching.feature_cache import DiskStore, FeatureStore, MemoryStore, stream_features
+from nsynth_vae.data.batching.feature_cache import DiskStore, MemoryStore, stream_features
 from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.data.source import BadNotes, Source
 from nsynth_vae.errors import InputError
@@ -59,8 +59,8 @@ class SplitFeatures(SplitNotes):
 class CachedFeatures(IndexedNotes, SplitFeatures):
     """Features with random access, in memory or on disk."""
 
-    def __init__(self, source: Source, audio: AudioConfig, store: FeatureStore) -> None:
-        """Take the store's good notes."""
+    def __init__(self, source: Source, audio: AudioConfig, store: MemoryStore | DiskStore) -> None:
+        """Take the store's valid notes."""
         super().__init__(source, store.rows)
         self.audio, self.store = audio, store
 
@@ -179,7 +179,7 @@ def open_features(
     """
     if not memory and cache_dir is None:
         return StreamedFeatures(source, rows, audio, bad_notes)
-    store: FeatureStore
+    store: MemoryStore | DiskStore
     if cache_dir is not None:
         store = DiskStore(source, rows, audio, bad_notes, progress, pathlib.Path(cache_dir))
     else:

@@ -6,7 +6,6 @@ is never found. It is written atomically, so a kill costs that shard only. Readi
 
 from __future__ import annotations
 
-import abc
 import functools
 import json
 import pathlib
@@ -56,19 +55,8 @@ def stream_features(
     return stream_notes(source, rows, compute, bad_notes, order)
 
 
-class FeatureStore(abc.ABC):
-    """Random access to the features of the good notes among those requested."""
-
-    rows: np.ndarray
-    """int64 `[n]`: the good notes' rows of the source's table."""
-
-    @abc.abstractmethod
-    def read(self, index: np.ndarray) -> np.ndarray:
-        """Return float32 `[len(index), frames, mel_bins]` of the notes at these positions in `rows`."""
-
-
-class MemoryStore(FeatureStore):
-    """All features in one array."""
+class MemoryStore:
+    """All features in one array. `rows` (int64 `[n]`) are the valid notes' rows of the source's table."""
 
     def __init__(
         self,
@@ -88,12 +76,15 @@ class MemoryStore(FeatureStore):
         self.rows = np.array(good, np.int64)
 
     def read(self, index: np.ndarray) -> np.ndarray:
-        """Return the notes' features."""
+        """Return float32 `[len(index), frames, mel_bins]` of the notes at these positions in `rows`."""
         return self._features[index]
 
 
-class DiskStore(FeatureStore):
-    """Features in shards in a folder. A shard is a line of JSON, padded to 64 bytes, then float32 features."""
+class DiskStore:
+    """Features in shards in a folder. A shard is a line of JSON, padded to 64 bytes, then float32 features.
+
+    `rows` as in `MemoryStore`.
+    """
 
     def __init__(
         self,
@@ -143,7 +134,7 @@ class DiskStore(FeatureStore):
         self._shard, self._record = np.array(shard_of, np.int32), np.array(record_of, np.int32)
 
     def read(self, index: np.ndarray) -> np.ndarray:
-        """Return the notes' features, reading only their bytes."""
+        """Return the notes' features as `MemoryStore` does, reading only their bytes."""
         batch = np.empty((len(index), *self._shape), np.float32)
         for position, note in enumerate(index):
             shard = self._shard[note]

@@ -146,7 +146,7 @@ def _ogg(contents: bytes) -> Header:
             raise ValueError(f"ends within a page, at byte {len(contents)}: truncated Ogg")
         page = contents[position : position + 22] + bytes(4) + contents[position + 26 : end]
         if ogg_crc(page) != crc or sequence != number:
-            raise ValueError(f"has a bad page at byte {position} of {len(contents)}: damaged Ogg")
+            raise ValueError(f"has a damaged page at byte {position} of {len(contents)}: damaged Ogg")
         if number == 0:
             if contents[body : body + 7] != b"\x01vorbis":
                 raise ValueError("is Ogg but not Vorbis, expected Ogg Vorbis")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae.config import AudioConfig
-from nsynth_vae.data.source import NoteTable, Source, check_audio, file_fingerprint, shuffled
+from nsynth_vae.data.source import NoteTable, Source, file_fingerprint, shuffled
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -83,29 +83,3 @@ class FolderSource(Source):
         Returns:
             (audio: float32 `[num_samples]`, problem: string []).
         """
-
-
-def check_format(audio: tf.Tensor, sample_rate: tf.Tensor, config: AudioConfig) -> tuple[tf.Tensor, tf.Tensor]:
-    """Check, in the graph, that a file has the right rate and one channel, and then its audio by `check_audio`.
-
-    Args:
-        audio: float32 `[samples, channels]`.
-        sample_rate: int64 [], Hz.
-        config: gives the expected rate and length.
-
-    Returns:
-        (audio: float32 `[num_samples]`, zeros if invalid; problem: string [], empty if valid).
-    """
-    import tensorflow as tf
-
-    channels = tf.shape(audio)[1]
-    nothing = tf.zeros([config.num_samples])
-    rate = tf.strings.format(f"has a sample rate of {{}} Hz, expected {config.sample_rate}", sample_rate)
-    count = tf.strings.format("has {} channels, expected 1", channels)
-    return tf.case(
-        [
-            (tf.not_equal(sample_rate, config.sample_rate), lambda: (nothing, rate)),
-            (tf.not_equal(channels, 1), lambda: (nothing, count)),
-        ],
-        default=lambda: check_audio(audio[:, 0], config),
-    )

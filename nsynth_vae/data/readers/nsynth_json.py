@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nsynth_vae.config import AudioConfig
-from nsynth_vae.data.readers.audio_files import FolderSource, check_format
-from nsynth_vae.data.source import SPLITS, BadNotes, NoteTable
+from nsynth_vae.data.readers.audio_files import FolderSource
+from nsynth_vae.data.source import SPLITS, BadNotes, NoteTable, check_audio
 from nsynth_vae.errors import InputError
 from nsynth_vae.notes import FAMILIES, SOURCES, UNKNOWN, Note, parse_note_str
 
@@ -84,7 +84,19 @@ class JsonAudioSource(FolderSource):
         super().__init__(name or str(path), NoteTable.from_notes(notes, splits), paths, audio)
 
     def _to_note(self, audio: tf.Tensor, sample_rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return check_format(audio, sample_rate, self.config)
+        import tensorflow as tf
+
+        config, channels = self.config, tf.shape(audio)[1]
+        nothing = tf.zeros([config.num_samples])
+        rate = tf.strings.format(f"has a sample rate of {{}} Hz, expected {config.sample_rate}", sample_rate)
+        count = tf.strings.format("has {} channels, expected 1", channels)
+        return tf.case(
+            [
+                (tf.not_equal(sample_rate, config.sample_rate), lambda: (nothing, rate)),
+                (tf.not_equal(channels, 1), lambda: (nothing, count)),
+            ],
+            default=lambda: check_audio(audio[:, 0], config),
+        )
 
 
 def split_folders(path: pathlib.Path) -> list[pathlib.Path]:

@@ -23,9 +23,6 @@ from nsynth_vae.data.source import (
 from nsynth_vae.errors import InputError
 from nsynth_vae.notes import (
     DEFAULT_VELOCITY,
-    FAMILIES,
-    QUALITIES,
-    SOURCES,
     UNKNOWN,
     Note,
     format_note_str,
@@ -219,18 +216,7 @@ def _to_note(labels: dict, config: AudioConfig) -> Note:
         velocity = DEFAULT_VELOCITY if velocity == UNKNOWN else velocity
         note_str = format_note_str(instrument, pitch, velocity)
     family, source = parse_instrument_str(instrument)
-    qualities = tuple(int(flag) for flag in labels["qualities"])
-    if len(qualities) not in (0, len(QUALITIES)):
-        raise InputError(f"has {len(qualities)} qualities, expected {len(QUALITIES)}")
-    for key, names in (("family", FAMILIES), ("source", SOURCES)):
-        if labels[key] not in range(UNKNOWN, len(names)):
-            raise InputError(f"has instrument_{key} {labels[key]}, expected 0 to {len(names) - 1}")
-    return Note(
-        note_str,
-        pitch,
-        velocity,
-        instrument,
-        family if labels["family"] == UNKNOWN else int(labels["family"]),
-        source if labels["source"] == UNKNOWN else int(labels["source"]),
-        qualities or None,
-    )
+    family = family if labels["family"] == UNKNOWN else int(labels["family"])
+    source = source if labels["source"] == UNKNOWN else int(labels["source"])
+    qualities = tuple(int(flag) for flag in labels["qualities"]) or None
+    return Note(note_str, pitch, velocity, instrument, family, source, qualities)

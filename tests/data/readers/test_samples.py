@@ -135,7 +135,7 @@ def test_unpitched_sound_is_a_bad_note(tmp_path, audio_config, skip):
     assert open_folder(tmp_path, audio_config, skip).table.pitch.tolist() == [60]
     assert [file.rsplit("/", 1)[1] for file in skip.skipped] == ["noise.wav", "snare.wav"]
     assert all("has no pitch in its name and none in its sound" in problem for problem in skip.skipped.values())
-    with pytest.raises(BadNoteError, match="noise.wav: has no pitch"):
+    with pytest.raises(BadNoteError, match=r"noise\.wav: has no pitch"):
         open_folder(tmp_path, audio_config)
 
 
@@ -208,7 +208,7 @@ def test_other_files(tmp_path, audio_config, messages):
     (tmp_path / "__MACOSX").mkdir()
     (tmp_path / "__MACOSX" / "a.wav").write_text("x")
     assert find_audio(tmp_path) == ([], 1)
-    with pytest.raises(InputError, match="no audio in it, expected .wav, .flac, .ogg, .mp3 files"):
+    with pytest.raises(InputError, match=r"no audio in it, expected \.wav, \.flac, \.ogg, \.mp3 files"):
         open_folder(tmp_path, audio_config)
     soundfile.write(tmp_path / "a C4.wav", sine(262), 16000)
     assert len(open_folder(tmp_path, audio_config, log=messages.append).table) == 1
