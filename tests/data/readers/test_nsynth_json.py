@@ -1,6 +1,7 @@
 """NSynth's JSON/audio layout, and the checks of the files."""
 
 import json
+import pathlib
 import struct
 import zlib
 
