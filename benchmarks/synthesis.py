@@ -60,7 +60,7 @@ from nsynth_vae.data.batching.audio_batches import MemoryAudio
 from nsynth_vae.data.load_notes import open_splits
 from nsynth_vae.data.source import SPLITS, BadNotes
 from nsynth_vae.errors import InputError
-from nsynth_vae.evaluation.measure import make_pool
+from nsynth_vae.evaluation.sound_measures import make_pool
 from nsynth_vae.latent.operations import interpolate
 from nsynth_vae.notes import FAMILIES
 

@@ -10,6 +10,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import pytest
+import shared
 import soundfile
 
 from nsynth_vae.config import AudioConfig
@@ -55,6 +56,13 @@ def read_audio(source: Source, rows=None, order=None) -> list[tuple[int, np.ndar
         (int(note["row"]), note["audio"].numpy(), note["problem"].numpy().decode())
         for note in source.audio(rows, order)
     ]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> None:
+    """Give all workers one folder for what `shared.made_once` makes."""
+    folder = tmp_path_factory.getbasetemp()
+    shared.root = (folder.parent if hasattr(request.config, "workerinput") else folder) / "shared"
 
 
 @pytest.fixture

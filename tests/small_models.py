@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import keras
 import numpy as np
+import shared
 import tensorflow as tf
 
 from nsynth_vae.config import AudioConfig, Config, ModelConfig
+from nsynth_vae.exporters.model_export import export_folder
 from nsynth_vae.model.vae import VAE
 from nsynth_vae.synthesis.vocoder import load_synthesizer
 
@@ -26,6 +30,23 @@ def make_vae(config: Config) -> VAE:
         layer.set_weights([w + 0.05 * rng.normal(size=w.shape) for w in layer.get_weights()])
     vae.decoder.to_envelopes.bias.assign_add(tf.ones_like(vae.decoder.to_envelopes.bias))
     return vae
+
+
+def save_model(folder: pathlib.Path, config: Config = CONFIG) -> pathlib.Path:
+    """Write the model folder of `make_vae`, and return it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config.save(folder / "config.json")
+    make_vae(config).save_weights(folder / "model.weights.h5")
+    return folder
+
+
+def exported() -> pathlib.Path:
+    """Return the folder of a model, `small`, and of its SavedModels, `exports`: one for all tests, to be copied."""
+
+    def make(folder: pathlib.Path) -> None:
+        export_folder(save_model(folder / "small"), folder / "exports")
+
+    return shared.made_once("exported", make)
 
 
 def make_inputs() -> dict[str, np.ndarray]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 import shutil
 
 import numpy as np
 import pytest
-from small_models import CONFIG, make_inputs, make_vae
+import timbres
+from small_models import CONFIG, make_inputs
 
 from nsynth_vae import pretrained, timbre_model
 from nsynth_vae.errors import InputError
-from nsynth_vae.exporters.model_export import export_folder
 from nsynth_vae.model.vae import load_model
 
 ATTRIBUTES = {"latent_dim": 6, "families": {}}
@@ -20,22 +19,28 @@ ATTRIBUTES = {"latent_dim": 6, "families": {}}
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, pathlib.Path, list[str]]:
-    """Return a model folder, its exports, and what was said when it was opened twice."""
-    folder = tmp_path_factory.mktemp("deployed")
-    model = folder / "flutes"
-    model.mkdir()
-    CONFIG.save(model / "config.json")
-    make_vae(CONFIG).save_weights(model / "model.weights.h5")
-    (model / "attributes.json").write_text(json.dumps(ATTRIBUTES))
-    said: list[str] = []
+    """Return a model folder, its exports, and what was reported when it was opened twice.
+
+    It is a copy of the shared model under another name. tests/test_pretrained.py has the export itself.
+    """
+    folder = tmp_path_factory.mktemp("opened")
+    made, ready = timbres.export_model(folder / "made", ATTRIBUTES)
+    model = made.rename(folder / "flutes")
+    reported: list[str] = []
+
+    def export(given: pathlib.Path, exports: pathlib.Path) -> int:
+        assert given == model
+        ready.rename(exports)
+        return 1
+
     for _ in range(2):
-        timbre_model.open_model(model, folder / "exports", export=export_folder, report=said.append)
-    return model, folder / "exports", said
+        timbre_model.open_model(model, folder / "exports", export=export, report=reported.append)
+    return model, folder / "exports", reported
 
 
 def test_a_model_is_exported_once(opened):
-    _, exports, said = opened
-    assert said == [f"Exporting flutes to {exports}, once"]
+    _, exports, reported = opened
+    assert reported == [f"Exporting flutes to {exports}, once"]
     assert sorted(path.name for path in exports.iterdir()) == ["decoder", "encoder"]
     assert [path.name for path in (exports / "encoder").iterdir()] == ["1"]
 
@@ -59,12 +64,12 @@ def test_exports_give_what_the_model_gives(opened):
     # More notes than a batch, so that the last one is smaller.
     audio, z = (np.concatenate([inputs[name]] * 2) for name in ("audio", "z"))
     pitch, velocity = (np.concatenate([inputs[name]] * 2) for name in ("pitch", "velocity"))
-    for one in (
-        timbre_model.open_model(model, exports),
-        timbre_model.open_model(exports),
-        timbre_model.load_exports(exports),
+    for one, name in (
+        (timbre_model.open_model(model, exports), "flutes"),
+        (timbre_model.open_model(exports), "small"),
+        (timbre_model.load_exports(exports), "small"),
     ):
-        assert (one.name, one.latent_dim, one.config, one.attributes) == ("flutes", 6, CONFIG.audio, ATTRIBUTES)
+        assert (one.name, one.latent_dim, one.config, one.attributes) == (name, 6, CONFIG.audio, ATTRIBUTES)
         played = one.decode(z, pitch, velocity)
         np.testing.assert_allclose(played.log_mel, vae.decoder(z, pitch, velocity), atol=1e-4)
         assert played.audio.shape == (14, CONFIG.audio.num_samples)

@@ -6,13 +6,12 @@ import functools
 import json
 import pathlib
 import shutil
-import tempfile
 
 import numpy as np
-from small_models import AUDIO, CONFIG, make_vae
+import small_models
+from small_models import AUDIO, CONFIG
 
 from nsynth_vae.data.source import Source
-from nsynth_vae.exporters.model_export import export_folder
 from nsynth_vae.latent.lookup import TimbreLookup
 from nsynth_vae.timbre_model import SavedModelBackend, TimbreModel
 
@@ -82,21 +81,9 @@ def lookup_with(attributes: dict, source: Source | None = None) -> TimbreLookup:
 
 
 def export_model(folder: pathlib.Path, attributes: dict = ATTRIBUTES) -> tuple[pathlib.Path, pathlib.Path]:
-    """Write a small model with these attributes, and its exports; returns both folders."""
-    shutil.copytree(_exported().name, folder, dirs_exist_ok=True)
-    for written in folder.rglob("attributes.json"):
-        written.write_text(json.dumps(attributes))
+    """Write a small model with these attributes, and its exports without TFLite files; returns both folders."""
+    shutil.copytree(small_models.exported(), folder, dirs_exist_ok=True)
+    (folder / "small" / "attributes.json").write_text(json.dumps(attributes))
+    for version in folder.glob("exports/*/1"):
+        (version / "assets.extra" / "attributes.json").write_text(json.dumps(attributes))
     return folder / "small", folder / "exports"
-
-
-@functools.cache
-def _exported() -> tempfile.TemporaryDirectory:
-    """Return the folder that `export_model` copies: to export is the work of many seconds, done once a process."""
-    made = tempfile.TemporaryDirectory()
-    model = pathlib.Path(made.name) / "small"
-    model.mkdir()
-    CONFIG.save(model / "config.json")
-    make_vae(CONFIG).save_weights(model / "model.weights.h5")
-    (model / "attributes.json").write_text(json.dumps(ATTRIBUTES))
-    export_folder(model, model.parent / "exports")
-    return made

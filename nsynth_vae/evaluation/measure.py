@@ -5,24 +5,23 @@ from __future__ import annotations
 import collections
 import dataclasses
 import math
-import multiprocessing
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nsynth_vae.analysis import metrics
 from nsynth_vae.cli.progress import Progress
 from nsynth_vae.data.load_notes import Notes
 from nsynth_vae.data.source import NoteTable
+from nsynth_vae.evaluation.sound_measures import make_pool, measure_sound
 from nsynth_vae.evaluation.systems import Requests, System, SystemOutput, audio_of, family_names
 from nsynth_vae.timbre_model import BATCH
 
 if TYPE_CHECKING:
-    from nsynth_vae.evaluation.classifier import Classifier
+    import tensorflow as tf
 
-DISTANCES = ("lsd_db", "mss", "log_mel_l1")
+    from nsynth_vae.evaluation.classifier import Classifier
 
 Record = dict[str, Any]
 """One sound: `note`, `reference` (None if there is none), `ends`, `step`, `pitch`, `family`, and its measures."""
@@ -40,43 +39,14 @@ class Measured:
     """float `[sounds, feature_dim]`, the own classifier's; None without one."""
 
 
-def measure_sound(reference: np.ndarray | None, audio: np.ndarray, pitch: int) -> dict[str, float]:
-    """Return the measures of a sound, `metrics.DEFINITIONS`; without a reference those that need none.
-
-    Sound that is not finite is infinitely far from any reference and out of tune.
-    """
-    if not np.isfinite(audio).all():
-        broken = dict.fromkeys(metrics.DEFINITIONS, math.nan)
-        return broken | dict.fromkeys(DISTANCES if reference is not None else (), math.inf) | {"in_tune": 0.0}
-    if reference is not None:
-        return metrics.compare(reference, audio, pitch)
-    return {
-        "wobble_cents": metrics.wobble_cents(audio, pitch),
-        "off_harmonic_db": metrics.off_harmonic_db(audio, metrics.note_f0(audio, pitch)),
-        "in_tune": float(metrics.in_tune(audio, pitch)),
-        "onset_seconds": metrics.onset_seconds(audio),
-    }
-
-
-def make_pool(jobs: int) -> ProcessPoolExecutor:
-    """Return processes to measure in; each computes with one thread, and ignores Ctrl-C, which ends the pool."""
-    # Forking a process in which TensorFlow's threads run can hang.
-    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_start)
-
-
-def _start() -> None:
-    import signal
-
-    import threadpoolctl
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threadpoolctl.threadpool_limits(1)
-
-
 def measure_all(
     systems: Sequence[System], notes: Notes, jobs: int, classifier: Classifier | None
 ) -> dict[str, Measured]:
     """Return `measure` of each system, by name, in `jobs` processes and with a progress bar."""
+    import tensorflow as tf
+
+    # Traced once for all systems.
+    classify = None if classifier is None else tf.function(classifier.call, reduce_retracing=True, autograph=False)
     measured, done, total = {}, 0, sum(len(system.requests) for system in systems)
     bar = Progress("Measuring")
     with make_pool(jobs) as pool:
@@ -88,7 +58,7 @@ def measure_all(
                 bar.to(done / total, f"{done:,} of {total:,} sounds: {title}")
 
             try:
-                measured[system.name] = measure(system, notes, pool, classifier, advance)
+                measured[system.name] = measure(system, notes, pool, classify, advance)
             except BaseException:
                 # Ctrl-C must not wait for the sounds that are next.
                 pool.shutdown(cancel_futures=True)
@@ -101,7 +71,7 @@ def measure(
     system: System,
     notes: Notes,
     pool: ProcessPoolExecutor,
-    classifier: Classifier | None,
+    classify: Callable[[np.ndarray], dict[str, tf.Tensor]] | None,
     progress: Callable[[int], None] = lambda sounds: None,
 ) -> Measured:
     """Make all sounds requested of a system and measure them.
@@ -110,12 +80,9 @@ def measure(
         system: the system.
         notes: the evaluated notes, which are the references.
         pool: see `make_pool`.
-        classifier: for the own-classifier figures; None for none.
+        classify: the classifier's call, for the own-classifier figures; None for none.
         progress: called with each number of finished sounds.
     """
-    import tensorflow as tf
-
-    classify = None if classifier is None else tf.function(classifier.call, reduce_retracing=True, autograph=False)
     table = notes.loaded.table
     records: list[Record] = []
     features: list[np.ndarray] = []

@@ -1,27 +1,30 @@
-"""Types and checks of arguments, and the options of a lookup."""
+"""Types of command-line arguments."""
 
 import argparse
 
 import pytest
 
-from nsynth_vae.cli.options import add_lookup_options
-from nsynth_vae.cli.types import check_midi, check_seed
-from nsynth_vae.errors import InputError
+from nsynth_vae.cli.types import midi_list, midi_range, names
 
 
-def test_what_is_no_midi_number_or_seed_is_named():
-    for value in (0, 127):
-        check_midi("--pitch", value)
-    for value in (-1, 128):
-        with pytest.raises(InputError, match=f"--pitch: found {value}, expected a MIDI number, 0 to 127"):
-            check_midi("--pitch", value)
-    for value in (-1, 2**31):
-        with pytest.raises(InputError, match=f"--seed: found {value}, expected an integer from 0 to 2147483647"):
-            check_seed(value)
+def test_ranges_and_lists_of_midi_numbers():
+    assert midi_range("24-84") == (24, 84)
+    assert midi_range("60") == (60, 60)
+    assert midi_list("25, 100") == (25, 100)
+    assert names("guitar, flute,") == ("guitar", "flute")
 
 
-def test_no_data_means_that_nothing_is_looked_up():
-    parser = argparse.ArgumentParser()
-    add_lookup_options(parser)
-    assert parser.parse_args([]).data is None
-    assert parser.parse_args(["--data", "a", "--data", "b"]).data == ["a", "b"]
+@pytest.mark.parametrize(
+    ("parse", "text", "message"),
+    [
+        (midi_range, "60-", "found '60-', expected a MIDI pitch or a range, LOW-HIGH"),
+        (midi_range, "1-2-3", "found '1-2-3', expected a MIDI pitch or a range, LOW-HIGH"),
+        (midi_range, "24-128", "found '128', expected a MIDI number, 0 to 127"),
+        (midi_list, "25,,100", "found '', expected a MIDI number, 0 to 127"),
+        (names, " , ", "found ' , ', expected names separated by commas"),
+    ],
+)
+def test_what_is_none_is_named(parse, text, message):
+    with pytest.raises(argparse.ArgumentTypeError) as error:
+        parse(text)
+    assert str(error.value) == message

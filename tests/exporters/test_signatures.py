@@ -9,32 +9,22 @@ import wave
 
 import numpy as np
 import pytest
+import small_models
 import tensorflow as tf
-from small_models import AUDIO, CONFIG, make_inputs, make_vae
+from small_models import AUDIO, make_inputs
 from tensorflow_serving.apis import prediction_log_pb2
 
 from nsynth_vae import features
-from nsynth_vae.exporters import saved_model, signatures
-from nsynth_vae.exporters.model_export import model_metadata
-from nsynth_vae.synthesis.vocoder import load_synthesizer
+from nsynth_vae.exporters import signatures
 
 C_API = pathlib.Path(__file__).parents[1] / "c_api.py"
 ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pathlib.Path]:
+def models() -> dict[str, pathlib.Path]:
     """Return the folders of an encoder's and a decoder's SavedModel."""
-    folder = tmp_path_factory.mktemp("models")
-    encoder, decoder = signatures.float32_layers(make_vae(CONFIG), CONFIG)
-    synthesizer = load_synthesizer()
-    endpoints = {
-        "encoder": signatures.encoder_endpoints(encoder, CONFIG),
-        "decoder": signatures.decoder_endpoints(decoder, CONFIG, synthesizer),
-    }
-    for name, offered in endpoints.items():
-        saved_model.write(folder / name, name, offered, model_metadata(CONFIG))
-    return {name: folder / name for name in endpoints}
+    return {name: small_models.exported() / "exports" / name / "1" for name in ("encoder", "decoder")}
 
 
 @pytest.fixture(scope="module")
@@ -141,27 +131,53 @@ def bad_requests() -> list[tuple[str, str, dict[str, np.ndarray], str]]:
     ]
 
 
-def through_c(
-    folder: pathlib.Path, models: dict[str, pathlib.Path], requests: list[tuple]
-) -> tuple[list[dict[str, np.ndarray]], list[str]]:
-    """Return what the C API makes of requests in a process of its own, and what the processes print."""
-    responses, printed = [{} for _ in requests], []
+def empty_requests() -> list[tuple[str, str, dict[str, np.ndarray]]]:
+    """Return (model, signature, inputs) of no notes, for every signature but `encode_wav`."""
+    inputs = {
+        "audio": np.zeros([0, 64000], np.float32),
+        "log_mel": np.zeros([0, 251, 128], np.float32),
+        "z": np.zeros([0, 6], np.float32),
+        "pitch": np.zeros([0], np.int32),
+        "velocity": np.zeros([0], np.int32),
+    }
+    return [
+        (model, signature, {name: inputs[name] for name in given})
+        for model, signature, given in good_requests()
+        if "wav_bytes" not in given
+    ]
+
+
+@pytest.fixture(scope="module")
+def through_c(models, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, np.ndarray]]]:
+    """Return what the C API makes of all requests: good, bad, one that is good after them, and empty ones.
+
+    Each model answers in a process of its own, which prints whether it has imported TensorFlow.
+    """
+    after = ("encoder", "serving_default", {"audio": make_inputs()["audio"][:1]})
+    kinds = {"good": good_requests(), "bad": bad_requests(), "after": [after], "empty": empty_requests()}
+    responses = {kind: [{} for _ in requests] for kind, requests in kinds.items()}
+    numbered = [
+        (response, *request[:3])
+        for kind, requests in kinds.items()
+        for response, request in zip(responses[kind], requests, strict=True)
+    ]
+    folder = tmp_path_factory.mktemp("c")
     for model, path in models.items():
         given = {
-            f"{index}/{request[1]}/{name}": array
-            for index, request in enumerate(requests)
-            if request[0] == model
-            for name, array in request[2].items()
+            f"{index:03}/{signature}/{name}": array
+            for index, (_, of, signature, inputs) in enumerate(numbered)
+            if of == model
+            for name, array in inputs.items()
         }
         np.savez(folder / "requests.npz", **given)
         command = [sys.executable, "-I", str(C_API), str(path), "requests.npz", "responses.npz"]
         done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        printed.append(done.stdout.strip())
+        assert done.stdout.strip() == "False"
         for key, array in np.load(folder / "responses.npz").items():
             index, name = key.split("/")
-            responses[int(index)][name] = array
-    return responses, printed
+            numbered[int(index)][0][name] = array
+    return responses
 
 
 def in_python(model: object, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, tf.Tensor]:
@@ -173,12 +189,9 @@ def in_python(model: object, signature: str, inputs: dict[str, np.ndarray]) -> d
     return model.signatures[signature](**as_tensors)
 
 
-def test_c_runtime_gives_what_python_gives(models, loaded, tmp_path) -> None:
+def test_c_runtime_gives_what_python_gives(loaded, through_c) -> None:
     """Every signature, without `import tensorflow`: no py_function, no custom operator, no Keras object."""
-    requests = good_requests()
-    responses, printed = through_c(tmp_path, models, requests)
-    assert printed == ["False", "False"]
-    for (model, signature, inputs), response in zip(requests, responses, strict=True):
+    for (model, signature, inputs), response in zip(good_requests(), through_c["good"], strict=True):
         expected = in_python(loaded[model], signature, inputs)
         assert set(response) == set(expected), signature
         for name, value in expected.items():
@@ -191,38 +204,23 @@ def test_c_runtime_gives_what_python_gives(models, loaded, tmp_path) -> None:
                 np.testing.assert_allclose(response[name], value, atol=1e-5, err_msg=f"{signature} {name}")
 
 
-def test_a_bad_request_gets_a_sentence(models, loaded, tmp_path) -> None:
+def test_a_bad_request_gets_a_sentence(loaded, through_c) -> None:
     """From the C runtime, which checks no shapes by itself; a right request after it is answered."""
     requests = bad_requests()
-    good = ("encoder", "serving_default", {"audio": make_inputs()["audio"][:1]})
-    responses, _ = through_c(tmp_path, models, [*requests, good])
-    for (_, signature, _, words), response in zip(requests, responses[:-1], strict=True):
+    for (_, signature, _, words), response in zip(requests, through_c["bad"], strict=True):
         assert list(response) == ["error"], (signature, words)
         assert words in str(response["error"]), signature
-    assert set(responses[-1]) == {"z_mean", "z_log_var"}
+    assert set(through_c["after"][0]) == {"z_mean", "z_log_var"}
     for model, signature, inputs, words in requests[::7]:
         with pytest.raises(tf.errors.InvalidArgumentError) as error:
             in_python(loaded[model], signature, inputs)
         assert words in str(error.value)
 
 
-def test_no_notes_are_no_results(models, tmp_path) -> None:
+def test_no_notes_are_no_results(through_c) -> None:
     """An empty batch gives empty outputs."""
-    inputs = {
-        "audio": np.zeros([0, 64000], np.float32),
-        "log_mel": np.zeros([0, 251, 128], np.float32),
-        "z": np.zeros([0, 6], np.float32),
-        "pitch": np.zeros([0], np.int32),
-        "velocity": np.zeros([0], np.int32),
-    }
-    requests = [
-        (model, signature, {name: inputs[name] for name in given})
-        for model, signature, given in good_requests()
-        if "wav_bytes" not in given
-    ]
-    responses, _ = through_c(tmp_path, models, requests)
     shapes = {"z_mean": (0, 6), "z_log_var": (0, 6), "log_mel": (0, 251, 128), "audio": (0, 64000), "wav_bytes": (0,)}
-    for request, response in zip(requests, responses, strict=True):
+    for request, response in zip(empty_requests(), through_c["empty"], strict=True):
         assert response, request[1]
         found = {name: value.shape for name, value in response.items()}
         assert found == {name: shapes[name] for name in response}, request[1]
@@ -295,7 +293,7 @@ folder, seed, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 rng = np.random.default_rng(seed)
 signatures = {}
 for kind in ("encoder", "decoder"):
-    model = tf.saved_model.load(f"{folder}/{kind}")
+    model = tf.saved_model.load(f"{folder}/{kind}/1")
     for name, run in model.signatures.items():
         signatures[kind, name] = model, run
 DTYPES = ("float32", "float32", "float64", "float16", "int32", "int32", "int64", "uint8", "bool", "complex64")
@@ -354,7 +352,7 @@ print("done", answers, errors)
 
 def fuzz(models: dict[str, pathlib.Path], seed: int, count: int) -> tuple[int, int]:
     """Return how many of some random requests were answered and how many got an error; fails on a crash."""
-    folder = str(models["encoder"].parent)
+    folder = str(models["encoder"].parents[1])
     command = [sys.executable, "-c", FUZZ, folder, str(seed), str(count)]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
     lines = done.stdout.splitlines()
