@@ -1,14 +1,14 @@
-"""Atomic writes of files and folders: to a temporary place, then renamed."""
+"""Atomic writes of files and folders, to a temporary place that is renamed, and names that every system takes."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
 import json
 import math
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 import time
@@ -25,6 +25,9 @@ AUDIO_EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3")
 
 LINE = 120
 """Characters of a line of JSON with more than one item, at most."""
+
+_DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
+"""File names that Windows keeps for devices, with any extension."""
 
 _TEMPORARY_FOLDER = ".writing-"
 _ABANDONED_SECONDS = 3600.0
@@ -102,6 +105,9 @@ def atomic_rename_all(places: dict[pathlib.Path, pathlib.Path]) -> None:
 @contextlib.contextmanager
 def exclusive_lock(folder: pathlib.Path) -> Iterator[None]:
     """Wait until no other process is in this block with the same folder."""
+    # Windows has no such module, and no TensorFlow to export with.
+    import fcntl
+
     place = os.open(folder, os.O_RDONLY)
     try:
         # Some network disks have no locks.
@@ -115,7 +121,39 @@ def exclusive_lock(folder: pathlib.Path) -> Iterator[None]:
 def write_text(path: pathlib.Path, text: str) -> None:
     """Write a text file atomically."""
     with atomic_write(pathlib.Path(path)) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def save_json(path: str | os.PathLike, record: dict) -> None:
+    """Write a JSON file atomically; numbers as in `writing`.
+
+    Raises:
+        InputError: if it cannot be written; nothing is left then.
+    """
+    try:
+        write_text(pathlib.Path(path), to_json(rounded(record)) + "\n")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}), expected a place for a JSON file") from error
+
+
+def read_json(path: str | os.PathLike) -> Any:
+    """Return the content of a JSON file, with Windows' line ends and byte order mark or without.
+
+    Raises:
+        OSError, ValueError: if it cannot be read.
+    """
+    return json.loads(pathlib.Path(path).read_text(encoding="utf-8-sig"))
+
+
+def file_name(text: str, default: str) -> str:
+    """Return a text as a file name without an extension, which Linux, macOS and Windows take.
+
+    Args:
+        text: of any characters; letters, digits, `_`, `.`, `#` and `-` stay.
+        default: name for a text without any of them.
+    """
+    plain = re.sub(r"[^\w.#-]+", "_", text).strip("._")[:80].rstrip("._") or default
+    return f"_{plain}" if _DEVICES.fullmatch(plain) else plain
 
 
 def write_wav(path: pathlib.Path, audio: np.ndarray, sample_rate: int) -> None:
@@ -225,11 +263,16 @@ def to_json(value: object, indent: str = "") -> str:
 def _former(record: pathlib.Path) -> set[str]:
     """Return the existing files that a former run's JSON file lists; none if there is no such file."""
     try:
-        names = json.loads(record.read_text(encoding="utf-8"))["files"]
-        plain = [name for name in names if not pathlib.PurePath(name).is_absolute() and ".." not in name.split("/")]
+        names = read_json(record)["files"]
+        plain = [name for name in names if _is_inside(pathlib.PureWindowsPath(name))]
     except (OSError, ValueError, KeyError, TypeError):
         return set()
     return {name for name in plain if (record.parent / name).is_file()}
+
+
+def _is_inside(path: pathlib.PureWindowsPath) -> bool:
+    """Return whether a relative path stays in its folder; Windows' rules include those of other systems."""
+    return not path.anchor and ".." not in path.parts
 
 
 def rounded(value: Any) -> Any:
