@@ -194,6 +194,13 @@ def check_output(output: str | os.PathLike) -> None:
         raise InputError(f"{output}: {above} is no folder, expected a folder to write to")
 
 
+def check_output_file(output: pathlib.Path, kind: str) -> None:
+    """Check as `check_output` does that a file can be written; `kind` of file, for the message."""
+    check_output(output.parent)
+    if output.is_dir():
+        raise InputError(f"{output}: is a folder, expected the name of a {kind} to write")
+
+
 @contextlib.contextmanager
 def writing(output: str | os.PathLike, record_name: str, record: dict) -> Iterator[pathlib.Path]:
     """Give a folder to write files to, which are moved to `output` together with a JSON file when the block ends.

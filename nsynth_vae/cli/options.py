@@ -115,11 +115,15 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_folder_option(parser: argparse.ArgumentParser, what: str) -> None:
-    """Add `--output`, the folder that `what` is written to."""
+def add_folder_option(parser: argparse.ArgumentParser, what: str, *, picture: bool = False) -> None:
+    """Add `--output`, the folder that `what` is written to; and `--no-picture`, where a picture is part of it."""
     parser.add_argument(
         "--output", "-o", metavar="DIR", required=True, type=pathlib.Path, help=f"the folder for {what}"
     )
+    if picture:
+        parser.add_argument(
+            "--no-picture", dest="picture", action="store_false", help="write no picture, which is a second faster"
+        )
 
 
 _N = {"metavar": "N"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -35,6 +36,7 @@ def run(main: Callable[[argparse.Namespace], None], parser: Parser, arguments: S
     Returns:
         0 when done, 2 for bad input (one line on standard error), 130 after Ctrl-C.
     """
+    print_any_character()
     options = parser.parse_args(arguments)
     try:
         prepare_tensorflow()
@@ -46,6 +48,13 @@ def run(main: Callable[[argparse.Namespace], None], parser: Parser, arguments: S
         print(f"\nInterrupted. {interrupt}".rstrip(), file=sys.stderr)
         return 130
     return 0
+
+
+def print_any_character() -> None:
+    """Let characters that the console's encoding lacks, such as those of cp1252, be printed escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def prepare_tensorflow() -> None:
