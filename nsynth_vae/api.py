@@ -44,7 +44,6 @@ def load_model(
     >>> model = nsynth_vae.load_model(data="starter")
     """
     prepare_tensorflow()
-    from nsynth_vae.data.readers.samples import read_sounds
     from nsynth_vae.exporters.model_export import export_folder
 
     model = timbre_model.open_model(path, exports, export=export_folder, report=report)
@@ -62,7 +61,7 @@ def load_model(
             log=lambda line: None,
         )
     fields = {field.name: getattr(model, field.name) for field in dataclasses.fields(model)}
-    return TimbreModel(**fields, source=source, read_sounds=read_sounds)
+    return TimbreModel(**fields, source=source)
 
 
 class TimbreModel(RenderingModel):
@@ -150,6 +149,15 @@ class TimbreModel(RenderingModel):
         from nsynth_vae.synthesis.resynthesis import resynthesize
 
         return resynthesize(files, pitch=pitch, method=method)
+
+
+def open_model(options: argparse.Namespace) -> TimbreModel:
+    """Open the model of a command's `--model` and `--exports`.
+
+    Raises:
+        InputError: for what cannot be opened.
+    """
+    return load_model(options.model, exports=options.exports)
 
 
 def open_lookup(options: argparse.Namespace) -> TimbreLookup:

@@ -13,8 +13,8 @@ import PIL.Image
 import pytest
 import soundfile
 
+from nsynth_vae.analysis.file_names import parse_file_name
 from nsynth_vae.config import AudioConfig, Config, ModelConfig
-from nsynth_vae.data.readers.file_names import parse_file_name
 from nsynth_vae.data.readers.samples import DEFAULT_VELOCITY
 from nsynth_vae.notes import QUALITIES
 from nsynth_vae.training.options import VaeOptions
