@@ -9,9 +9,9 @@ SHELLS = ("bash", "zsh", "fish")
 
 _BASH = """\
 _nsynth_vae() {
-    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words=
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} offered=
     if [ "$COMP_CWORD" -eq 1 ]; then
-        words='@COMMANDS@'
+        offered='@COMMANDS@'
     else
         case "${COMP_WORDS[1]} $before" in
 @CHOICES@
@@ -20,7 +20,7 @@ _nsynth_vae() {
             esac ;;
         esac
     fi
-    COMPREPLY=($(compgen -W "$words" -- "$word"))
+    COMPREPLY=($(compgen -W "$offered" -- "$word"))
 }
 complete -o default -F _nsynth_vae nsynth-vae
 """
@@ -44,8 +44,8 @@ def script(shell: str, commands: Mapping[str, tuple[str, argparse.ArgumentParser
             flags += action.option_strings
             if action.option_strings and action.choices:
                 patterns = "|".join(f"'{name} {flag}'" for flag in action.option_strings)
-                choices.append(f"        {patterns}) words='{' '.join(map(str, action.choices))}' ;;")
-        options.append(f"            -*' {name}') words='{' '.join(flags)}' ;;")
+                choices.append(f"        {patterns}) offered='{' '.join(map(str, action.choices))}' ;;")
+        options.append(f"            -*' {name}') offered='{' '.join(flags)}' ;;")
     text = _BASH.replace("@COMMANDS@", " ".join(commands))
     text = text.replace("@CHOICES@", "\n".join(choices)).replace("@OPTIONS@", "\n".join(options))
     return _ZSH * (shell == "zsh") + text
