@@ -1,4 +1,4 @@
-"""Atomic writes of files and folders, to a temporary place that is renamed, and names that every system takes."""
+"""Atomic writes of files and folders: to a temporary place, then renamed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import json
 import math
 import os
 import pathlib
-import re
 import shutil
 import tempfile
 import time
@@ -25,9 +24,6 @@ AUDIO_EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3")
 
 LINE = 120
 """Characters of a line of JSON with more than one item, at most."""
-
-_DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
-"""File names that Windows keeps for devices, with any extension."""
 
 _TEMPORARY_FOLDER = ".writing-"
 _ABANDONED_SECONDS = 3600.0
@@ -143,17 +139,6 @@ def read_json(path: str | os.PathLike) -> Any:
         OSError, ValueError: if it cannot be read.
     """
     return json.loads(pathlib.Path(path).read_text(encoding="utf-8-sig"))
-
-
-def file_name(text: str, default: str) -> str:
-    """Return a text as a file name without an extension, which Linux, macOS and Windows take.
-
-    Args:
-        text: of any characters; letters, digits, `_`, `.`, `#` and `-` stay.
-        default: name for a text without any of them.
-    """
-    plain = re.sub(r"[^\w.#-]+", "_", text).strip("._")[:80].rstrip("._") or default
-    return f"_{plain}" if _DEVICES.fullmatch(plain) else plain
 
 
 def write_wav(path: pathlib.Path, audio: np.ndarray, sample_rate: int) -> None:

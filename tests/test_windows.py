@@ -13,8 +13,10 @@ from fake_model import DIM, fake, make_model  # noqa: F401 (a fixture)
 
 from nsynth_vae import __main__, arithmetic, cli, decode, files, interpolate
 from nsynth_vae.config import Config
+from nsynth_vae.errors import InputError
 from nsynth_vae.latent.expression import parse
 from nsynth_vae.latent.lookup import TimbreLookup
+from nsynth_vae.rendering.sounds import file_name
 from nsynth_vae.rendering.timbre_sum import _file_names
 
 pytestmark = pytest.mark.player
@@ -31,7 +33,7 @@ def is_windows_name(name: str) -> bool:
 
 @pytest.mark.parametrize("text", RESERVED)
 def test_names_of_devices_become_others(text):
-    name = files.file_name(text, "timbre")
+    name = file_name(text, "timbre")
     assert is_windows_name(name)
     assert is_windows_name(f"{name}.wav")
 
@@ -55,7 +57,7 @@ def test_names_of_devices_become_others(text):
     ],
 )
 def test_names_of_files(text, name):
-    assert files.file_name(text, "timbre") == name
+    assert file_name(text, "timbre") == name
     assert is_windows_name(name)
 
 
@@ -67,7 +69,7 @@ def test_names_of_sounds_lose_drives_and_folders_of_both_systems():
 def test_paths_of_windows_are_names_of_files_in_expressions():
     lookup = TimbreLookup(make_model())
     for path in (r"C:\Users\me\my voice.wav", r"sounds\flute.wav"):
-        with pytest.raises(files.InputError, match="no such name or file") as error:
+        with pytest.raises(InputError, match="no such name or file") as error:
             parse(f'0.5*"{path}" + 0.5*flute', lookup)
         assert repr(path) in str(error.value)
 

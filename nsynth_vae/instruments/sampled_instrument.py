@@ -14,13 +14,13 @@ import numpy as np
 from nsynth_vae.cli.types import check_midi
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.errors import InputError
-from nsynth_vae.files import file_name, write_text, writing
+from nsynth_vae.files import write_text, writing
 from nsynth_vae.instruments import sfz
 from nsynth_vae.instruments.multisample import Sample, sample_notes
 from nsynth_vae.latent.expression import find_timbres
 from nsynth_vae.notes import format_note_str, note_name
 from nsynth_vae.rendering.notebook import NotebookDisplay
-from nsynth_vae.rendering.sounds import MOST_NOTES
+from nsynth_vae.rendering.sounds import MOST_NOTES, file_name
 
 if TYPE_CHECKING:
     from nsynth_vae.latent.lookup import Timbre, TimbreLookup

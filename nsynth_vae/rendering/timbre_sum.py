@@ -14,11 +14,11 @@ import numpy as np
 from nsynth_vae.analysis.descriptors import DESCRIPTORS
 from nsynth_vae.cli.types import check_midi
 from nsynth_vae.config import AudioConfig
-from nsynth_vae.files import AUDIO_EXTENSIONS, file_name, writing
+from nsynth_vae.files import AUDIO_EXTENSIONS, writing
 from nsynth_vae.latent import expression as expressions
 from nsynth_vae.notes import MIDDLE_C
 from nsynth_vae.rendering.notebook import NotebookDisplay
-from nsynth_vae.rendering.sounds import Sounds, label, write_wavs
+from nsynth_vae.rendering.sounds import Sounds, file_name, label, write_wavs
 
 if TYPE_CHECKING:
     from nsynth_vae.latent.lookup import TimbreLookup
