@@ -59,6 +59,7 @@ def run(python: str, repository: pathlib.Path, arguments: list[str]) -> Run | No
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        # Its peak is at least the memory of this process, which imports no numpy.
         _, status, used = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -380,7 +380,7 @@ def test_the_player_is_measured_as_whole_processes(monkeypatch, tmp_path, capsys
     monkeypatch.setattr(player, "COMMANDS", {"help": ["play", "--help"], "wrong": ["play", "--wrong"]})
     found = player.main(["--runs", "2", "--json", str(tmp_path / "found.json")])
     assert 0 < found["help"]["here"].processor_seconds < 5
-    assert 5 < found["help"]["here"].peak_megabytes < 200
+    assert found["help"]["here"].peak_megabytes > 5
     assert found["wrong"]["here"] is None
     assert "| wrong | here | failed | failed | failed |" in capsys.readouterr().out
     assert json.loads((tmp_path / "found.json").read_text())["wrong"] == {"here": None}
