@@ -23,7 +23,7 @@ SYNTHESIZER = pathlib.Path(__file__).resolve().parents[1] / "models" / "synthesi
 """The trained synthesizer that comes with the package."""
 
 SYNTHESIZER_TFLITE = "synthesizer_float16.tflite"
-"""The file in a synthesizer's folder that LiteRT runs: log_mel `[1, num_frames, mel_bins]`, pitch `[1]` to audio."""
+"""The file in a synthesizer's folder that LiteRT runs, one note a call: `serving_default` and `transpose`."""
 
 CLASSIFIER = pathlib.Path(__file__).resolve().parents[1] / "models" / "classifier"
 """The classifier that comes with the package, which evaluations use."""

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nsynth_vae.cli.suppress_stderr import quiet
 from nsynth_vae.config import Config
 from nsynth_vae.errors import InputError
 from nsynth_vae.exporters import tflite_quantization, tflite_signatures
-from nsynth_vae.exporters.suppress_stderr import quiet
 from nsynth_vae.files import atomic_rename, temporary_folder
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def read_metadata(path: str | os.PathLike) -> dict[str, Any]:
 
 
 def export_synthesizer(synthesizer: Synthesizer, path: str | os.PathLike) -> None:
-    """Write a synthesizer as TFLite, weights in float16: `log_mel`, `pitch` -> `audio`, one note.
+    """Write a synthesizer as TFLite, weights in float16: signatures `serving_default` and `transpose`, of one note.
 
     Raises:
         InputError: if the file cannot be written.
@@ -129,13 +129,18 @@ def export_synthesizer(synthesizer: Synthesizer, path: str | os.PathLike) -> Non
     path = pathlib.Path(path)
     with temporary_folder(path.parent) as folder:
         plan = _plan("float16", [synthesizer], rest="float16")
-        content = convert(tflite_signatures.synthesizer_endpoint(synthesizer))
+        content = convert(
+            tflite_signatures.synthesizer_endpoint(synthesizer),
+            transpose=tflite_signatures.transposition_endpoint(synthesizer),
+        )
         (folder / "tflite").write_bytes(tflite_quantization.rewrite(content, metadata={}, plan=plan))
         atomic_rename(folder / "tflite", path)
 
 
-def convert(endpoint: Endpoint) -> bytes:
-    """Return an endpoint of one note as a TFLite file in float32, with built-in operators only.
+def convert(endpoint: Endpoint, **others: Endpoint) -> bytes:
+    """Return endpoints of one note as a TFLite file in float32, with built-in operators only.
+
+    The first is the signature `serving_default`, the others have their names; they share their constants.
 
     It goes by a SavedModel of Keras's `ExportArchive`: TensorFlow 2.17's TFLite converter crashes on a plain
     `tf.saved_model.save` of Keras 3 layers ("missing attribute 'value'").
@@ -143,12 +148,13 @@ def convert(endpoint: Endpoint) -> bytes:
     import keras
     import tensorflow as tf
 
-    function, inputs = endpoint
+    endpoints = {"serving_default": endpoint, **others}
     with tempfile.TemporaryDirectory() as folder, quiet():
         archive = keras.export.ExportArchive()
-        archive.add_endpoint("serving_default", function, inputs)
+        for name, (function, inputs) in endpoints.items():
+            archive.add_endpoint(name, function, inputs)
         archive.write_out(folder, verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(endpoints))
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         return converter.convert()
 

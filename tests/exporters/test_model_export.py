@@ -20,7 +20,7 @@ from nsynth_vae.config import AudioConfig, Config, ModelConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.exporters import model_export, saved_model, signatures, tflite
 from nsynth_vae.exporters.model_export import export_model
-from nsynth_vae.exporters.suppress_stderr import quiet
+from nsynth_vae.cli.suppress_stderr import quiet
 from nsynth_vae.model.vae import VAE, load_model
 from nsynth_vae.synthesis import griffin_lim
 from nsynth_vae.synthesis.vocoder import load_synthesizer

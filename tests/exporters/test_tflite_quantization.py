@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from nsynth_vae.exporters import tflite_quantization
-from nsynth_vae.exporters.suppress_stderr import quiet
+from nsynth_vae.cli.suppress_stderr import quiet
 
 RNG = np.random.default_rng(0)
 WEIGHTS = RNG.normal(size=(32, 48)).astype(np.float32)
