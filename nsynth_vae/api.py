@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nsynth_vae.instruments.performance import Performance
     from nsynth_vae.instruments.sampled_instrument import Instrument
     from nsynth_vae.latent.lookup import TimbreLookup
-    from nsynth_vae.synthesis.resynthesis import Resynthesis
+    from nsynth_vae.rendering.resynthesis import Resynthesis
 
 
 def load_model(
@@ -146,7 +146,7 @@ class TimbreModel(RenderingModel):
         >>> resynthesis = model.resynthesize(["my voice.wav"], pitch=62)
         >>> resynthesis.save("resynthesized")
         """
-        from nsynth_vae.synthesis.resynthesis import resynthesize
+        from nsynth_vae.rendering.resynthesis import resynthesize
 
         return resynthesize(files, pitch=pitch, method=method)
 

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
 
     def run(options: argparse.Namespace) -> None:
-        from nsynth_vae.synthesis.resynthesis import resynthesize
+        from nsynth_vae.rendering.resynthesis import resynthesize
 
         resynthesize(**vars(options))
 

@@ -156,7 +156,7 @@ def check_flac(contents: bytes, values: np.ndarray, bits: int) -> str:
     packed = np.ascontiguousarray(values, "<i4" if width == 3 else f"<i{width}")
     if width == 3:
         packed = np.ascontiguousarray(packed.reshape(-1, 1).view(np.uint8)[:, :3])
-    if any(stated) and hashlib.md5(packed, usedforsecurity=False).digest() != stated:
+    if any(stated) and hashlib.md5(packed.data, usedforsecurity=False).digest() != stated:
         return "decodes to other samples than were encoded (MD5): damaged FLAC"
     return ""
 
