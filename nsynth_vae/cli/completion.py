@@ -39,7 +39,7 @@ def script(shell: str, commands: Mapping[str, tuple[str, argparse.ArgumentParser
         return _fish(commands)
     choices, options = [], []
     for name, (_, parser) in commands.items():
-        flags = []
+        flags: list[str] = []
         for action in parser._actions:
             flags += action.option_strings
             if action.option_strings and action.choices:

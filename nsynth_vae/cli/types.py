@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import glob
+import os
 import pathlib
 from collections.abc import Sequence
 
@@ -61,7 +62,8 @@ def find_files(names: Sequence[str]) -> list[pathlib.Path]:
     """Return the files of names and of patterns such as `*.wav`, which Windows' shells do not expand."""
     found = []
     for name in names:
-        matches = [] if pathlib.Path(name).exists() else sorted(glob.glob(name))  # noqa: PTH207 (a pattern may be absolute)
+        # os.path takes names that no file can have, for which Path raises OSError, and glob absolute patterns.
+        matches = [] if os.path.exists(name) else sorted(glob.glob(name))  # noqa: PTH110, PTH207
         found += matches or [name]
     return [pathlib.Path(name) for name in found]
 
