@@ -3,6 +3,7 @@
 import ast
 import io
 import json
+import ntpath
 import pathlib
 import subprocess
 import sys
@@ -28,7 +29,9 @@ RESERVED = ["CON", "con", "NUL", "nul.tar", "Aux", "PRN", "COM1", "lpt9", "COM¹
 def is_windows_name(name: str) -> bool:
     """Return whether Windows takes a file name, and gives it back as it is."""
     path = pathlib.PureWindowsPath(name)
-    return path.name == name and not path.is_reserved() and not set('<>:"|?*') & set(name) and name == name.rstrip(". ")
+    # From Python 3.13 on in ntpath.
+    reserved = ntpath.isreserved(name) if hasattr(ntpath, "isreserved") else path.is_reserved()
+    return path.name == name and not reserved and not set('<>:"|?*') & set(name) and name == name.rstrip(". ")
 
 
 @pytest.mark.parametrize("text", RESERVED)
