@@ -141,7 +141,7 @@ def decode(contents: bytes, formats: tuple[str, ...] | None = None) -> tuple[np.
     bits = int(header.encoding.removeprefix("flac"))
     if problem := check_flac(contents, values >> (32 - bits), bits):
         raise ValueError(problem)
-    return values * np.float32(2.0**-31), sample_rate
+    return values.astype(np.float32) * np.float32(2.0**-31), sample_rate
 
 
 def check_flac(contents: bytes, values: np.ndarray, bits: int) -> str:

@@ -9,8 +9,8 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from nsynth_vae.exporters import tflite_quantization
 from nsynth_vae.cli.suppress_stderr import quiet
+from nsynth_vae.exporters import tflite_quantization
 
 RNG = np.random.default_rng(0)
 WEIGHTS = RNG.normal(size=(32, 48)).astype(np.float32)
