@@ -11,6 +11,8 @@ import pytest
 import nsynth_vae
 from nsynth_vae import __main__
 
+pytestmark = pytest.mark.player
+
 COMMANDS = [command for group in __main__.COMMANDS.values() for command in group]
 
 

@@ -8,6 +8,8 @@ from nsynth_vae.cli.options import add_lookup_options
 from nsynth_vae.cli.types import check_midi, check_seed
 from nsynth_vae.errors import InputError
 
+pytestmark = pytest.mark.player
+
 
 def test_what_is_no_midi_number_or_seed_is_named():
     for value in (0, 127):
