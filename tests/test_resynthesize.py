@@ -28,6 +28,8 @@ from nsynth_vae.pretrained import SYNTHESIZER
 from nsynth_vae.rendering import resynthesis
 from nsynth_vae.rendering.resynthesis import Resynthesis
 
+pytestmark = pytest.mark.player
+
 NOISE = 0.1 * np.random.default_rng(0).standard_normal(32000)
 
 
@@ -155,6 +157,7 @@ def test_the_same_note_gives_the_same_bytes(notes, griffin_lim, tmp_path, capsys
 
 
 def test_a_file_is_read_as_in_a_folder_of_samples(notes):
+    pytest.importorskip("tensorflow")
     config = AudioConfig()
     source = SamplesSource(notes[0].parent, audio=config, bad_notes=BadNotes(), log=lambda line: None)
     sounds = list(read_sounds(notes, config))

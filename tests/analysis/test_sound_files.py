@@ -156,7 +156,7 @@ def test_damaged_flac_is_found_with_and_without_a_checksum():
         whole = flac(**md5)
         assert sound_files.decode(whole)[0].shape == (3200, 1)
         for position in range(120, len(whole), 97):
-            with pytest.raises(ValueError, match="damaged|cannot be decoded"):
+            with pytest.raises(ValueError, match=r"damaged|cannot be decoded"):
                 sound_files.decode(whole[:position] + bytes([whole[position] ^ 0x10]) + whole[position + 1 :])
 
 
