@@ -211,7 +211,7 @@ def test_a_path_through_silence_is_written_with_gaps(lookup, tmp_path):
     """What descriptors cannot say of silence is null, and a gap in the figure."""
     morph = interpolate(lookup, ["flute", "guitar"], steps=2)
     descriptors = [describe(np.zeros(64000, np.float32), 60)] * 2
-    silent = Sounds(audio=np.zeros_like(morph.audio), log_mel=morph.sounds.log_mel, descriptors=descriptors)
+    silent = Sounds(audio=np.zeros_like(morph.audio), config=morph.config, descriptors=descriptors)
     dataclasses.replace(morph, sounds=silent).save(tmp_path / "out")
     found = json.loads((tmp_path / "out" / "morph.json").read_text())["morph"][0]["descriptors"]
     assert set(found.values()) == {None}

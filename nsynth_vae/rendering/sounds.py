@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
 import re
 from collections.abc import Sequence
@@ -27,16 +28,19 @@ class Sounds:
 
     audio: np.ndarray
     """float32 `[notes, num_samples]`, -1..1."""
-    log_mel: np.ndarray
-    """float32 `[notes, frames, mel_bins]`, of the audio."""
+    config: AudioConfig
     descriptors: list[dict[str, float]]
     """Descriptors of each note, see `analysis.descriptors.describe`."""
 
     @classmethod
     def of(cls, audio: np.ndarray, pitch: int, config: AudioConfig) -> Sounds:
         """Describe notes, float32 `[notes, num_samples]`, all of one MIDI pitch."""
-        descriptors = describe_all(audio, [pitch] * len(audio), config)
-        return cls(audio=audio, log_mel=spectra.log_mel(audio, config), descriptors=descriptors)
+        return cls(audio=audio, config=config, descriptors=describe_all(audio, [pitch] * len(audio), config))
+
+    @functools.cached_property
+    def log_mel(self) -> np.ndarray:
+        """Log-mels of the audio, float32 `[notes, frames, mel_bins]`, computed when a picture needs them."""
+        return spectra.log_mel(self.audio, self.config)
 
 
 def label(name: str, length: int = 32) -> str:
