@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _explore(options: argparse.Namespace) -> None:
-    from nsynth_vae.api import load_model
+    from nsynth_vae.api import open_model
     from nsynth_vae.cli.progress import Progress
     from nsynth_vae.data.load_notes import open_splits
     from nsynth_vae.data.source import BadNotes
@@ -52,7 +52,7 @@ def _explore(options: argparse.Namespace) -> None:
 
     cli.check_seed(options.seed)
     check_output(options.output)
-    model, bad_notes = load_model(options.model, exports=options.exports), BadNotes(options.on_bad_note)
+    model, bad_notes = open_model(options), BadNotes(options.on_bad_note)
     source, by_split = open_splits(
         cli.data_config_from(options),
         audio=model.config,

@@ -98,22 +98,6 @@ def atomic_rename_all(places: dict[pathlib.Path, pathlib.Path]) -> None:
         raise
 
 
-@contextlib.contextmanager
-def exclusive_lock(folder: pathlib.Path) -> Iterator[None]:
-    """Wait until no other process is in this block with the same folder."""
-    # Windows has no such module, and no TensorFlow to export with.
-    import fcntl
-
-    place = os.open(folder, os.O_RDONLY)
-    try:
-        # Some network disks have no locks.
-        with contextlib.suppress(OSError):
-            fcntl.flock(place, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(place)
-
-
 def write_text(path: pathlib.Path, text: str) -> None:
     """Write a text file atomically."""
     with atomic_write(pathlib.Path(path)) as temporary:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import keras
+from typing import TYPE_CHECKING
+
 import numpy as np
-import tensorflow as tf
 
 from nsynth_vae.config import AudioConfig, Config, ModelConfig
-from nsynth_vae.model.vae import VAE
-from nsynth_vae.synthesis.vocoder import load_synthesizer
+
+if TYPE_CHECKING:
+    from nsynth_vae.model.vae import VAE
 
 CONFIG = Config(model=ModelConfig(latent_dim=6, channels=16))
 AUDIO = CONFIG.audio
@@ -17,6 +18,11 @@ SMALL = Config(audio=AudioConfig(num_samples=4096), model=ModelConfig(latent_dim
 
 def make_vae(config: Config) -> VAE:
     """Return a built model with deterministic weights."""
+    import keras
+    import tensorflow as tf
+
+    from nsynth_vae.model.vae import VAE
+
     keras.utils.set_random_seed(7)
     vae = VAE(config)
     vae.build()
@@ -44,4 +50,8 @@ def make_inputs() -> dict[str, np.ndarray]:
 
 def sound(log_mel: np.ndarray, pitch: np.ndarray) -> np.ndarray:
     """Return what the synthesizer that is shipped makes of log-mels."""
+    import tensorflow as tf
+
+    from nsynth_vae.synthesis.vocoder import load_synthesizer
+
     return load_synthesizer()(tf.constant(log_mel), tf.constant(pitch)).numpy()

@@ -12,9 +12,8 @@ import numpy as np
 from small_models import AUDIO, CONFIG, make_vae
 
 from nsynth_vae.data.source import Source
-from nsynth_vae.exporters.model_export import export_folder
 from nsynth_vae.latent.lookup import TimbreLookup
-from nsynth_vae.timbre_model import SavedModelBackend, TimbreModel
+from nsynth_vae.timbre_model import LiteRTBackend, TimbreModel
 
 DIM = CONFIG.model.latent_dim
 
@@ -69,20 +68,20 @@ def vector(name: str) -> np.ndarray:
 
 @functools.cache
 def named_lookup() -> TimbreLookup:
-    """Return points of a model that has `ATTRIBUTES` and no SavedModels: names work, files and notes do not."""
+    """Return points of a model that has `ATTRIBUTES` and no networks: names work, files and notes do not."""
     return lookup_with(ATTRIBUTES)
 
 
 def lookup_with(attributes: dict, source: Source | None = None) -> TimbreLookup:
-    """Return points of a model, called toy, that has other attributes and no SavedModels."""
+    """Return points of a model, called toy, that has other attributes and no networks."""
     return TimbreLookup(
-        TimbreModel(name="toy", config=AUDIO, latent_dim=DIM, attributes=attributes, backend=SavedModelBackend({})),
+        TimbreModel(name="toy", config=AUDIO, latent_dim=DIM, attributes=attributes, backend=LiteRTBackend({}, AUDIO)),
         source=source,
     )
 
 
 def export_model(folder: pathlib.Path, attributes: dict = ATTRIBUTES) -> tuple[pathlib.Path, pathlib.Path]:
-    """Write a small model with these attributes, and its exports; returns both folders."""
+    """Write a small model with these attributes and its TFLite files, and its SavedModels; returns both folders."""
     shutil.copytree(_exported().name, folder, dirs_exist_ok=True)
     for written in folder.rglob("attributes.json"):
         written.write_text(json.dumps(attributes))
@@ -92,6 +91,8 @@ def export_model(folder: pathlib.Path, attributes: dict = ATTRIBUTES) -> tuple[p
 @functools.cache
 def _exported() -> tempfile.TemporaryDirectory:
     """Return the folder that `export_model` copies: to export is the work of many seconds, done once a process."""
+    from nsynth_vae.exporters.model_export import export_folder, export_for_player
+
     made = tempfile.TemporaryDirectory()
     model = pathlib.Path(made.name) / "small"
     model.mkdir()
@@ -99,4 +100,5 @@ def _exported() -> tempfile.TemporaryDirectory:
     make_vae(CONFIG).save_weights(model / "model.weights.h5")
     (model / "attributes.json").write_text(json.dumps(ATTRIBUTES))
     export_folder(model, model.parent / "exports")
+    export_for_player(model)
     return made

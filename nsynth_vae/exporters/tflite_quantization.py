@@ -30,19 +30,6 @@ Plan = Callable[[np.ndarray], str]
 """A float32 constant -> `float32`, `float16` or `int8`."""
 
 
-def read_metadata_entry(content: bytes, name: str) -> str | None:
-    """Return the text of a metadata entry, or None if there is none of this name.
-
-    Raises:
-        ValueError: if the content is not a TFLite file, or the entry is not UTF-8.
-    """
-    model = _read(content)
-    for entry in model.metadata or []:
-        if entry.name == name.encode():
-            return bytes(model.buffers[entry.buffer].data).decode()
-    return None
-
-
 def operators(content: bytes) -> dict[str, int]:
     """Return the operators of a TFLite file: name -> number of them; custom ones have names in lower case.
 

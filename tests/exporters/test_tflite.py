@@ -16,7 +16,7 @@ from nsynth_vae.config import AudioConfig, Config, ModelConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.exporters import tflite, tflite_quantization, tflite_signatures
 from nsynth_vae.exporters.model_export import model_metadata
-from nsynth_vae.pretrained import SYNTHESIZER, SYNTHESIZER_TFLITE
+from nsynth_vae.pretrained import SYNTHESIZER, SYNTHESIZER_TFLITE, read_tflite_metadata
 from nsynth_vae.synthesis.vocoder import load_synthesizer
 
 WIDE = Config(model=ModelConfig(latent_dim=6, channels=48))
@@ -229,7 +229,7 @@ def test_metadata_inside(written) -> None:
     """What a client needs to know, and what goes in and out."""
     for stem, path in written[1].items():
         model, kind = stem.split("_")
-        metadata = tflite.read_metadata(path)
+        metadata = read_tflite_metadata(path)
         assert metadata["model"] == model
         assert metadata["weights"] == kind
         assert {name: metadata[name] for name in model_metadata(WIDE)} == model_metadata(WIDE)
@@ -246,13 +246,13 @@ def test_metadata_inside(written) -> None:
 def test_read_metadata_says_what_is_wrong(tmp_path: pathlib.Path) -> None:
     """Each message, with the file's name."""
     with pytest.raises(InputError, match=r"nowhere.tflite: No such file or directory, expected a TFLite file"):
-        tflite.read_metadata(tmp_path / "nowhere.tflite")
+        read_tflite_metadata(tmp_path / "nowhere.tflite")
     (tmp_path / "a.tflite").write_text("no model")
     with pytest.raises(InputError, match=r"a.tflite: found something else, expected a whole TFLite file"):
-        tflite.read_metadata(tmp_path / "a.tflite")
+        read_tflite_metadata(tmp_path / "a.tflite")
     synthesizer = SYNTHESIZER / SYNTHESIZER_TFLITE
     with pytest.raises(InputError, match=r"float16.tflite: found no metadata nsynth_vae.json, expected a file of this"):
-        tflite.read_metadata(synthesizer)
+        read_tflite_metadata(synthesizer)
 
 
 def test_synthesizer(tmp_path: pathlib.Path) -> None:
