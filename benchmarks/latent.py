@@ -52,12 +52,12 @@ from nsynth_vae.directions.learn import load_family_predictor
 from nsynth_vae.evaluation.markdown_report import table
 from nsynth_vae.evaluation.sound_measures import make_pool
 from nsynth_vae.evaluation.systems import STEPS, request_interpolations, request_other_pitches
-from nsynth_vae.exporters.model_export import export_folder
+from nsynth_vae.exporters.saved_model_backend import open_model
 from nsynth_vae.latent.lookup import TimbreLookup
 from nsynth_vae.rendering import brightness_equalizer
 from nsynth_vae.rendering.random_samples import sample
 from nsynth_vae.synthesis.vocoder import vocoder_for
-from nsynth_vae.timbre_model import TimbreModel, in_batches, open_model
+from nsynth_vae.timbre_model import TimbreModel, in_batches
 
 SAMPLE_PITCHES, MIN_PEAK, MAX_PEAK = (36, 84), 0.01, 0.99
 
@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> dict[str, list[dict[str, Any]]]:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
     parser.add_argument("--json", type=pathlib.Path, help="also write the figures to this file")
     options = parser.parse_args(arguments)
-    model = open_model(options.model, options.exports, export=export_folder)
+    model = open_model(options.model, options.exports)
     known = [name for name, entry in model.attributes["directions"].items() if entry["descriptor"]]
     names = options.directions.split(",") if options.directions else known
     if unknown := [name for name in names if name not in known]:

@@ -5,33 +5,38 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import pathlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from nsynth_vae import timbre_model
-from nsynth_vae.cli.parser import prepare_tensorflow
+from nsynth_vae.cli.options import BACKENDS
+from nsynth_vae.cli.parser import missing_training_packages, prepare_tensorflow
+from nsynth_vae.errors import InputError
 from nsynth_vae.rendering.model import RenderingModel, TimbreLike
 
 if TYPE_CHECKING:
     from nsynth_vae.instruments.performance import Performance
     from nsynth_vae.instruments.sampled_instrument import Instrument
     from nsynth_vae.latent.lookup import TimbreLookup
-    from nsynth_vae.synthesis.resynthesis import Resynthesis
+    from nsynth_vae.rendering.resynthesis import Resynthesis
 
 
 def load_model(
     path: str | os.PathLike[str] | None = None,
     *,
+    backend: str = BACKENDS[0],
     exports: str | os.PathLike[str] = "exports",
     data: str | Sequence[str] = (),
     data_dir: str | None = None,
     report: Callable[[str], None] = print,
 ) -> TimbreModel:
-    """Load a model; a model folder without exports is exported first, once.
+    """Load a model; a model folder without the files to play it is exported first, once, where TensorFlow is installed.
 
     Args:
         path: a model folder or an exports folder; None for the shipped model.
-        exports: folder for the exports of a model folder.
+        backend: `litert` plays the TFLite files in the folder, `savedmodel` SavedModels in TensorFlow.
+        exports: folder of a model folder's exports; its SavedModels are written there.
         data: where notes are found by name: a folder in NSynth's layout, `.tfrecord` files, `tfds:nsynth/full`, a
             folder of samples, or `starter`; or several of these.
         data_dir: TensorFlow Datasets' folder, for `tfds:...`.
@@ -43,11 +48,7 @@ def load_model(
     >>> import nsynth_vae
     >>> model = nsynth_vae.load_model(data="starter")
     """
-    prepare_tensorflow()
-    from nsynth_vae.data.readers.samples import read_sounds
-    from nsynth_vae.exporters.model_export import export_folder
-
-    model = timbre_model.open_model(path, exports, export=export_folder, report=report)
+    model = _open(path, backend, exports, report)
     source = None
     if data:
         from nsynth_vae.data.open_sources import open_sources
@@ -62,7 +63,29 @@ def load_model(
             log=lambda line: None,
         )
     fields = {field.name: getattr(model, field.name) for field in dataclasses.fields(model)}
-    return TimbreModel(**fields, source=source, read_sounds=read_sounds)
+    return TimbreModel(**fields, source=source)
+
+
+def _open(
+    path: str | os.PathLike[str] | None, backend: str, exports: str | os.PathLike[str], report: Callable[[str], None]
+) -> timbre_model.TimbreModel:
+    """Open a model; the only function by which playing comes to TensorFlow."""
+    if backend not in BACKENDS:
+        raise InputError(f"backend: found {backend!r}, expected {' or '.join(BACKENDS)}")
+    if backend == "savedmodel":
+        prepare_tensorflow("--backend savedmodel")
+        from nsynth_vae.exporters import saved_model_backend
+
+        return saved_model_backend.open_model(path, exports, report=report)
+
+    def export(folder: pathlib.Path) -> None:
+        prepare_tensorflow("an export")
+        from nsynth_vae.exporters.model_export import export_for_player
+
+        export_for_player(folder)
+
+    can_export = not missing_training_packages()
+    return timbre_model.open_model(path, exports, export=export if can_export else None, report=report)
 
 
 class TimbreModel(RenderingModel):
@@ -147,16 +170,27 @@ class TimbreModel(RenderingModel):
         >>> resynthesis = model.resynthesize(["my voice.wav"], pitch=62)
         >>> resynthesis.save("resynthesized")
         """
-        from nsynth_vae.synthesis.resynthesis import resynthesize
+        from nsynth_vae.rendering.resynthesis import resynthesize
 
         return resynthesize(files, pitch=pitch, method=method)
 
 
+def open_model(options: argparse.Namespace) -> TimbreModel:
+    """Open the model of a command's `--model`, `--backend` and `--exports`.
+
+    Raises:
+        InputError: for what cannot be opened.
+    """
+    return load_model(options.model, backend=options.backend, exports=options.exports)
+
+
 def open_lookup(options: argparse.Namespace) -> TimbreLookup:
-    """Open the model and the notes of a command's `--model`, `--exports`, `--data` and `--data-dir`.
+    """Open the model of `open_model`, and the notes of a command's `--data` and `--data-dir`.
 
     Raises:
         InputError: for what cannot be opened.
     """
     data = options.data or ()
-    return load_model(options.model, exports=options.exports, data=data, data_dir=options.data_dir).lookup
+    return load_model(
+        options.model, backend=options.backend, exports=options.exports, data=data, data_dir=options.data_dir
+    ).lookup

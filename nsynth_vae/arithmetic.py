@@ -37,7 +37,7 @@ def make_parser() -> cli.Parser:
         default=100,
         help="MIDI velocity of all notes (default: %(default)s)",
     )
-    cli.add_folder_option(parser, "result.wav, a WAV for each timbre in it, result.png and result.json")
+    cli.add_folder_option(parser, "result.wav, a WAV for each timbre in it, result.png and result.json", picture=True)
     cli.add_lookup_options(parser)
     cli.add_model_options(parser)
     return parser
@@ -55,9 +55,9 @@ def _arithmetic(options: argparse.Namespace) -> None:
 
     check_output(options.output)
     result = arithmetic(open_lookup(options), options.expression, pitch=options.pitch, velocity=options.velocity)
-    result.save(options.output)
-    sounds = ", ".join(f"{name}.wav" for name in result.names)
-    print(f"{result.summary()} -> {options.output}: {sounds}, {PICTURE}, {RECORD}")
+    result.save(options.output, picture=options.picture)
+    files = [*(f"{name}.wav" for name in result.names), *[PICTURE] * options.picture, RECORD]
+    print(f"{result.summary()} -> {options.output}: {', '.join(files)}")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def make_parser() -> cli.Parser:
         "have are kept from the former file.",
     )
     cli.add_data_options(parser, features=False, cache=False)
-    cli.add_model_options(parser)
+    cli.add_model_options(parser, backend=False)
     group = parser.add_argument_group("learning")
     group.add_argument(
         "--split",
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = {name: getattr(parsed, name) for name in names}
         learn_attributes(Options(data=cli.data_config_from(parsed), **options))
 
-    return cli.run(learn_from, make_parser(), arguments)
+    return cli.run(learn_from, make_parser(), arguments, needs_training_packages=True)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import typing
 from collections.abc import Callable
 
 from nsynth_vae.errors import InputError
-from nsynth_vae.files import write_text
+from nsynth_vae.files import read_json, write_text
 
 RENAMED = {
     "model": {
@@ -119,7 +119,7 @@ class Document(Section):
             InputError: if the file cannot be read, is not JSON or holds a wrong value; names the file.
         """
         try:
-            return cls.from_dict(json.loads(pathlib.Path(path).read_text(encoding="utf-8")))
+            return cls.from_dict(read_json(path))
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}, expected a JSON configuration file") from error
         except (json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = {field.name for field in dataclasses.fields(Options)} - {"data"}
         evaluate(Options(data=cli.data_config_from(parsed), **{name: getattr(parsed, name) for name in names}))
 
-    return cli.run(evaluate_from, make_parser(), arguments)
+    return cli.run(evaluate_from, make_parser(), arguments, needs_training_packages=True)
 
 
 if __name__ == "__main__":

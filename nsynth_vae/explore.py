@@ -31,7 +31,7 @@ def make_parser() -> cli.Parser:
         help="notes that are drawn (default: %(default)s)",
     )
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="of t-SNE (default: %(default)s)")
-    cli.add_folder_option(parser, "map-pca.png, map-tsne.png, map.html and map.json")
+    cli.add_folder_option(parser, "map-pca.png, map-tsne.png, map.html and map.json", picture=True)
     cli.add_model_options(parser)
     return parser
 
@@ -42,17 +42,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _explore(options: argparse.Namespace) -> None:
-    from nsynth_vae.api import load_model
+    from nsynth_vae.api import open_model
     from nsynth_vae.cli.progress import Progress
     from nsynth_vae.data.load_notes import open_splits
     from nsynth_vae.data.source import BadNotes
-    from nsynth_vae.data.streaming import stream_audio
+    from nsynth_vae.data.streaming import read_notes
     from nsynth_vae.files import check_output
     from nsynth_vae.rendering.timbre_map import make_map
 
     cli.check_seed(options.seed)
     check_output(options.output)
-    model, bad_notes = load_model(options.model, exports=options.exports), BadNotes(options.on_bad_note)
+    model, bad_notes = open_model(options), BadNotes(options.on_bad_note)
     source, by_split = open_splits(
         cli.data_config_from(options),
         audio=model.config,
@@ -64,13 +64,13 @@ def _explore(options: argparse.Namespace) -> None:
     rows, bar = by_split[options.split], Progress("Encoding")
 
     def read() -> Iterator[tuple[int, np.ndarray]]:
-        for number, note in enumerate(stream_audio(source, rows, bad_notes), 1):
+        for number, note in enumerate(read_notes(source, rows, bad_notes), 1):
             bar.to(number / len(rows))
             yield note
 
     found = make_map(model, source.table, read(), data=source.name, seed=options.seed)
     bar.close()
-    found.save(options.output)
+    found.save(options.output, picture=options.picture)
     print(f"{len(found.table)} notes -> {options.output / 'map.html'}")
 
 

@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             version=parsed.version,
         )
 
-    return cli.run(export, make_parser(), arguments)
+    return cli.run(export, make_parser(), arguments, needs_training_packages=True)
 
 
 if __name__ == "__main__":

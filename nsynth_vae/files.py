@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
 import json
 import math
@@ -99,23 +98,31 @@ def atomic_rename_all(places: dict[pathlib.Path, pathlib.Path]) -> None:
         raise
 
 
-@contextlib.contextmanager
-def exclusive_lock(folder: pathlib.Path) -> Iterator[None]:
-    """Wait until no other process is in this block with the same folder."""
-    place = os.open(folder, os.O_RDONLY)
-    try:
-        # Some network disks have no locks.
-        with contextlib.suppress(OSError):
-            fcntl.flock(place, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(place)
-
-
 def write_text(path: pathlib.Path, text: str) -> None:
     """Write a text file atomically."""
     with atomic_write(pathlib.Path(path)) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def save_json(path: str | os.PathLike, record: dict) -> None:
+    """Write a JSON file atomically; numbers as in `writing`.
+
+    Raises:
+        InputError: if it cannot be written; nothing is left then.
+    """
+    try:
+        write_text(pathlib.Path(path), to_json(rounded(record)) + "\n")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}), expected a place for a JSON file") from error
+
+
+def read_json(path: str | os.PathLike) -> Any:
+    """Return the content of a JSON file, with Windows' line ends and byte order mark or without.
+
+    Raises:
+        OSError, ValueError: if it cannot be read.
+    """
+    return json.loads(pathlib.Path(path).read_text(encoding="utf-8-sig"))
 
 
 def write_wav(path: pathlib.Path, audio: np.ndarray, sample_rate: int) -> None:
@@ -154,6 +161,13 @@ def check_output(output: str | os.PathLike) -> None:
     above = next(path for path in (output, *output.parents) if os.path.lexists(path))
     if not above.is_dir():
         raise InputError(f"{output}: {above} is no folder, expected a folder to write to")
+
+
+def check_output_file(output: pathlib.Path, kind: str) -> None:
+    """Check as `check_output` does that a file can be written; `kind` of file, for the message."""
+    check_output(output.parent)
+    if output.is_dir():
+        raise InputError(f"{output}: is a folder, expected the name of a {kind} to write")
 
 
 @contextlib.contextmanager
@@ -225,11 +239,16 @@ def to_json(value: object, indent: str = "") -> str:
 def _former(record: pathlib.Path) -> set[str]:
     """Return the existing files that a former run's JSON file lists; none if there is no such file."""
     try:
-        names = json.loads(record.read_text(encoding="utf-8"))["files"]
-        plain = [name for name in names if not pathlib.PurePath(name).is_absolute() and ".." not in name.split("/")]
+        names = read_json(record)["files"]
+        plain = [name for name in names if _is_inside(pathlib.PureWindowsPath(name))]
     except (OSError, ValueError, KeyError, TypeError):
         return set()
     return {name for name in plain if (record.parent / name).is_file()}
+
+
+def _is_inside(path: pathlib.PureWindowsPath) -> bool:
+    """Return whether a relative path stays in its folder; Windows' rules include those of other systems."""
+    return not path.anchor and ".." not in path.parts
 
 
 def rounded(value: Any) -> Any:

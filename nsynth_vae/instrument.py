@@ -31,7 +31,9 @@ def make_parser() -> cli.Parser:
         default=(50, 100, 127),
         help="MIDI velocities to sample; each is played for those nearest to it (default: 50,100,127)",
     )
-    cli.add_folder_option(parser, "NAME.sfz (NAME is the folder's), samples, instrument.json and keyboard.png")
+    cli.add_folder_option(
+        parser, "NAME.sfz (NAME is the folder's), samples, instrument.json and keyboard.png", picture=True
+    )
     cli.add_lookup_options(parser)
     cli.add_model_options(parser)
     return parser
@@ -51,7 +53,7 @@ def _instrument(options: argparse.Namespace) -> None:
     check_output(options.output)
     lookup = open_lookup(options)
     instrument = make_instrument(lookup, options.timbre, pitches=options.pitches, velocities=options.velocities)
-    path = instrument.save(options.output)
+    path = instrument.save(options.output, picture=options.picture)
     looped = sum(sample.loop is not None for sample in instrument.samples)
     print(f"{instrument.timbre}: {len(instrument.samples)} samples, {looped} of them looped -> {path}")
 

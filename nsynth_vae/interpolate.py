@@ -54,7 +54,7 @@ def make_parser() -> cli.Parser:
     parser.add_argument(
         "--compare", action="store_true", help="the cross-fade of the decoded timbres, mixed in audio, as well"
     )
-    cli.add_folder_option(parser, "step-00.wav, ..., morph.wav, morph.png and morph.json")
+    cli.add_folder_option(parser, "step-00.wav, ..., morph.wav, morph.png and morph.json", picture=True)
     cli.add_lookup_options(parser)
     cli.add_model_options(parser)
     return parser
@@ -82,7 +82,7 @@ def _interpolate(options: argparse.Namespace) -> None:
         equalize=options.equalize,
         compare=options.compare,
     )
-    morph.save(options.output)
+    morph.save(options.output, picture=options.picture)
     for timbre in morph.timbres:
         print(f"{timbre.name}: {timbre.description}")
     print(f"{len(morph.z)} notes at pitch {morph.pitch}, velocity {morph.velocity} -> {options.output}")

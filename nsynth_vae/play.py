@@ -65,11 +65,9 @@ def _play(options: argparse.Namespace) -> None:
 
 def _check_output(output: pathlib.Path, melody: pathlib.Path) -> None:
     """Raise InputError if the WAV cannot be written there, or would replace the melody."""
-    from nsynth_vae.files import check_output
+    from nsynth_vae.files import check_output_file
 
-    check_output(output.parent)
-    if output.is_dir():
-        raise InputError(f"{output}: is a folder, expected the name of a WAV to write")
+    check_output_file(output, "WAV")
     if output.exists() and melody.exists() and output.samefile(melody):
         raise InputError(f"{output}: is the melody, expected another file to write to")
 

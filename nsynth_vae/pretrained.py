@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import pathlib
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nsynth_vae import __version__
-from nsynth_vae.config import ClassificationConfig, Config, SynthesisConfig
+from nsynth_vae.config import AudioConfig, ClassificationConfig, Config, SynthesisConfig
 from nsynth_vae.errors import InputError
 
 if TYPE_CHECKING:
     import keras
 
-TIMBRE_MODEL = pathlib.Path(__file__).resolve().parents[1] / "models" / "nsynth-small"
+_PACKAGE = pathlib.Path(__file__).resolve().parent
+
+SHIPPED = _PACKAGE / "models" if (_PACKAGE / "models").is_dir() else _PACKAGE.parent / "models"
+"""What comes with the package: in a wheel what playing needs, in a clone the weights for training as well."""
+
+TIMBRE_MODEL = SHIPPED / "nsynth-small"
 """The model that comes with the package, which commands use where none is named."""
 
-SYNTHESIZER = pathlib.Path(__file__).resolve().parents[1] / "models" / "synthesizer"
+SYNTHESIZER = SHIPPED / "synthesizer"
 """The trained synthesizer that comes with the package."""
 
 SYNTHESIZER_TFLITE = "synthesizer_float16.tflite"
-"""The file in a synthesizer's folder that LiteRT runs: log_mel `[1, num_frames, mel_bins]`, pitch `[1]` to audio."""
+"""The file in a synthesizer's folder that LiteRT runs, one note a call: `serving_default` and `transpose`."""
 
-CLASSIFIER = pathlib.Path(__file__).resolve().parents[1] / "models" / "classifier"
-"""The classifier that comes with the package, which evaluations use."""
+CLASSIFIER = SHIPPED / "classifier"
+"""The classifier that comes with the clone, which evaluations use."""
+
+PARTS = ("encoder", "decoder")
+"""A timbre model's networks, each with its own exports."""
+
+WEIGHTS = "model.weights.h5"
 
 ATTRIBUTES = "attributes.json"
+
+FORMAT_VERSION = 1
+"""Of exports: increased whenever those of before are to be written anew, or their clients would no longer work."""
 
 _EFFECT_KEYS = {
     "rises": "effect_rate",
@@ -43,6 +57,9 @@ ASSETS_EXTRA = "assets.extra"
 
 METADATA = "model_facts.json"
 """The file of a model's metadata in its exports."""
+
+METADATA_ENTRY = "nsynth_vae.json"
+"""The entry of a TFLite file's metadata that describes the model."""
 
 _Config = TypeVar("_Config", Config, SynthesisConfig, ClassificationConfig)
 
@@ -94,9 +111,10 @@ def load_weights(
     Raises:
         InputError: if the file is missing or broken, or the weights are another model's.
     """
-    weights = pathlib.Path(folder, "model.weights.h5")
+    weights = pathlib.Path(folder, WEIGHTS)
     if not weights.is_file():
-        raise InputError(f"{weights}: not found, expected the weights of a trained {kind}")
+        shipped = "; a wheel has none, they are in the repository" if SHIPPED in weights.parents else ""
+        raise InputError(f"{weights}: not found, expected the weights of a trained {kind}{shipped}")
     try:
         model.load_weights(weights)
     except (OSError, ValueError, KeyError) as error:
@@ -111,14 +129,118 @@ def fingerprint(folder: str | os.PathLike) -> str:
         InputError: if the folder is not a model's.
     """
     folder = pathlib.Path(folder)
-    if not (folder / "config.json").is_file() or not (folder / "model.weights.h5").is_file():
+    if not (folder / "config.json").is_file() or not (folder / WEIGHTS).is_file():
         raise InputError(
-            f"{folder}: found no config.json and model.weights.h5 in it, expected a model folder or an exports folder"
+            f"{folder}: found no config.json and {WEIGHTS} in it, expected a model folder or an exports folder"
         )
-    digest = hashlib.sha256(__version__.encode())
-    for path in (folder / "config.json", folder / "model.weights.h5", SYNTHESIZER / "model.weights.h5"):
+    digest = hashlib.sha256(str(FORMAT_VERSION).encode())
+    # The synthesizer's TFLite file is in wheels as well, its weights are not.
+    for path in (folder / "config.json", folder / WEIGHTS, SYNTHESIZER / SYNTHESIZER_TFLITE):
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def player_files(folder: str | os.PathLike) -> dict[str, pathlib.Path]:
+    """Return the paths in a model folder of the files that LiteRT plays it with, which may be missing."""
+    return {part: pathlib.Path(folder, f"{part}.tflite") for part in PARTS}
+
+
+def are_there(files: Mapping[str, pathlib.Path]) -> bool:
+    """Return whether all files exist."""
+    return all(file.is_file() for file in files.values())
+
+
+def are_of(files: Mapping[str, pathlib.Path], fingerprint: str) -> bool:
+    """Return whether all TFLite files are there and were exported from the model with this fingerprint."""
+    with contextlib.suppress(InputError):
+        return all(read_tflite_metadata(file).get("fingerprint") == fingerprint for file in files.values())
+    return False
+
+
+def read_tflite_metadata(path: str | os.PathLike) -> dict[str, Any]:
+    """Return the metadata inside an exported TFLite file.
+
+    They are those of `exporters.model_export.model_metadata`, and `model`, `weights`, `inputs` and `outputs`: name ->
+    dtype, shape and description.
+
+    Raises:
+        InputError: if the file cannot be read, is no TFLite file, or has no such metadata.
+    """
+    try:
+        text = tflite_entry(pathlib.Path(path).read_bytes(), METADATA_ENTRY)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}, expected a TFLite file") from error
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+    if text is None:
+        raise InputError(f"{path}: found no metadata {METADATA_ENTRY}, expected a file of this package's export")
+    return json.loads(text)
+
+
+def tflite_entry(file: bytes, name: str) -> str | None:
+    """Return the text of an entry of a TFLite file's metadata, or None if there is none of this name.
+
+    Raises:
+        ValueError: if it is not a TFLite file, or the entry is not UTF-8.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    try:
+        if file[4:8] != b"TFL3":
+            raise TypeError
+        model = schema.Model.GetRootAs(file)
+        entries = {entry.Name(): entry.Buffer() for entry in map(model.Metadata, range(model.MetadataLength()))}
+        index = entries.get(name.encode())
+        content = None if index is None else model.Buffers(index).DataAsNumpy().tobytes()
+    except (AttributeError, IndexError, TypeError, ValueError, struct.error) as error:
+        # A truncated file has offsets beyond its end.
+        raise ValueError("found something else, expected a whole TFLite file") from error
+    return None if content is None else content.decode()
+
+
+def audio_of(metadata: Mapping[str, Any], path: pathlib.Path) -> tuple[AudioConfig, int]:
+    """Return the features and the latent dimensions by the metadata in `path`.
+
+    Raises:
+        InputError: if the metadata do not have them.
+    """
+    try:
+        return AudioConfig.from_dict(metadata["audio"]), int(metadata["latent_dim"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: not what an export writes, expected the model's metadata") from error
+
+
+def version_of(exports: pathlib.Path, fingerprint: str) -> int | None:
+    """Return the newest version of both SavedModels that was exported from the model with this fingerprint."""
+    both = set.intersection(*(set(versions(exports / part)) for part in PARTS))
+    for version in sorted(both, reverse=True):
+        with contextlib.suppress(InputError):
+            metadata = [read_metadata(exports / part / str(version) / ASSETS_EXTRA) for part in PARTS]
+            if all(each.get("fingerprint") == fingerprint for each in metadata):
+                return version
+    return None
+
+
+def versions(folder: pathlib.Path) -> list[int]:
+    """Return the version numbers in the folder of an exported encoder or decoder."""
+    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    return [int(name) for name in names if name.isascii() and name.isdecimal()]
+
+
+def read_metadata(folder: pathlib.Path) -> dict[str, Any]:
+    """Return the metadata beside a SavedModel, in its `assets.extra`.
+
+    Raises:
+        InputError: if they are missing or broken.
+    """
+    path = folder / METADATA
+    try:
+        metadata = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read, expected the metadata that an export writes") from error
+    if not isinstance(metadata, dict):
+        raise InputError(f"{path}: found no JSON object, expected the metadata that an export writes")
+    return metadata
 
 
 def read_attributes(folder: pathlib.Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ def make_parser() -> cli.Parser:
         "Turns notes into log-mels and these back into sound, to hear how much of them features and synthesizer keep. "
         "Sounds are folded to mono, resampled to 16 kHz, and padded to 4 s; longer ones are cut to 4 s from the onset.",
     )
-    parser.add_argument("files", metavar="FILE", nargs="+", type=pathlib.Path, help="WAV, FLAC, Ogg Vorbis or MP3")
+    parser.add_argument("files", metavar="FILE", nargs="+", help="sound files, or patterns such as '*.wav'")
     parser.add_argument(
         "--output",
         "-o",
@@ -53,9 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
 
     def run(options: argparse.Namespace) -> None:
-        from nsynth_vae.synthesis.resynthesis import resynthesize
+        from nsynth_vae.rendering.resynthesis import resynthesize
 
-        resynthesize(**vars(options))
+        resynthesize(**vars(options) | {"files": cli.find_files(options.files)})
 
     return cli.run(run, make_parser(), arguments)
 

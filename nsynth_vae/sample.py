@@ -38,7 +38,7 @@ def make_parser() -> cli.Parser:
         "--velocity", metavar="V", type=cli.midi_number, default=100, help="MIDI velocity (default: %(default)s)"
     )
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="decides every draw (default: %(default)s)")
-    cli.add_folder_option(parser, "sample-00.wav, ..., contact-sheet.png and samples.json")
+    cli.add_folder_option(parser, "sample-00.wav, ..., contact-sheet.png and samples.json", picture=True)
     cli.add_lookup_options(parser)
     cli.add_model_options(parser)
     return parser
@@ -59,7 +59,7 @@ def _sample(options: argparse.Namespace) -> None:
     check_arguments(**given)
     check_output(options.output)
     samples = sample(open_lookup(options), **given)
-    samples.save(options.output)
+    samples.save(options.output, picture=options.picture)
     print(f"{len(samples.z)} new sounds by {samples.drawn['method']} -> {options.output}")
 
 

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         train_synthesizer(config, options)
 
-    return cli.run(run, make_parser(), arguments)
+    return cli.run(run, make_parser(), arguments, needs_training_packages=True)
 
 
 if __name__ == "__main__":

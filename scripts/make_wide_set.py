@@ -47,8 +47,8 @@ from starter_plan import Instrument, plan_starter_set  # noqa: E402
 
 from nsynth_vae import config, features  # noqa: E402
 from nsynth_vae.analysis import pitch  # noqa: E402
-from nsynth_vae.data.readers.file_names import parse_file_name  # noqa: E402
-from nsynth_vae.data.readers.samples import read_sounds  # noqa: E402
+from nsynth_vae.analysis.file_names import parse_file_name  # noqa: E402
+from nsynth_vae.analysis.sound_files import read_sounds  # noqa: E402
 
 STEP_SEMITONES = 4
 VELOCITIES = (100, 50, 127, 75, 100, 25)

@@ -11,8 +11,8 @@ import soundfile
 from starter_render import SAMPLE_RATE
 
 from nsynth_vae.analysis import spectra
+from nsynth_vae.analysis.audio_headers import ogg_crc
 from nsynth_vae.config import AudioConfig
-from nsynth_vae.data.decoding.audio_headers import ogg_crc
 
 # libsndfile's compression level: 0.1 is Vorbis quality 0.9, about 21 kB a note.
 COMPRESSION_LEVEL = 0.1

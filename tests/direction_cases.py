@@ -10,7 +10,6 @@ import tempfile
 import numpy as np
 import timbres
 
-from nsynth_vae import timbre_model
 from nsynth_vae.analysis.descriptors import DESCRIPTORS
 from nsynth_vae.data.source import NoteTable
 from nsynth_vae.directions import dataset
@@ -18,7 +17,9 @@ from nsynth_vae.directions.calibration import Calibrator
 from nsynth_vae.directions.candidates import ATTRIBUTES
 from nsynth_vae.directions.dataset import EncodedNotes
 from nsynth_vae.directions.perturbations import Perturbations, decode_and_describe, perturb
+from nsynth_vae.exporters.saved_model_backend import load_exports
 from nsynth_vae.notes import FAMILIES, QUALITIES, Note, format_note_str
+from nsynth_vae.timbre_model import TimbreModel
 
 BY_NAME = {attribute.name: attribute for attribute in ATTRIBUTES}
 
@@ -87,10 +88,10 @@ def _folder() -> tempfile.TemporaryDirectory:
 
 
 @functools.cache
-def model() -> timbre_model.TimbreModel:
+def model() -> TimbreModel:
     """Return a small model with weights that are always the same, as SavedModels."""
     _, exports = timbres.export_model(pathlib.Path(_folder().name))
-    return timbre_model.load_exports(exports)
+    return load_exports(exports)
 
 
 @functools.cache

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import pathlib
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 import shared
-import tensorflow as tf
 
 from nsynth_vae.config import AudioConfig, Config, ModelConfig
-from nsynth_vae.exporters.model_export import export_folder
-from nsynth_vae.model.vae import VAE
-from nsynth_vae.synthesis.vocoder import load_synthesizer
+
+if TYPE_CHECKING:
+    from nsynth_vae.model.vae import VAE
 
 CONFIG = Config(model=ModelConfig(latent_dim=6, channels=16))
 AUDIO = CONFIG.audio
@@ -21,6 +20,11 @@ SMALL = Config(audio=AudioConfig(num_samples=4096), model=ModelConfig(latent_dim
 
 def make_vae(config: Config) -> VAE:
     """Return a built model with deterministic weights."""
+    import keras
+    import tensorflow as tf
+
+    from nsynth_vae.model.vae import VAE
+
     keras.utils.set_random_seed(7)
     vae = VAE(config)
     vae.build()
@@ -42,9 +46,12 @@ def save_model(folder: pathlib.Path, config: Config = CONFIG) -> pathlib.Path:
 
 def exported() -> pathlib.Path:
     """Return the folder of a model, `small`, and of its SavedModels, `exports`: one for all tests, to be copied."""
+    from nsynth_vae.exporters.model_export import export_folder, export_for_player
 
     def make(folder: pathlib.Path) -> None:
-        export_folder(save_model(folder / "small"), folder / "exports")
+        model = save_model(folder / "small")
+        export_folder(model, folder / "exports")
+        export_for_player(model)
 
     return shared.made_once("exported", make)
 
@@ -65,4 +72,8 @@ def make_inputs() -> dict[str, np.ndarray]:
 
 def sound(log_mel: np.ndarray, pitch: np.ndarray) -> np.ndarray:
     """Return what the synthesizer that is shipped makes of log-mels."""
+    import tensorflow as tf
+
+    from nsynth_vae.synthesis.vocoder import load_synthesizer
+
     return load_synthesizer()(tf.constant(log_mel), tf.constant(pitch)).numpy()

@@ -13,7 +13,6 @@ from timbres import export_model, vector
 from nsynth_vae import arithmetic as command
 from nsynth_vae import timbre_model
 from nsynth_vae.analysis.descriptors import DESCRIPTORS, describe
-from nsynth_vae.data.readers.samples import read_sounds
 from nsynth_vae.latent.lookup import TimbreLookup
 from nsynth_vae.rendering.timbre_sum import _file_names, arithmetic
 
@@ -25,7 +24,7 @@ def exported(tmp_path_factory) -> tuple[pathlib.Path, pathlib.Path]:
 
 @pytest.fixture(scope="module")
 def lookup(exported) -> TimbreLookup:
-    return TimbreLookup(timbre_model.open_model(*exported), read_sounds=read_sounds)
+    return TimbreLookup(timbre_model.open_model(*exported))
 
 
 def run(exported, output: pathlib.Path, *arguments: str) -> int:

@@ -12,13 +12,13 @@ import timbres
 from conftest import write_folder
 
 from nsynth_vae import attributes as command
-from nsynth_vae import timbre_model
 from nsynth_vae.data.open_sources import open_source
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.directions import learn
 from nsynth_vae.directions.dataset import HELD_OUT_NOTES, MIN_HELD_OUT, hold_out
 from nsynth_vae.directions.learn import Options, learn_attributes
 from nsynth_vae.errors import InputError
+from nsynth_vae.exporters.saved_model_backend import load_exports
 from nsynth_vae.notes import pitch_to_hertz
 
 INSTRUMENTS = [
@@ -63,7 +63,7 @@ def test_centroids_are_the_means_of_what_was_learnt_from(learnt):
     assert not set(source.table.instrument_str[rows]) & set(source.table.instrument_str[held_out])
     z = {}
     for note in source.audio(rows):
-        z[int(note["row"])] = timbre_model.load_exports(exports).encode(note["audio"].numpy()[None])[0]
+        z[int(note["row"])] = load_exports(exports).encode(note["audio"].numpy()[None])[0]
     for kind, values, names in (
         ("instruments", source.table.instrument_str, set(source.table.instrument_str[rows])),
         ("families", np.where(source.table.instrument_family == 2, "flute", "organ"), {"flute", "organ"}),

@@ -373,3 +373,14 @@ def test_instruments_that_share_a_recording_are_one():
     assert len(set(found[[0, 1, 2, 3, 5, 6]])) == 1
     assert found[4] == "c"
     assert found[0] != "c"
+
+
+def test_the_player_is_measured_as_whole_processes(monkeypatch, tmp_path, capsys):
+    player = load_benchmark("player")
+    monkeypatch.setattr(player, "COMMANDS", {"help": ["play", "--help"], "wrong": ["play", "--wrong"]})
+    found = player.main(["--runs", "2", "--json", str(tmp_path / "found.json")])
+    assert 0 < found["help"]["here"].processor_seconds < 5
+    assert found["help"]["here"].peak_megabytes > 5
+    assert found["wrong"]["here"] is None
+    assert "| wrong | here | failed | failed | failed |" in capsys.readouterr().out
+    assert json.loads((tmp_path / "found.json").read_text())["wrong"] == {"here": None}

@@ -13,8 +13,9 @@ import PIL.Image
 import pytest
 import soundfile
 
+from nsynth_vae.__main__ import import_command
+from nsynth_vae.analysis.file_names import parse_file_name
 from nsynth_vae.config import AudioConfig, Config, ModelConfig
-from nsynth_vae.data.readers.file_names import parse_file_name
 from nsynth_vae.data.readers.samples import DEFAULT_VELOCITY
 from nsynth_vae.notes import QUALITIES
 from nsynth_vae.training.options import VaeOptions
@@ -31,7 +32,7 @@ PAGES = sorted(
 )
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"(?:(?:\S*/)?python3? -m nsynth_vae\.|nsynth-vae )(\w+)(.*)")
+COMMAND = re.compile(r"(?:\S*/)?(?:python3? -m nsynth_vae\.|nsynth-vae )(\w+)(.*)")
 FIRST_COMMAND = (
     "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt && .venv/bin/python -m nsynth_vae.train"
 )
@@ -96,7 +97,7 @@ def test_links_and_images_are_there(page):
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_commands_are_understood(page, capsys):
     for module, arguments in commands(page):
-        parser = importlib.import_module(module).make_parser()
+        parser = import_command(module.removeprefix("nsynth_vae.")).make_parser()
         code = None
         try:
             parser.parse_args(arguments)

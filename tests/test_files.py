@@ -9,6 +9,8 @@ import soundfile
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import atomic_write, check_output, remove_abandoned, to_json, writing
 
+pytestmark = pytest.mark.player
+
 
 def names(folder: pathlib.Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())

@@ -14,7 +14,6 @@ import timbres
 from nsynth_vae import interpolate as command
 from nsynth_vae import timbre_model
 from nsynth_vae.analysis.descriptors import describe
-from nsynth_vae.data.readers.samples import read_sounds
 from nsynth_vae.errors import InputError
 from nsynth_vae.latent.lookup import Timbre, TimbreLookup
 from nsynth_vae.rendering import brightness_equalizer
@@ -31,7 +30,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def lookup(model):
-    return TimbreLookup(timbre_model.open_model(model[1], model[3]), read_sounds=read_sounds)
+    return TimbreLookup(timbre_model.open_model(model[1], model[3]))
 
 
 def run(arguments: list, output: pathlib.Path) -> dict:
@@ -194,7 +193,7 @@ def test_notes_of_a_source_are_found_by_name(model, tmp_path):
     record = run([*names, "--steps", 2, "--data", tmp_path / "nsynth", *model], tmp_path / "out")
     assert [timbre["name"] for timbre in record["timbres"]] == names
     assert record["pitch"] == 60
-    one = TimbreLookup(timbre_model.open_model(model[1], model[3]), read_sounds=read_sounds).timbre(
+    one = TimbreLookup(timbre_model.open_model(model[1], model[3])).timbre(
         str(tmp_path / "nsynth" / "nsynth-test" / "audio" / f"{names[0]}.wav")
     )
     np.testing.assert_allclose(record["morph"][0]["z"], one.z, atol=1e-4)
@@ -212,7 +211,7 @@ def test_a_path_through_silence_is_written_with_gaps(lookup, tmp_path):
     """What descriptors cannot say of silence is null, and a gap in the figure."""
     morph = interpolate(lookup, ["flute", "guitar"], steps=2)
     descriptors = [describe(np.zeros(64000, np.float32), 60)] * 2
-    silent = Sounds(audio=np.zeros_like(morph.audio), log_mel=morph.sounds.log_mel, descriptors=descriptors)
+    silent = Sounds(audio=np.zeros_like(morph.audio), config=morph.config, descriptors=descriptors)
     dataclasses.replace(morph, sounds=silent).save(tmp_path / "out")
     found = json.loads((tmp_path / "out" / "morph.json").read_text())["morph"][0]["descriptors"]
     assert set(found.values()) == {None}

@@ -11,6 +11,8 @@ import pytest
 import nsynth_vae
 from nsynth_vae import __main__
 
+pytestmark = pytest.mark.player
+
 COMMANDS = [command for group in __main__.COMMANDS.values() for command in group]
 
 
@@ -21,7 +23,8 @@ def test_help_is_one_screen_and_names_every_command(capsys):
     assert max(map(len, out.splitlines())) <= 100
     listed = set(re.findall(r"^  (\w+) ", out, re.MULTILINE))
     folder = pathlib.Path(nsynth_vae.__file__).parent
-    assert listed == {path.stem for path in folder.glob("*.py") if "cli.run(" in path.read_text(encoding="utf-8")}
+    modules = {path.stem for path in folder.glob("*.py") if "cli.run(" in path.read_text(encoding="utf-8")}
+    assert listed == modules | {"model"}
 
 
 def test_version(capsys):
@@ -33,6 +36,7 @@ def test_version(capsys):
     ("name", "message"),
     [
         ("interpolat", "error: interpolat: no such command; nearest: interpolate\n"),
+        ("encod", "error: encod: no such command; nearest: encode\n"),
         ("train-sythesizer", "error: train-sythesizer: no such command; nearest: train_synthesizer\n"),
         ("xyz", "error: xyz: no such command; nsynth-vae --help lists the commands\n"),
     ],
@@ -68,16 +72,32 @@ def test_help_imports_no_tensorflow():
     assert (ran.stdout, ran.stderr) == ("set()\n", "")
 
 
+@pytest.mark.parametrize("command", __main__.COMMANDS["Learn (these need the training packages)"])
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("version_info", (3, 13, 0), "expected Python 3.11 or 3.12"),
-        ("platform", "win32", "found Windows, expected Linux or macOS; on Windows use WSL2"),
+        ("version_info", (3, 14, 0), "they are for Python 3.11 and 3.12, this is 3.14; uv venv --python 3.12"),
+        ("version_info", (3, 12, 0), "pip install 'nsynth-vae[train]'"),
+        ("platform", "win32", "they are for Linux and macOS; in WSL2"),
     ],
 )
-def test_a_platform_without_tensorflow_is_bad_input(name, value, message, monkeypatch, capsys):
+def test_commands_that_learn_say_how_to_get_the_training_packages(command, name, value, message, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
     monkeypatch.setattr(sys, name, value)
-    code = __main__.main(["interpolate", "flute", "guitar", "-o", "nowhere"])
+    arguments = {"evaluate": ["-o", "nowhere"]}
+    code = __main__.main([command, *arguments.get(command, [])])
     monkeypatch.undo()
     assert code == 2
-    assert message in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert f"{command}: found no TensorFlow" in error
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_a_reader_that_has_enough_is_no_error():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nsynth_vae", "model", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 0

@@ -15,6 +15,8 @@ from nsynth_vae.notes import (
     pitch_to_hertz,
 )
 
+pytestmark = pytest.mark.player
+
 
 def test_nsynth_lists():
     assert (len(FAMILIES), len(SOURCES), len(QUALITIES)) == (11, 3, 10)

@@ -11,9 +11,10 @@ import pytest
 from nsynth_vae import pretrained, timbre_model
 from nsynth_vae.analysis import descriptors, pitch
 from nsynth_vae.config import AudioConfig
-from nsynth_vae.exporters.model_export import export_folder
 from nsynth_vae.notes import FAMILIES
 from nsynth_vae.pretrained import CLASSIFIER, SYNTHESIZER
+
+pytestmark = pytest.mark.player
 
 FOLDERS = (pretrained.TIMBRE_MODEL, CLASSIFIER, SYNTHESIZER)
 
@@ -63,12 +64,17 @@ def test_attributes_of_format_2_are_read_with_the_keys_of_format_3(tmp_path: pat
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> timbre_model.TimbreModel:
-    """Return the shipped model, as a fresh clone has it: without training and without notes, exported once."""
-    exports, said = tmp_path_factory.mktemp("clone") / "exports", []
-    opened = timbre_model.open_model(None, exports, export=export_folder, report=said.append)
-    assert said == [f"Exporting nsynth-small to {exports}, once"]
-    return opened
+def model() -> timbre_model.TimbreModel:
+    """Return the shipped model, as a fresh clone has it: without training, notes and exports."""
+    return timbre_model.open_model()
+
+
+def test_shipped_tflite_files_are_of_the_shipped_weights() -> None:
+    expected = pretrained.fingerprint(pretrained.TIMBRE_MODEL)
+    for part, file in pretrained.player_files(pretrained.TIMBRE_MODEL).items():
+        metadata = pretrained.read_tflite_metadata(file)
+        assert (metadata["model"], metadata["weights"]) == (part, timbre_model.PLAYED)
+        assert metadata["fingerprint"] == expected
 
 
 def test_a_fresh_clone_plays_families_in_tune(model: timbre_model.TimbreModel) -> None:

@@ -1,131 +1,157 @@
-"""Tests of `timbre_model`: exports written once, found again, and what they give."""
+"""Tests of `timbre_model`: TFLite files in a model folder and in exports, found, checked, and played by LiteRT."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import pathlib
 import shutil
 
 import numpy as np
 import pytest
-import timbres
-from small_models import CONFIG, make_inputs
+from small_models import CONFIG, SMALL, make_inputs, make_vae
 
-from nsynth_vae import pretrained, timbre_model
+from nsynth_vae import features, pretrained, timbre_model
+from nsynth_vae.analysis import griffin_lim
 from nsynth_vae.errors import InputError
+from nsynth_vae.exporters import saved_model_backend
+from nsynth_vae.exporters.model_export import export_for_player, export_model
 from nsynth_vae.model.vae import load_model
 
 ATTRIBUTES = {"latent_dim": 6, "families": {}}
 
 
+def write_folder(folder: pathlib.Path, config=CONFIG) -> pathlib.Path:
+    folder.mkdir(parents=True)
+    config.save(folder / "config.json")
+    make_vae(config).save_weights(folder / "model.weights.h5")
+    (folder / "attributes.json").write_text(json.dumps(ATTRIBUTES | {"latent_dim": config.model.latent_dim}))
+    return folder
+
+
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, pathlib.Path, list[str]]:
-    """Return a model folder, its exports, and what was reported when it was opened twice.
-
-    It is a copy of the shared model under another name. tests/test_pretrained.py has the export itself.
-    """
-    folder = tmp_path_factory.mktemp("opened")
-    made, ready = timbres.export_model(folder / "made", ATTRIBUTES)
-    model = made.rename(folder / "flutes")
-    reported: list[str] = []
-
-    def export(given: pathlib.Path, exports: pathlib.Path) -> int:
-        assert given == model
-        ready.rename(exports)
-        return 1
-
+def opened(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, list[str]]:
+    """Return a model folder, and what was said when it was opened twice."""
+    model = write_folder(tmp_path_factory.mktemp("opened") / "flutes")
+    said: list[str] = []
     for _ in range(2):
-        timbre_model.open_model(model, folder / "exports", export=export, report=reported.append)
-    return model, folder / "exports", reported
+        timbre_model.open_model(model, export=export_for_player, report=said.append)
+    return model, said
 
 
-def test_a_model_is_exported_once(opened):
-    _, exports, reported = opened
-    assert reported == [f"Exporting flutes to {exports}, once"]
-    assert sorted(path.name for path in exports.iterdir()) == ["decoder", "encoder"]
-    assert [path.name for path in (exports / "encoder").iterdir()] == ["1"]
+@pytest.fixture(scope="module")
+def exports(opened, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Return all exports of the model."""
+    folder = tmp_path_factory.mktemp("exports")
+    export_model(*load_model(opened[0]), folder, model=opened[0])
+    return folder
 
 
-def test_another_models_exports_are_not_taken(opened, tmp_path):
-    model, exports, _ = opened
+def test_a_model_is_exported_once_into_its_folder(opened):
+    model, said = opened
+    assert said == ["Exporting flutes for LiteRT, once"]
+    files = sorted(path.name for path in model.iterdir())
+    assert files == ["attributes.json", "config.json", "decoder.tflite", "encoder.tflite", "model.weights.h5"]
+
+
+def test_files_of_other_weights_are_not_taken(opened, exports, tmp_path):
     other = tmp_path / "other"
-    shutil.copytree(model, other)
-    CONFIG.save(other / "config.json")
-    assert pretrained.fingerprint(other) == pretrained.fingerprint(model)
-    (other / "config.json").write_text((model / "config.json").read_text() + "\n")
-    assert pretrained.fingerprint(other) != pretrained.fingerprint(model)
-    assert timbre_model._version_of(exports, pretrained.fingerprint(model)) == 1
-    assert timbre_model._version_of(exports, pretrained.fingerprint(other)) is None
+    shutil.copytree(opened[0], other)
+    assert pretrained.fingerprint(other) == pretrained.fingerprint(opened[0])
+    (other / "config.json").write_text((other / "config.json").read_text() + "\n")
+    assert pretrained.fingerprint(other) != pretrained.fingerprint(opened[0])
+    with pytest.raises(InputError, match=rf"other: found no encoder.tflite and .*nsynth_vae.export --model {other}"):
+        timbre_model.open_model(other, exports)
+    # Without weights there is nothing that the files could contradict: a wheel's folder.
+    (other / "model.weights.h5").unlink()
+    assert timbre_model.open_model(other).name == "other"
 
 
-def test_exports_give_what_the_model_gives(opened):
-    model, exports, _ = opened
-    vae, _ = load_model(model)
+def test_exports_are_found_for_a_folder_without_files(opened, exports, tmp_path):
+    bare = tmp_path / "bare"
+    shutil.copytree(opened[0], bare, ignore=shutil.ignore_patterns("*.tflite"))
+    found = timbre_model.open_model(bare, exports)
+    assert found.decode(np.zeros([1, 6]), 60, 100).audio.shape == (1, 64000)
+    (bare / "model.weights.h5").unlink()
+    with pytest.raises(InputError, match=r"bare: found no config.json and model.weights.h5 in it, expected a model"):
+        timbre_model.open_model(bare, exports)
+
+
+def test_an_export_leaves_the_folder_playable(opened, tmp_path):
+    bare = tmp_path / "bare"
+    shutil.copytree(opened[0], bare, ignore=shutil.ignore_patterns("*.tflite"))
+    export_model(*load_model(bare), tmp_path / "exports", model=bare)
+    for part, file in pretrained.player_files(bare).items():
+        assert file.read_bytes() == (tmp_path / "exports" / "tflite" / f"{part}_float16.tflite").read_bytes()
+
+
+def test_litert_gives_what_the_model_gives(opened, exports):
+    vae, _ = load_model(opened[0])
     inputs = make_inputs()
     # More notes than a batch, so that the last one is smaller.
     audio, z = (np.concatenate([inputs[name]] * 2) for name in ("audio", "z"))
     pitch, velocity = (np.concatenate([inputs[name]] * 2) for name in ("pitch", "velocity"))
-    for one, name in (
-        (timbre_model.open_model(model, exports), "flutes"),
-        (timbre_model.open_model(exports), "small"),
-        (timbre_model.load_exports(exports), "small"),
-    ):
-        assert (one.name, one.latent_dim, one.config, one.attributes) == (name, 6, CONFIG.audio, ATTRIBUTES)
+    saved = saved_model_backend.load_exports(exports)
+    expected = saved.decode(z, pitch, velocity)
+    np.testing.assert_allclose(expected.log_mel, vae.decoder(z, pitch, velocity), atol=1e-4)
+    z_mean, _ = vae.encoder(features.log_mel(audio, CONFIG.audio))
+    for one in (timbre_model.open_model(opened[0]), timbre_model.open_model(exports), saved):
+        assert (one.name, one.latent_dim, one.config, one.attributes) == ("flutes", 6, CONFIG.audio, ATTRIBUTES)
         played = one.decode(z, pitch, velocity)
-        np.testing.assert_allclose(played.log_mel, vae.decoder(z, pitch, velocity), atol=1e-4)
-        assert played.audio.shape == (14, CONFIG.audio.num_samples)
+        np.testing.assert_allclose(played.log_mel, expected.log_mel, atol=1e-2)
+        np.testing.assert_allclose(played.audio, expected.audio, atol=1e-2)
         np.testing.assert_array_equal(one.decode_log_mel(z, pitch, velocity), played.log_mel)
-        from nsynth_vae import features
+        np.testing.assert_allclose(one.encode(audio), z_mean, atol=1e-2)
 
-        z_mean, _ = vae.encoder(features.log_mel(audio, CONFIG.audio))
-        np.testing.assert_allclose(one.encode(audio), z_mean, atol=1e-4)
+
+def test_a_decoder_without_synthesizer_sounds_by_griffin_lim(tmp_path):
+    model = write_folder(tmp_path / "small", SMALL)
+    one = timbre_model.open_model(model, export=export_for_player, report=lambda line: None)
+    played = one.decode(np.zeros([2, 3]), np.array([60, 64]), 100)
+    assert played.audio.shape == (2, 4096)
+    np.testing.assert_array_equal(played.audio, griffin_lim.log_mel_to_audio(played.log_mel, SMALL.audio))
 
 
 def test_one_pitch_can_be_for_all_and_there_can_be_no_notes(opened):
-    _, exports, _ = opened
-    one = timbre_model.load_exports(exports)
+    one = timbre_model.open_model(opened[0])
     z = make_inputs()["z"]
     same = one.decode_log_mel(z, np.full(7, 60), np.full(7, 100))
     np.testing.assert_array_equal(one.decode_log_mel(z, 60, 100), same)
-    assert one.decode(z[:0], 60, 100).audio.shape == (0, 64000)
-    assert one.encode(np.zeros([0, 64000], np.float32)).shape == (0, 6)
+    none = one.decode(np.zeros([0, 6]), 60, 100)
+    assert (none.log_mel.shape, none.audio.shape) == ((0, *same.shape[1:]), (0, CONFIG.audio.num_samples))
+    assert one.encode(np.zeros([0, CONFIG.audio.num_samples])).shape == (0, 6)
 
 
-def test_a_model_without_exports_names_the_command(opened, tmp_path):
-    model, _, _ = opened
-    with pytest.raises(InputError, match=rf"none: found no exports of {model}, .*nsynth_vae.export --model {model}"):
-        timbre_model.open_model(model, tmp_path / "none")
-
-
-def test_what_is_wrong_is_named(opened, tmp_path):
-    model, exports, _ = opened
+def test_what_is_wrong_is_named(opened, exports, tmp_path, capfd):
+    model, _ = opened
     files = [exports / part / "1" / "assets.extra" / "attributes.json" for part in ("encoder", "decoder")]
     assert timbre_model.load_exports(exports).attributes_files == tuple(files)
-    assert timbre_model.open_model(model, exports).attributes_files == (model / "attributes.json", *files)
+    assert timbre_model.open_model(model, exports).attributes_files == (model / "attributes.json",)
     with pytest.raises(InputError, match=r"nowhere: found no config.json and model.weights.h5 in it, expected a model"):
         timbre_model.open_model(tmp_path / "nowhere", exports)
     broken = tmp_path / "exports"
     shutil.copytree(exports, broken)
-    (broken / "decoder" / "1").rename(broken / "decoder" / "2")
-    with pytest.raises(InputError, match="found no version of both encoder and decoder"):
-        timbre_model.load_exports(broken)
-    shutil.rmtree(broken / "decoder" / "2")
-    with pytest.raises(InputError, match=r"decoder: found no version of a SavedModel"):
-        timbre_model.load_exports(broken)
-    shutil.copytree(exports / "decoder" / "1", broken / "decoder" / "1")
-    (broken / "decoder" / "1" / "saved_model.pb").write_bytes(b"no graph")
-    with pytest.raises(InputError, match=r"1: cannot be loaded .*, expected a SavedModel"):
-        timbre_model.load_exports(broken).decode(np.zeros([1, 6]), 60, 100)
-    metadata = broken / "encoder" / "1" / "assets.extra" / "model_facts.json"
-    for text, message in (
-        ("no JSON", "cannot be read"),
-        ("[]", "found no JSON object"),
-        ("{}", "not what an export writes"),
-    ):
-        metadata.write_text(text)
-        with pytest.raises(InputError, match=message):
+    # Without the SavedModels there are no attributes.
+    shutil.rmtree(broken / "encoder")
+    assert timbre_model.load_exports(broken).attributes == {}
+    for name in ("encoder", "decoder"):
+        file = broken / "tflite" / f"{name}_float16.tflite"
+        file.write_bytes(file.read_bytes()[:2000])
+        with pytest.raises(InputError, match=rf"{file.name}: found something else, expected a whole TFLite file"):
             timbre_model.load_exports(broken)
-    for text, message in (("no JSON", "cannot be read"), ("[]", "found no JSON object")):
-        (tmp_path / "attributes.json").write_text(text)
-        with pytest.raises(InputError, match=rf"attributes.json: {message}"):
-            pretrained.read_attributes(tmp_path)
-    assert pretrained.read_attributes(tmp_path / "nowhere") == {}
+        shutil.copy(exports / "tflite" / file.name, file)
+    shutil.copy(pretrained.player_files(pretrained.TIMBRE_MODEL)["decoder"], file)
+    with pytest.raises(InputError, match=r"tflite: found encoder and decoder of two models"):
+        timbre_model.load_exports(broken)
+    file.unlink()
+    with pytest.raises(InputError, match=r"exports: found no tflite/encoder_float16.tflite and .*--backend savedmodel"):
+        timbre_model.load_exports(broken)
+    shutil.copy(exports / "tflite" / "encoder_float16.tflite", file)
+    capfd.readouterr()
+    file.write_bytes(b"TFL3" * 9)
+    one = dataclasses.replace(
+        timbre_model.open_model(model), backend=timbre_model.LiteRTBackend({"decoder": file}, CONFIG.audio)
+    )
+    with pytest.raises(InputError, match=r"decoder_float16.tflite: cannot be loaded .*, expected a TFLite file"):
+        one.decode(np.zeros([1, 6]), 60, 100)
+    assert capfd.readouterr() == ("", "")

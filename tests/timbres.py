@@ -13,7 +13,7 @@ from small_models import AUDIO, CONFIG
 
 from nsynth_vae.data.source import Source
 from nsynth_vae.latent.lookup import TimbreLookup
-from nsynth_vae.timbre_model import SavedModelBackend, TimbreModel
+from nsynth_vae.timbre_model import LiteRTBackend, TimbreModel
 
 DIM = CONFIG.model.latent_dim
 
@@ -68,20 +68,20 @@ def vector(name: str) -> np.ndarray:
 
 @functools.cache
 def named_lookup() -> TimbreLookup:
-    """Return points of a model that has `ATTRIBUTES` and no SavedModels: names work, files and notes do not."""
+    """Return points of a model that has `ATTRIBUTES` and no networks: names work, files and notes do not."""
     return lookup_with(ATTRIBUTES)
 
 
 def lookup_with(attributes: dict, source: Source | None = None) -> TimbreLookup:
-    """Return points of a model, called toy, that has other attributes and no SavedModels."""
+    """Return points of a model, called toy, that has other attributes and no networks."""
     return TimbreLookup(
-        TimbreModel(name="toy", config=AUDIO, latent_dim=DIM, attributes=attributes, backend=SavedModelBackend({})),
+        TimbreModel(name="toy", config=AUDIO, latent_dim=DIM, attributes=attributes, backend=LiteRTBackend({}, AUDIO)),
         source=source,
     )
 
 
 def export_model(folder: pathlib.Path, attributes: dict = ATTRIBUTES) -> tuple[pathlib.Path, pathlib.Path]:
-    """Write a small model with these attributes, and its exports without TFLite files; returns both folders."""
+    """Write a small model with these attributes, with its TFLite files, and its SavedModels; returns both folders."""
     shutil.copytree(small_models.exported(), folder, dirs_exist_ok=True)
     (folder / "small" / "attributes.json").write_text(json.dumps(attributes))
     for version in folder.glob("exports/*/1"):

@@ -84,6 +84,17 @@ def log_mel(audio: np.ndarray, config: AudioConfig) -> np.ndarray:
     return result
 
 
+def loudest_log_mel(config: AudioConfig) -> np.ndarray:
+    """Return `[mel_bins]`: the log-mel of |STFT| = the window's sum, which audio in -1..1 cannot exceed."""
+    mel = np.sum(mel_weight_matrix(config), axis=0) * config.frame_length / 2
+    return (np.log(mel + config.log_offset) - config.log_mel_center).astype(np.float32) / config.log_mel_scale
+
+
+def log_mel_to_mel(log_mel: np.ndarray, config: AudioConfig) -> np.ndarray:
+    """Return the linear mel magnitude, 0 or more, of a normalised log-mel (same shape)."""
+    return np.maximum(np.exp(log_mel * config.log_mel_scale + config.log_mel_center) - config.log_offset, 0.0)
+
+
 def parabolic_peak(left: np.ndarray, center: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Return the vertex of the parabola through a peak and its neighbours, -0.5..0.5 bins from the peak."""
     curvature = np.minimum(left - 2.0 * center + right, -1e-9)

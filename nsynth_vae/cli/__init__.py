@@ -15,6 +15,7 @@ from nsynth_vae.cli.parser import Parser, run
 from nsynth_vae.cli.types import (
     check_midi,
     check_seed,
+    find_files,
     midi_list,
     midi_number,
     midi_range,
@@ -34,6 +35,7 @@ __all__ = [
     "check_seed",
     "config_from",
     "data_config_from",
+    "find_files",
     "midi_list",
     "midi_number",
     "midi_range",

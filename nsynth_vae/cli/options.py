@@ -26,6 +26,9 @@ _UNSET = argparse.SUPPRESS
 TIMBRE = "a sound file, a note of --data, an instrument or family the model knows, or an expression of these"
 """Kinds of timbres, for `--help`."""
 
+BACKENDS = ("litert", "savedmodel")
+"""What runs a model; the first is the default."""
+
 _SOURCES = (
     "a folder in NSynth's JSON/WAV layout, .tfrecord files, tfds:nsynth/full, a folder of samples, or starter{}; "
     "can be given more than once (default: {})"
@@ -97,8 +100,8 @@ def add_lookup_options(parser: argparse.ArgumentParser) -> None:
     _add_source(group, f"where notes are looked up by name: {_SOURCES.format('', 'nowhere')}", None)
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the model, and of where its exports are."""
+def add_model_options(parser: argparse.ArgumentParser, *, backend: bool = True) -> None:
+    """Add the options of the model, of where its exports are and, with `backend`, of what runs it."""
     group = parser.add_argument_group("model")
     group.add_argument(
         "--model",
@@ -111,15 +114,26 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         type=pathlib.Path,
         default=pathlib.Path("exports"),
-        help="where a model folder's exports are, or are written when it is first used (default: %(default)s)",
+        help="where a model folder's exports are, or SavedModels are written when first used (default: %(default)s)",
     )
+    if backend:
+        group.add_argument(
+            "--backend",
+            choices=BACKENDS,
+            default=BACKENDS[0],
+            help="LiteRT runs the model's TFLite files, TensorFlow its SavedModels (default: %(default)s)",
+        )
 
 
-def add_folder_option(parser: argparse.ArgumentParser, what: str) -> None:
-    """Add `--output`, the folder that `what` is written to."""
+def add_folder_option(parser: argparse.ArgumentParser, what: str, *, picture: bool = False) -> None:
+    """Add `--output`, the folder that `what` is written to; and `--no-picture`, where a picture is part of it."""
     parser.add_argument(
         "--output", "-o", metavar="DIR", required=True, type=pathlib.Path, help=f"the folder for {what}"
     )
+    if picture:
+        parser.add_argument(
+            "--no-picture", dest="picture", action="store_false", help="write no picture, which is a second faster"
+        )
 
 
 _N = {"metavar": "N"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import io
 import logging
 import os
 import sys
@@ -10,6 +12,15 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from nsynth_vae.errors import InputError
+
+TRAINING_PACKAGES = {
+    "TensorFlow": "tensorflow",
+    "Keras": "keras",
+    "tensorflow-io": "tensorflow_io",
+    "scipy": "scipy",
+    "scikit-learn": "sklearn",
+}
+"""Packages of the extra `train` that the commands which learn import, and their modules."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -29,39 +40,90 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"error: {message} ({self.prog} --help lists the options)\n")
 
 
-def run(main: Callable[[argparse.Namespace], None], parser: Parser, arguments: Sequence[str] | None) -> int:
+def run(
+    main: Callable[[argparse.Namespace], None],
+    parser: Parser,
+    arguments: Sequence[str] | None,
+    *,
+    needs_training_packages: bool = False,
+) -> int:
     """Parse the arguments, call the command's function, and return the exit code.
 
     Returns:
-        0 when done, 2 for bad input (one line on standard error), 130 after Ctrl-C.
+        0 when done, 2 for bad input and missing packages (one line on standard error), 130 after Ctrl-C.
     """
+    print_any_character()
     options = parser.parse_args(arguments)
     try:
-        prepare_tensorflow()
+        if needs_training_packages:
+            prepare_tensorflow(parser.prog)
+        silence_tensorflow()
         main(options)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # The output's reader, such as head, has what it wanted; what is left is flushed at exit, to nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt as interrupt:
         print(f"\nInterrupted. {interrupt}".rstrip(), file=sys.stderr)
         return 130
     return 0
 
 
-def prepare_tensorflow() -> None:
-    """Check the platform and silence TensorFlow before it is first imported; environment variables that are set stay.
+def print_any_character() -> None:
+    """Let characters that the console's encoding lacks, such as those of cp1252, be printed escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def prepare_tensorflow(what: str) -> None:
+    """Check that the training packages are installed, and silence TensorFlow.
+
+    Args:
+        what: needs them, for the message.
 
     Raises:
-        InputError: on a Python version or platform without TensorFlow 2.17.
+        InputError: if a package is missing; says how to get it.
     """
-    if not (3, 11) <= sys.version_info[:2] <= (3, 12):
-        raise InputError(f"TensorFlow 2.17: found Python {sys.version.split()[0]}, expected Python 3.11 or 3.12")
-    if sys.platform == "win32":
-        raise InputError(
-            "TensorFlow 2.17: found Windows, expected Linux or macOS; on Windows use WSL2: "
-            "https://learn.microsoft.com/windows/wsl"
-        )
+    if missing := missing_training_packages():
+        raise InputError(f"{what}: found no {', '.join(missing)}, expected the training packages: {how_to_install()}")
+    silence_tensorflow()
+
+
+def silence_tensorflow() -> None:
+    """Set what TensorFlow reads when it is first imported; environment variables that are set stay."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     # TensorFlow's warnings are about its internals: the command itself prints what a user can act on.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+def missing_training_packages() -> list[str]:
+    """Return the names of the training packages that are not installed."""
+    missing = []
+    for name, module in TRAINING_PACKAGES.items():
+        try:
+            found = importlib.util.find_spec(module) is not None
+        except ValueError:
+            # What a test put in its place.
+            found = False
+        if not found:
+            missing.append(name)
+    return missing
+
+
+def how_to_install() -> str:
+    """Return the commands that install the training packages, by the platform and the Python that runs."""
+    install = "pip install 'nsynth-vae[train]', or in a clone pip install -r requirements.txt"
+    if sys.platform == "win32":
+        return (
+            f"they are for Linux and macOS; in WSL2 (learn.microsoft.com/windows/wsl), Python 3.11 or 3.12, {install}"
+        )
+    if (3, 11) <= sys.version_info[:2] <= (3, 12):
+        return install
+    return (
+        f"they are for Python 3.11 and 3.12, this is {sys.version_info[0]}.{sys.version_info[1]}; "
+        f"uv venv --python 3.12 (or pyenv install 3.12, or python.org), then there {install}"
+    )

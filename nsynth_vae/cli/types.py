@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import glob
+import os
+import pathlib
+from collections.abc import Sequence
 
 from nsynth_vae import config
 from nsynth_vae.errors import InputError
@@ -52,6 +56,16 @@ def positive_float(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"found {text!r}, expected a positive number")
     return value
+
+
+def find_files(names: Sequence[str]) -> list[pathlib.Path]:
+    """Return the files of names and of patterns such as `*.wav`, which Windows' shells do not expand."""
+    found = []
+    for name in names:
+        # os.path takes names that no file can have, for which Path raises OSError, and glob absolute patterns.
+        matches = [] if os.path.exists(name) else sorted(glob.glob(name))  # noqa: PTH110, PTH207
+        found += matches or [name]
+    return [pathlib.Path(name) for name in found]
 
 
 def check_midi(flag: str, value: int) -> None:

@@ -66,6 +66,7 @@ def _open(spec: str, data_dir: str | os.PathLike | None, options: ReaderOptions)
 
         return open_starter_set(**options)
     if spec.startswith("tfds:"):
+        _require_tensorflow(spec, "a TensorFlow data set")
         from nsynth_vae.data.readers.tfds import open_tfds
 
         return open_tfds(spec, data_dir=data_dir, **options)
@@ -83,6 +84,7 @@ def _open(spec: str, data_dir: str | os.PathLike | None, options: ReaderOptions)
             raise InputError(f"{spec}: no file matches, expected .tfrecord files")
     else:
         raise InputError(f"{spec}: no such file or folder, expected {EXPECTED}")
+    _require_tensorflow(spec, "TFRecord")
     from nsynth_vae.data.readers.tfrecord import TFRecordSource
 
     return TFRecordSource(files, name=spec, **options)
@@ -94,11 +96,13 @@ def _open_folder(spec: str, path: pathlib.Path, options: ReaderOptions) -> Sourc
     if split_folders(path):
         return JsonAudioSource(path, name=spec, **options)
     if (path / "dataset_info.json").is_file():
+        _require_tensorflow(spec, "a TensorFlow data set")
         from nsynth_vae.data.readers.tfds import open_tfds_folder
 
         return open_tfds_folder(path, name=spec, **options)
     records = sorted(str(file) for file in path.glob("*.tfrecord*") if file.is_file())
     if records:
+        _require_tensorflow(spec, "TFRecord")
         from nsynth_vae.data.readers.tfrecord import TFRecordSource
 
         return TFRecordSource(records, name=spec, **options)
@@ -109,3 +113,18 @@ def _open_folder(spec: str, path: pathlib.Path, options: ReaderOptions) -> Sourc
     entries = sorted(entry.name for entry in path.iterdir())
     listed = ", ".join(entries[:4]) + (f", ... ({len(entries)} in all)" if len(entries) > 4 else "")
     raise InputError(f"{spec}: a folder with {listed or 'nothing'} in it, expected {EXPECTED}")
+
+
+def _require_tensorflow(spec: str, kind: str) -> None:
+    """Check that TensorFlow can be imported.
+
+    Raises:
+        InputError: if it cannot; says which extra has it.
+    """
+    try:
+        import tensorflow  # noqa: F401
+    except ImportError as error:
+        raise InputError(
+            f"{spec}: is {kind}, which is read by TensorFlow, and that is not installed; "
+            "pip install 'nsynth-vae[train]' on Python 3.11 or 3.12 installs it"
+        ) from error

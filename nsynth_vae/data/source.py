@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import numpy as np
 
+from nsynth_vae.analysis.sound_files import SILENCE
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.errors import BadNoteError, InputError
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "valid", "test")
 """NSynth's splits; the index is `NoteTable.split`, where `UNKNOWN` is a note without one."""
-
-SILENCE = 1e-3
-"""Peak below which a note counts as silent: -60 dB of full scale."""
 
 
 @dataclasses.dataclass
@@ -141,6 +139,8 @@ class Source(abc.ABC):
     name: str
     """The argument of `--data`."""
     table: NoteTable
+    needs_tensorflow: bool = True
+    """Whether `read` needs TensorFlow."""
 
     @abc.abstractmethod
     def fingerprint(self, row: int) -> str:
@@ -165,22 +165,19 @@ class Source(abc.ABC):
             further.
         """
 
-    def read(self, row: int) -> np.ndarray:
-        """Return the audio of one note, float32 `[num_samples]`.
+    def read(self, row: int) -> tuple[np.ndarray, str]:
+        """Read the audio of one note; without TensorFlow unless `needs_tensorflow`.
 
-        Raises:
-            InputError: for an invalid note; names its file.
+        Returns:
+            (audio: float32 `[num_samples]`, zeros if the note is invalid; what is wrong with it, else empty).
         """
         import tensorflow as tf
 
         try:
             (note,) = self.audio(np.array([row]))
-            problem = note["problem"].numpy().decode()
         except tf.errors.OpError as error:
-            problem = f"cannot be decoded ({error_text(error)})"
-        if problem:
-            raise InputError(f"{self.location(row)}: {problem}")
-        return note["audio"].numpy()
+            return np.zeros(0, np.float32), f"cannot be decoded ({error_text(error)})"
+        return note["audio"].numpy(), note["problem"].numpy().decode()
 
     def order_of(self, rows: np.ndarray, order: tuple[int, int] | None) -> np.ndarray | None:
         """Return the rows in the order in which `audio` streams them; None where it is not known before."""
@@ -213,20 +210,19 @@ def error_text(error: tf.errors.OpError) -> str:
     return re.sub(r"\s+", " ", re.sub(r"\{\{.*?\}\}|\[Op:.*", "", str(error.message))).strip()[:160]
 
 
-def check_audio(audio: tf.Tensor, config: AudioConfig, *, silence: float | None = None) -> tuple[tf.Tensor, tf.Tensor]:
+def check_audio(audio: tf.Tensor, config: AudioConfig) -> tuple[tf.Tensor, tf.Tensor]:
     """Check one note's audio in the graph.
 
     Args:
         audio: float32 `[samples]`.
         config: gives the expected number of samples.
-        silence: the peak below which a note is silent, and invalid; 0 accepts silence.
 
     Returns:
         (audio `[num_samples]`, zeros if invalid; problem: string [], empty if valid).
     """
     import tensorflow as tf
 
-    found, silence = tf.size(audio), SILENCE if silence is None else silence
+    found = tf.size(audio)
     length = tf.strings.format(f"holds {{}} samples, expected {config.num_samples} (truncated?)", found)
     problem = tf.case(
         [
@@ -236,8 +232,8 @@ def check_audio(audio: tf.Tensor, config: AudioConfig, *, silence: float | None 
                 lambda: tf.constant("holds NaN or infinite samples, expected finite ones"),
             ),
             (
-                tf.reduce_max(tf.abs(audio)) < silence,
-                lambda: tf.constant(f"is silent, expected a peak of at least {silence}"),
+                tf.reduce_max(tf.abs(audio)) < SILENCE,
+                lambda: tf.constant(f"is silent, expected a peak of at least {SILENCE}"),
             ),
         ],
         default=lambda: tf.constant(""),

@@ -78,6 +78,23 @@ def stream_audio(
     return stream_notes(source, rows, lambda note: note["audio"], bad_notes, order)
 
 
+def read_notes(source: Source, rows: np.ndarray, bad_notes: BadNotes) -> Iterator[tuple[int, np.ndarray]]:
+    """Read the audio of notes, without TensorFlow where the source does not need it; arguments as in `stream_audio`.
+
+    Yields:
+        (row, audio: float32 `[num_samples]`).
+    """
+    if source.needs_tensorflow:
+        yield from stream_audio(source, rows, bad_notes)
+        return
+    for row in rows:
+        audio, problem = source.read(row)
+        if problem:
+            bad_notes.report(source.location(row), problem)
+        else:
+            yield int(row), audio
+
+
 def stream_batches(
     source: Source, rows: np.ndarray, bad_notes: BadNotes, batch_size: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -55,12 +55,11 @@ def learn_attributes(options: Options, *, log: Callable[[str], None] = print) ->
     from nsynth_vae.data.load_notes import open_splits
     from nsynth_vae.data.source import BadNotes
     from nsynth_vae.directions.dataset import encode_notes, hold_out
-    from nsynth_vae.exporters.model_export import export_folder
-    from nsynth_vae.timbre_model import open_model
+    from nsynth_vae.exporters.saved_model_backend import open_model
 
     started = time.monotonic()
     check_seed(options.seed)
-    model = open_model(options.model, options.exports, export=export_folder, report=log)
+    model = open_model(options.model, options.exports, report=log)
     bad_notes = BadNotes(options.on_bad_note)
     source, rows = open_splits(
         options.data,

@@ -8,12 +8,13 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from nsynth_vae import features, timbre_model
+from nsynth_vae import features
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.errors import InputError
+from nsynth_vae.exporters.saved_model_backend import load_exports
 from nsynth_vae.model.vae import VAE, load_model
 from nsynth_vae.synthesis.vocoder import vocoder_for
-from nsynth_vae.timbre_model import DecodedNotes, TimbreModel
+from nsynth_vae.timbre_model import DecodedNotes, TimbreModel, is_exports
 
 
 class KerasBackend:
@@ -48,8 +49,8 @@ def load(path: str | os.PathLike) -> TimbreModel:
         InputError: if the path is neither, and for a model of other audio than the measures are defined for.
     """
     path, measured = pathlib.Path(path), AudioConfig()
-    if timbre_model.is_exports(path):
-        model = timbre_model.load_exports(path)
+    if is_exports(path):
+        model = load_exports(path)
         found, expected = ([each.num_frames, each.num_mel_bins] for each in (model.config, measured))
         if found != expected:
             raise InputError(

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from nsynth_vae import latent
+from nsynth_vae.analysis.sound_files import read_sounds
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.load_notes import Notes
-from nsynth_vae.data.readers.samples import read_sounds
 from nsynth_vae.data.source import NoteTable
 from nsynth_vae.errors import InputError
 from nsynth_vae.features import log_mels

@@ -6,22 +6,31 @@ import json
 import os
 import pathlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nsynth_vae import __version__, pretrained
 from nsynth_vae.config import Config, DataConfig
 from nsynth_vae.errors import InputError
-from nsynth_vae.files import atomic_rename_all, exclusive_lock, temporary_folder, write_text
-from nsynth_vae.pretrained import ASSETS_EXTRA, ATTRIBUTES, METADATA, SYNTHESIZER, SYNTHESIZER_TFLITE
-from nsynth_vae.timbre_model import PARTS, versions
+from nsynth_vae.exporters.folder_lock import exclusive_lock
+from nsynth_vae.files import atomic_rename_all, atomic_write, temporary_folder, write_text
+from nsynth_vae.pretrained import (
+    ASSETS_EXTRA,
+    ATTRIBUTES,
+    FORMAT_VERSION,
+    METADATA,
+    PARTS,
+    SYNTHESIZER,
+    SYNTHESIZER_TFLITE,
+    are_of,
+    player_files,
+    versions,
+)
+from nsynth_vae.timbre_model import PLAYED
 
 if TYPE_CHECKING:
     from nsynth_vae.data.source import BadNotes
     from nsynth_vae.model.vae import VAE
-
-FORMAT_VERSION = 1
-"""Increased whenever a client written for the former exports would no longer work."""
 
 
 def export_model(
@@ -46,7 +55,8 @@ def export_model(
         exports_dir: made if missing.
         version: of both SavedModels, above all existing ones; by default the next one.
         report: called with one line for every step.
-        model: the model's folder: its name goes into the metadata, and its `attributes.json` is copied.
+        model: the model's folder: its name goes into the metadata, its `attributes.json` is copied, and with `devices`
+            it gets the TFLite files that it is played with.
         devices: write the TFLite files as well.
 
     Returns:
@@ -92,7 +102,45 @@ def export_model(
             paths = {name: exports_dir / "tflite" / path.name for name, path in sources.items()}
             paths |= {kind: exports_dir / kind / number for kind in PARTS}
             atomic_rename_all({sources[name]: path for name, path in paths.items()})
+    if model is not None and devices:
+        copy_to_player({part: paths[f"{part}_{PLAYED}"] for part in PARTS}, model)
     return paths
+
+
+def copy_to_player(sources: Mapping[str, pathlib.Path], model: str | os.PathLike) -> None:
+    """Copy the TFLite files of encoder and decoder into a model folder, unless it has them.
+
+    Raises:
+        InputError: if the folder cannot be written.
+    """
+    files = player_files(model)
+    if not are_of(files, pretrained.fingerprint(model)):
+        for part, file in files.items():
+            try:
+                with atomic_write(file) as temporary:
+                    shutil.copyfile(sources[part], temporary)
+            except OSError as error:
+                raise InputError(f"{file}: {error.strerror}, expected a folder that can be written") from error
+
+
+def export_for_player(folder: pathlib.Path) -> None:
+    """Write the TFLite files that a model folder is played with into it.
+
+    Raises:
+        InputError: if the folder is not a model's, or cannot be written.
+    """
+    from nsynth_vae.exporters import signatures, tflite
+    from nsynth_vae.model.vae import load_model
+    from nsynth_vae.synthesis.vocoder import shipped_synthesizer_for
+
+    vae, config = load_model(folder)
+    networks = signatures.float32_layers(vae, config)
+    synthesizer, metadata = shipped_synthesizer_for(config.audio), model_metadata(config, folder)
+    with temporary_folder(folder) as temporary:
+        written = tflite.write_models(
+            temporary, *networks, config, synthesizer, metadata, lambda line: None, kinds=(PLAYED,)
+        )
+        copy_to_player({part: written[f"{part}_{PLAYED}"] for part in PARTS}, folder)
 
 
 def export_folder(folder: pathlib.Path, exports: pathlib.Path) -> int:

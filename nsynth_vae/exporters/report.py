@@ -18,9 +18,9 @@ import numpy as np
 
 from nsynth_vae import __version__
 from nsynth_vae.analysis import metrics
+from nsynth_vae.cli.suppress_stderr import quiet
 from nsynth_vae.config import Config
 from nsynth_vae.exporters import tflite_quantization
-from nsynth_vae.exporters.suppress_stderr import quiet
 from nsynth_vae.files import write_text
 from nsynth_vae.timbre_model import in_batches
 

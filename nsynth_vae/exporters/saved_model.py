@@ -13,8 +13,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from nsynth_vae.cli.suppress_stderr import quiet
 from nsynth_vae.exporters.signatures import Endpoint
-from nsynth_vae.exporters.suppress_stderr import quiet
 from nsynth_vae.files import write_text
 from nsynth_vae.pretrained import ASSETS_EXTRA, METADATA
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nsynth_vae.cli.suppress_stderr import quiet
 from nsynth_vae.config import Config
-from nsynth_vae.errors import InputError
 from nsynth_vae.exporters import tflite_quantization, tflite_signatures
-from nsynth_vae.exporters.suppress_stderr import quiet
 from nsynth_vae.files import atomic_rename, temporary_folder
+from nsynth_vae.pretrained import METADATA_ENTRY
 
 if TYPE_CHECKING:
     import keras
@@ -35,9 +35,6 @@ KINDS = ("float32", "float16", "int8")
 
 FILES = tuple(f"{model}_{kind}" for model in ("encoder", "decoder") for kind in KINDS)
 """The stems of the files of `write_models`."""
-
-METADATA_ENTRY = "nsynth_vae.json"
-"""The entry of a file's metadata that describes the model."""
 
 _SMALLEST = {"int8": 1024, "float16": 4096}
 """Constants of fewer elements stay float32; `float16` holds for those that are not weights."""
@@ -61,6 +58,8 @@ def write_models(
     synthesizer: Synthesizer | None,
     metadata: Mapping[str, Any],
     report: Callable[[str], None],
+    *,
+    kinds: Sequence[str] = KINDS,
 ) -> dict[str, pathlib.Path]:
     """Write `FILES`, each with the extension `.tflite` and with the model's metadata inside.
 
@@ -70,8 +69,9 @@ def write_models(
         decoder: the same.
         config: the model's configuration.
         synthesizer: of the model's features; None leaves `audio` out of the decoder's outputs.
-        metadata: `model_export.model_metadata`; see `read_metadata`.
+        metadata: `model_export.model_metadata`; see `pretrained.read_tflite_metadata`.
         report: called with one line for every step.
+        kinds: those of `KINDS` to write.
 
     Returns:
         stem -> path.
@@ -92,7 +92,7 @@ def write_models(
     for model, endpoint in endpoints.items():
         report(f"{model}: TFLite")
         content = convert(endpoint)
-        for kind in KINDS:
+        for kind in kinds:
             text = json.dumps({"model": model, "weights": kind, **_described(content), **metadata}, indent=2) + "\n"
             path = paths[f"{model}_{kind}"] = folder / f"{model}_{kind}.tflite"
             entries = {METADATA_ENTRY: text}
@@ -100,28 +100,8 @@ def write_models(
     return paths
 
 
-def read_metadata(path: str | os.PathLike) -> dict[str, Any]:
-    """Return the metadata inside a file of `write_models`.
-
-    They are those of `model_export.model_metadata`, and `model`, `weights`, `inputs` and `outputs`: name -> dtype,
-    shape and description.
-
-    Raises:
-        InputError: if the file cannot be read, is no TFLite file, or has no such metadata.
-    """
-    try:
-        text = tflite_quantization.read_metadata_entry(pathlib.Path(path).read_bytes(), METADATA_ENTRY)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}, expected a TFLite file") from error
-    except ValueError as error:
-        raise InputError(f"{path}: {error}") from error
-    if text is None:
-        raise InputError(f"{path}: found no metadata {METADATA_ENTRY}, expected a file of this package's export")
-    return json.loads(text)
-
-
 def export_synthesizer(synthesizer: Synthesizer, path: str | os.PathLike) -> None:
-    """Write a synthesizer as TFLite, weights in float16: `log_mel`, `pitch` -> `audio`, one note.
+    """Write a synthesizer as TFLite, weights in float16: signatures `serving_default` and `transpose`, of one note.
 
     Raises:
         InputError: if the file cannot be written.
@@ -129,13 +109,18 @@ def export_synthesizer(synthesizer: Synthesizer, path: str | os.PathLike) -> Non
     path = pathlib.Path(path)
     with temporary_folder(path.parent) as folder:
         plan = _plan("float16", [synthesizer], rest="float16")
-        content = convert(tflite_signatures.synthesizer_endpoint(synthesizer))
+        content = convert(
+            tflite_signatures.synthesizer_endpoint(synthesizer),
+            transpose=tflite_signatures.transposition_endpoint(synthesizer),
+        )
         (folder / "tflite").write_bytes(tflite_quantization.rewrite(content, metadata={}, plan=plan))
         atomic_rename(folder / "tflite", path)
 
 
-def convert(endpoint: Endpoint) -> bytes:
-    """Return an endpoint of one note as a TFLite file in float32, with built-in operators only.
+def convert(endpoint: Endpoint, **others: Endpoint) -> bytes:
+    """Return endpoints of one note as a TFLite file in float32, with built-in operators only.
+
+    The first is the signature `serving_default`, the others have their names; they share their constants.
 
     It goes by a SavedModel of Keras's `ExportArchive`: TensorFlow 2.17's TFLite converter crashes on a plain
     `tf.saved_model.save` of Keras 3 layers ("missing attribute 'value'").
@@ -143,12 +128,13 @@ def convert(endpoint: Endpoint) -> bytes:
     import keras
     import tensorflow as tf
 
-    function, inputs = endpoint
+    endpoints = {"serving_default": endpoint, **others}
     with tempfile.TemporaryDirectory() as folder, quiet():
         archive = keras.export.ExportArchive()
-        archive.add_endpoint("serving_default", function, inputs)
+        for name, (function, inputs) in endpoints.items():
+            archive.add_endpoint(name, function, inputs)
         archive.write_out(folder, verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(endpoints))
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         return converter.convert()
 

@@ -30,19 +30,6 @@ Plan = Callable[[np.ndarray], str]
 """A float32 constant -> `float32`, `float16` or `int8`."""
 
 
-def read_metadata_entry(content: bytes, name: str) -> str | None:
-    """Return the text of a metadata entry, or None if there is none of this name.
-
-    Raises:
-        ValueError: if the content is not a TFLite file, or the entry is not UTF-8.
-    """
-    model = _read(content)
-    for entry in model.metadata or []:
-        if entry.name == name.encode():
-            return bytes(model.buffers[entry.buffer].data).decode()
-    return None
-
-
 def operators(content: bytes) -> dict[str, int]:
     """Return the operators of a TFLite file: name -> number of them; custom ones have names in lower case.
 
@@ -77,8 +64,10 @@ def rewrite(content: bytes, *, metadata: dict[str, str], plan: Plan | None = Non
     """
     model = _read(content)
     if plan is not None:
+        halves: dict[int, int] = {}
         for graph in model.subgraphs:
-            _quantize_constants(model, graph, plan)
+            _quantize_constants(model, graph, plan, halves)
+            _drop_names(graph)
         _drop_unused(model)
     for name, text in metadata.items():
         entry = schema.MetadataT()
@@ -123,8 +112,11 @@ def _read(content: bytes) -> schema.ModelT:
     return model
 
 
-def _quantize_constants(model: schema.ModelT, graph: schema.SubGraphT, plan: Plan) -> None:
-    """Change the format of a graph's constants, and the operators that take them."""
+def _quantize_constants(model: schema.ModelT, graph: schema.SubGraphT, plan: Plan, halves: dict[int, int]) -> None:
+    """Change the format of a graph's constants, and the operators that take them.
+
+    `halves` has the buffers that are in float16 already, which signatures share: buffer of float32 -> of float16.
+    """
     dequantize = []
     for index in range(len(graph.tensors)):
         tensor = graph.tensors[index]
@@ -136,17 +128,22 @@ def _quantize_constants(model: schema.ModelT, graph: schema.SubGraphT, plan: Pla
         if kind == "int8":
             _to_int8(model, graph, index, values)
         elif kind == "float16":
-            dequantize.append(_to_float16(model, graph, index, values))
+            dequantize.append(_to_float16(model, graph, index, values, halves))
     graph.operators = dequantize + graph.operators
 
 
-def _to_float16(model: schema.ModelT, graph: schema.SubGraphT, index: int, values: np.ndarray) -> schema.OperatorT:
+def _to_float16(
+    model: schema.ModelT, graph: schema.SubGraphT, index: int, values: np.ndarray, halves: dict[int, int]
+) -> schema.OperatorT:
     """Compute a float32 constant from a new float16 one; return the operator that does."""
     tensor, half = graph.tensors[index], schema.TensorT()
-    half.shape, half.type, half.buffer = tensor.shape, schema.TensorType.FLOAT16, len(model.buffers)
+    if tensor.buffer not in halves:
+        halves[tensor.buffer] = len(model.buffers)
+        model.buffers.append(_Buffer(values.astype(np.float16)))
+    half.shape, half.type, half.buffer = tensor.shape, schema.TensorType.FLOAT16, halves[tensor.buffer]
     half.name = tensor.name + b"_float16"
-    model.buffers += [_Buffer(values.astype(np.float16)), _Buffer()]
-    tensor.buffer = len(model.buffers) - 1
+    tensor.buffer = len(model.buffers)
+    model.buffers.append(_Buffer())
     graph.tensors.append(half)
     operator = schema.OperatorT()
     operator.opcodeIndex = _code(model, schema.BuiltinOperator.DEQUANTIZE, 3)
@@ -178,6 +175,12 @@ def _to_int8(model: schema.ModelT, graph: schema.SubGraphT, index: int, values: 
     for entry in model.metadata or []:
         if entry.name == b"min_runtime_version":
             model.buffers[entry.buffer] = _Buffer(_INT8_RUNTIME.ljust(16, b"\0"))
+
+
+def _drop_names(graph: schema.SubGraphT) -> None:
+    """Remove the names of a graph's intermediate tensors: paths of layers, 1 % of a file with two signatures."""
+    for index in set(range(len(graph.tensors))).difference(graph.inputs, graph.outputs):
+        graph.tensors[index].name = None
 
 
 def _drop_unused(model: schema.ModelT) -> None:

@@ -75,5 +75,15 @@ def synthesizer_endpoint(synthesizer: Synthesizer) -> Endpoint:
     return synthesize, [log_mel_spec(synthesizer.audio, 1), tf.TensorSpec([1], tf.int32, name="pitch")]
 
 
+def transposition_endpoint(synthesizer: Synthesizer) -> Endpoint:
+    """Return `Synthesizer.transpose` as an endpoint: `log_mel`, `pitch`, `to_pitch` -> `audio`; pitches are clamped."""
+
+    def transpose(log_mel: tf.Tensor, pitch: tf.Tensor, to_pitch: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"audio": synthesizer.transpose(log_mel, _clamped(pitch), _clamped(to_pitch))}
+
+    specs = [tf.TensorSpec([1], tf.int32, name=name) for name in ("pitch", "to_pitch")]
+    return transpose, [log_mel_spec(synthesizer.audio, 1), *specs]
+
+
 def _clamped(value: tf.Tensor) -> tf.Tensor:
     return tf.clip_by_value(value, 0, 127)

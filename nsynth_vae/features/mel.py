@@ -127,12 +127,6 @@ def pitch_shifted_log_mel(audio: tf.Tensor, config: AudioConfig, semitones: int)
     return magnitude_to_log_mel(spectrogram * (config.frame_length / frame_length), config)
 
 
-def loudest_log_mel(config: AudioConfig) -> np.ndarray:
-    """Return `[mel_bins]`: the log-mel of |STFT| = the window's sum, which audio in -1..1 cannot exceed."""
-    mel = np.sum(mel_weight_matrix(config), axis=0) * config.frame_length / 2
-    return (np.log(mel + config.log_offset) - config.log_mel_center).astype(np.float32) / config.log_mel_scale
-
-
 def log_mel_to_mel(log_mel: tf.Tensor, config: AudioConfig) -> tf.Tensor:
     """Return the linear mel magnitude, 0 or more, of a normalised log-mel (same shape)."""
     mel = tf.exp(log_mel * config.log_mel_scale + config.log_mel_center) - config.log_offset

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from nsynth_vae.notes import pitch_to_hertz
@@ -90,9 +92,10 @@ def correlations(template: np.ndarray, audio: np.ndarray) -> np.ndarray:
     Returns:
         float `[samples - length + 1]`, -1..1; 0 where one of them is silent.
     """
-    from scipy.signal import correlate
-
-    product = correlate(audio, template, mode="valid", method="fft")
+    # Of these lags none wraps around in a transform of the sound's length or more.
+    size = 2 ** math.ceil(math.log2(len(audio)))
+    product = np.fft.irfft(np.fft.rfft(audio, size) * np.conj(np.fft.rfft(template, size)), size)
+    product = product[: len(audio) - len(template) + 1]
     energy = np.concatenate([[0.0], np.cumsum(audio**2)])
     energy = energy[len(template) :] - energy[: -len(template)]
     return product / (np.sqrt(np.maximum(energy, 0.0) * np.sum(template**2)) + _FLOOR**2)

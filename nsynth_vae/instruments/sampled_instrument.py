@@ -20,7 +20,7 @@ from nsynth_vae.instruments.multisample import Sample, sample_notes
 from nsynth_vae.latent.expression import find_timbres
 from nsynth_vae.notes import format_note_str, note_name
 from nsynth_vae.rendering.notebook import NotebookDisplay
-from nsynth_vae.rendering.sounds import MOST_NOTES
+from nsynth_vae.rendering.sounds import MOST_NOTES, file_name
 
 if TYPE_CHECKING:
     from nsynth_vae.latent.lookup import Timbre, TimbreLookup
@@ -69,8 +69,8 @@ class Instrument(NotebookDisplay):
 
         plots.plot_contact_sheet(list(self.log_mels), [note_name(pitch) for pitch in self.keys], 6, self.config, target)
 
-    def save(self, output: str | os.PathLike) -> pathlib.Path:
-        """Write `NAME.sfz`, `samples/*.wav`, `instrument.json` and `keyboard.png`; NAME is the folder's.
+    def save(self, output: str | os.PathLike, *, picture: bool = True) -> pathlib.Path:
+        """Write `NAME.sfz`, `samples/*.wav`, `instrument.json` and the picture `keyboard.png`; NAME is the folder's.
 
         Returns:
             The SFZ file.
@@ -78,7 +78,8 @@ class Instrument(NotebookDisplay):
         Raises:
             InputError: if it cannot be written; nothing is left then.
         """
-        name = re.sub(r"[^\w.]+", "_", pathlib.Path(output).resolve().name).strip("._") or "instrument"
+        # `#` begins a directive in SFZ, and `-` the pitch in a note's name.
+        name = file_name(re.sub(r"[^\w.]+", "_", pathlib.Path(output).resolve().name), "instrument")
         regions = self.regions(name)
         record = {
             "format_version": 1,
@@ -100,7 +101,8 @@ class Instrument(NotebookDisplay):
                 sample = region.sample
                 data = sfz.wav_bytes(sample.audio, self.config.sample_rate, pitch=sample.pitch, loop=sample.loop)
                 (folder / region.file).write_bytes(data)
-            self.plot(folder / "keyboard.png")
+            if picture:
+                self.plot(folder / "keyboard.png")
             write_text(folder / f"{name}.sfz", sfz.format_sfz(regions, comments))
         return pathlib.Path(output) / f"{name}.sfz"
 

@@ -8,17 +8,15 @@ import difflib
 import os
 import pathlib
 import re
-from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nsynth_vae.config import AudioConfig
+from nsynth_vae.analysis.sound_files import read_sounds
 from nsynth_vae.errors import InputError
 from nsynth_vae.notes import FAMILIES, QUALITIES, SOURCES
 
 if TYPE_CHECKING:
-    from nsynth_vae.data.readers.samples import Sound
     from nsynth_vae.data.source import Source
     from nsynth_vae.timbre_model import TimbreModel
 
@@ -70,22 +68,15 @@ class Timbre:
 class TimbreLookup:
     """Timbres and directions of a model by name."""
 
-    def __init__(
-        self,
-        model: TimbreModel,
-        *,
-        source: Source | None = None,
-        read_sounds: Callable[[Sequence[pathlib.Path], AudioConfig], Iterable[Sound]] | None = None,
-    ) -> None:
+    def __init__(self, model: TimbreModel, *, source: Source | None = None) -> None:
         """Collect the names.
 
         Args:
             model: encodes files and notes; its `attributes` have the instruments, families and directions.
             source: notes that are found by their exact `note_str`.
-            read_sounds: reads sound files, such as `data.readers.samples.read_sounds`; without it files are refused.
         """
         self.model = model
-        self._source, self._read_sounds = source, read_sounds
+        self._source = source
         self._attributes: dict[str, dict[str, Any]] = {
             kind: names if isinstance(names, dict) else {} for kind, names in model.attributes.items()
         }
@@ -191,7 +182,10 @@ class TimbreLookup:
 
     def _note(self, note_str: str, source: Source) -> Timbre:
         row = self._rows[note_str]
-        (z,) = self.model.encode(source.read(row)[None])
+        audio, problem = source.read(row)
+        if problem:
+            raise InputError(f"{source.location(row)}: {problem}")
+        (z,) = self.model.encode(audio[None])
         pitch, velocity = int(source.table.pitch[row]), int(source.table.velocity[row])
         return Timbre(note_str, z, pitch, velocity, f"note of {source.name}, pitch {pitch}, velocity {velocity}")
 
@@ -202,9 +196,7 @@ class TimbreLookup:
         except UnicodeEncodeError as error:
             name = str(path).encode("utf-8", "backslashreplace").decode()
             raise InputError(f"{name}: is no UTF-8, expected a name that is") from error
-        if self._read_sounds is None:
-            raise InputError(f"{text}: is a file, expected a name, as this lookup has no reader of sound files")
-        (sound,) = self._read_sounds([path], config)
+        (sound,) = read_sounds([path], config)
         if sound.problem:
             raise InputError(f"{text}: {sound.problem}")
         (z,) = self.model.encode(sound.audio[None])

@@ -37,8 +37,8 @@ class DecodedNotes(NotebookDisplay, timbre_model.DecodedNotes):
     velocity: np.ndarray
     """int32 `[notes]`, MIDI."""
 
-    def save(self, output: str | os.PathLike) -> None:
-        """Write `note-00.wav`, ..., `notes.png` and `notes.json` to a folder.
+    def save(self, output: str | os.PathLike, *, picture: bool = True) -> None:
+        """Write `note-00.wav`, ..., `notes.json` and the picture `notes.png` to a folder.
 
         Raises:
             InputError: if it cannot be written; nothing is left then.
@@ -52,7 +52,8 @@ class DecodedNotes(NotebookDisplay, timbre_model.DecodedNotes):
         }
         with writing(output, "notes.json", record) as folder:
             write_wavs(pathlib.Path(folder), names, self.audio.reshape(len(names), -1), self.config)
-            self.plot(folder / "notes.png")
+            if picture:
+                self.plot(folder / "notes.png")
 
     def plot(self, target: Target) -> None:
         """Write a contact sheet of spectrograms, as PNG to a path or a binary file."""

@@ -19,8 +19,14 @@ CLIP_SECONDS = 1.5
 
 FADE_SECONDS = 0.1
 
-COLOUR_MAP = "viridis"
-"""Colours of numeric columns."""
+_VIRIDIS = (
+    "44015446075a470d6047136548186a481d6f482374482878472d7b46327e453781443b844240864045883e49893d4e8a"
+    "3a538b38588c365c8d34608d32648e31688e2f6c8e2d708e2c738e2a778e297b8e277f8e26828e24868e238a8d218e8d"
+    "20928c1f968b1f9a8a1f9e891fa18721a58523a98326ad812ab07f2fb47c35b7793bbb7542be714ac16d52c5695ac864"
+    "65cb5e6ece5877d15381d34d8bd64695d840a0da39aadc32b5de2bc0df25cae11fd5e21adfe318eae51af4e61efde725"
+)
+COLOURS = tuple(f"#{_VIRIDIS[start : start + 6]}" for start in range(0, len(_VIRIDIS), 6))
+"""Colours of numeric columns: matplotlib's viridis in 64 steps, so that the page needs no matplotlib."""
 
 _TEMPLATE = pathlib.Path(__file__).with_name("map_page.html")
 
@@ -68,16 +74,13 @@ def page(
         clips: the notes' sounds, as files of `kind`.
         kind: `audio/mpeg` or another type that browsers play.
     """
-    import matplotlib
-
-    colours = matplotlib.colormaps[COLOUR_MAP](np.linspace(0, 1, 64))
     data = {
         "notes": list(notes),
         "projections": [
             {"title": name, "points": _numbers(np.asarray(points, np.float64))} for name, points in projections.items()
         ],
         "columns": [_column(column) for column in columns],
-        "ramp": [matplotlib.colors.to_hex(colour) for colour in colours],
+        "ramp": COLOURS,
         "kind": f"data:{kind};base64,",
         "clips": [base64.b64encode(clip).decode() for clip in clips],
     }

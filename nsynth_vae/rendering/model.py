@@ -5,14 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-import pathlib
-from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nsynth_vae import timbre_model
-from nsynth_vae.config import LARGEST_Z, AudioConfig
+from nsynth_vae.config import LARGEST_Z
 from nsynth_vae.errors import InputError
 from nsynth_vae.latent.expression import evaluate
 from nsynth_vae.latent.lookup import Timbre, TimbreLookup
@@ -21,7 +19,6 @@ from nsynth_vae.rendering import morph, random_samples, timbre_sum
 from nsynth_vae.rendering.decoded_notes import DecodedNotes
 
 if TYPE_CHECKING:
-    from nsynth_vae.data.readers.samples import Sound
     from nsynth_vae.data.source import Source
 
 TimbreLike = str | os.PathLike[str] | np.ndarray | Timbre
@@ -37,8 +34,6 @@ class RenderingModel(timbre_model.TimbreModel):
 
     source: Source | None = None
     """Notes that are found by name."""
-    read_sounds: Callable[[Sequence[pathlib.Path], AudioConfig], Iterable[Sound]] | None = None
-    """Reads sound files; without it files are refused."""
 
     def __repr__(self) -> str:
         """Return name and size; the attributes are thousands of numbers."""
@@ -47,7 +42,7 @@ class RenderingModel(timbre_model.TimbreModel):
     @functools.cached_property
     def lookup(self) -> TimbreLookup:
         """Timbres and directions by name."""
-        return TimbreLookup(self, source=self.source, read_sounds=self.read_sounds)
+        return TimbreLookup(self, source=self.source)
 
     @property
     def instruments(self) -> tuple[str, ...]:

@@ -58,8 +58,8 @@ class Morph(NotebookDisplay):
         """The notes' audio, float32 `[notes, num_samples]`, -1..1."""
         return self.sounds.audio
 
-    def save(self, output: str | os.PathLike) -> None:
-        """Write `step-00.wav`, ..., `morph.wav`, `morph.png`, `morph.json`, and the cross-fade's WAVs, to a folder.
+    def save(self, output: str | os.PathLike, *, picture: bool = True) -> None:
+        """Write `step-00.wav`, ..., `morph.wav`, the cross-fade's WAVs, `morph.json` and the picture `morph.png`.
 
         Raises:
             InputError: if it cannot be written; nothing is left then.
@@ -94,7 +94,8 @@ class Morph(NotebookDisplay):
             for kind, sounds in self._rows():
                 write_wavs(folder, names[kind], sounds.audio, self.config)
                 write_joined(folder / f"{kind}.wav", sounds.audio, self.config)
-            self.plot(folder / "morph.png")
+            if picture:
+                self.plot(folder / "morph.png")
 
     def plot(self, target: Target) -> None:
         """Write the spectrograms, and of a path the descriptors under them, as PNG to a path or a binary file."""

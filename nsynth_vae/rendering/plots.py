@@ -251,7 +251,8 @@ def _draw_log_mel(
         origin="lower",
         aspect="auto",
         cmap=COLOURS,
-        vmin=(low - high) * nats * 20 / np.log(10),
+        # Of silence, too, a range is left.
+        vmin=min((low - high) * nats * 20 / np.log(10), -1.0),
         vmax=0.0,
         extent=extent,
     )

@@ -52,8 +52,8 @@ class Samples(NotebookDisplay):
     audio: np.ndarray
     """float32 `[samples, num_samples]`, -1..1."""
 
-    def save(self, output: str | os.PathLike) -> None:
-        """Write `sample-00.wav`, ..., `contact-sheet.png` and `samples.json` to a folder.
+    def save(self, output: str | os.PathLike, *, picture: bool = True) -> None:
+        """Write `sample-00.wav`, ..., `samples.json` and the picture `contact-sheet.png` to a folder.
 
         Raises:
             InputError: if it cannot be written; nothing is left then.
@@ -66,7 +66,8 @@ class Samples(NotebookDisplay):
         ]
         with writing(output, "samples.json", record) as folder:
             write_wavs(folder, names, self.audio, self.config)
-            self.plot(folder / "contact-sheet.png")
+            if picture:
+                self.plot(folder / "contact-sheet.png")
 
     def plot(self, target: Target) -> None:
         """Write a contact sheet of spectrograms, as PNG to a path or a binary file."""

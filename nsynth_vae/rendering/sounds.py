@@ -1,9 +1,11 @@
-"""Notes of a rendering: audio, log-mels and descriptors, and their WAV files."""
+"""Notes of a rendering: audio, log-mels and descriptors, and their WAV files and names of these."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +18,9 @@ from nsynth_vae.files import AUDIO_EXTENSIONS, write_wav
 MOST_NOTES = 1024
 """Most notes of one rendering: half a gigabyte of audio and log-mels."""
 
+_DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
+"""File names that Windows keeps for devices, with any extension."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sounds:
@@ -23,16 +28,19 @@ class Sounds:
 
     audio: np.ndarray
     """float32 `[notes, num_samples]`, -1..1."""
-    log_mel: np.ndarray
-    """float32 `[notes, frames, mel_bins]`, of the audio."""
+    config: AudioConfig
     descriptors: list[dict[str, float]]
     """Descriptors of each note, see `analysis.descriptors.describe`."""
 
     @classmethod
     def of(cls, audio: np.ndarray, pitch: int, config: AudioConfig) -> Sounds:
         """Describe notes, float32 `[notes, num_samples]`, all of one MIDI pitch."""
-        descriptors = describe_all(audio, [pitch] * len(audio), config)
-        return cls(audio=audio, log_mel=spectra.log_mel(audio, config), descriptors=descriptors)
+        return cls(audio=audio, config=config, descriptors=describe_all(audio, [pitch] * len(audio), config))
+
+    @functools.cached_property
+    def log_mel(self) -> np.ndarray:
+        """Log-mels of the audio, float32 `[notes, frames, mel_bins]`, computed when a picture needs them."""
+        return spectra.log_mel(self.audio, self.config)
 
 
 def label(name: str, length: int = 32) -> str:
@@ -41,6 +49,17 @@ def label(name: str, length: int = 32) -> str:
         name = pathlib.PurePath(name).name
     name = "".join(letter if letter.isprintable() else "?" for letter in name)
     return name if len(name) <= length else f"{name[: length // 2 - 1]}…{name[-(length // 2) :]}"
+
+
+def file_name(text: str, default: str) -> str:
+    """Return a text as a file name without an extension, which Linux, macOS and Windows take.
+
+    Args:
+        text: of any characters; letters, digits, `_`, `.`, `#` and `-` stay.
+        default: name for a text without any of them.
+    """
+    plain = re.sub(r"[^\w.#-]+", "_", text).strip("._")[:80].rstrip("._") or default
+    return f"_{plain}" if _DEVICES.fullmatch(plain) else plain
 
 
 def numbered(stem: str, *counts: int) -> list[str]:

@@ -81,14 +81,12 @@ class Map:
             columns.append(map_page.Column(title, values, unit=DESCRIPTORS[name].unit))
         return columns
 
-    def save(self, output: str | os.PathLike) -> None:
-        """Write `map-pca.png`, `map-tsne.png`, `map.html` and `map.json` to a folder.
+    def save(self, output: str | os.PathLike, *, picture: bool = True) -> None:
+        """Write `map.html`, `map.json` and the pictures `map-pca.png` and `map-tsne.png` to a folder.
 
         Raises:
             InputError: if it cannot be written; nothing is left then.
         """
-        from nsynth_vae.rendering import plots
-
         table, columns = self.table, self.columns()
         record = {"format_version": 1, "model": self.model, "data": self.data, "seed": self.seed}
         record |= {"explained_variance": self.explained.tolist()}
@@ -116,9 +114,12 @@ class Map:
             map_page.clip_kind(),
         )
         with writing(output, "map.json", record) as folder:
-            for name, (title, positions) in zip(("pca", "tsne"), self.projections().items(), strict=True):
-                plots.plot_map(positions, columns, f"{title} of {count}", folder / f"map-{name}.png")
             write_text(folder / "map.html", html)
+            if picture:
+                from nsynth_vae.rendering import plots
+
+                for name, (title, positions) in zip(("pca", "tsne"), self.projections().items(), strict=True):
+                    plots.plot_map(positions, columns, f"{title} of {count}", folder / f"map-{name}.png")
 
 
 def make_map(

@@ -18,7 +18,7 @@ from nsynth_vae.files import AUDIO_EXTENSIONS, writing
 from nsynth_vae.latent import expression as expressions
 from nsynth_vae.notes import MIDDLE_C
 from nsynth_vae.rendering.notebook import NotebookDisplay
-from nsynth_vae.rendering.sounds import Sounds, label, write_wavs
+from nsynth_vae.rendering.sounds import Sounds, file_name, label, write_wavs
 
 if TYPE_CHECKING:
     from nsynth_vae.latent.lookup import TimbreLookup
@@ -68,8 +68,8 @@ class Result(NotebookDisplay):
             lines.append(f"{descriptor} ({by}): {before:.4g} -> {after:.4g} {DESCRIPTORS[descriptor].unit}")
         return "\n".join([*lines, f"{self.sum} at pitch {self.pitch}, velocity {self.velocity}"])
 
-    def save(self, output: str | os.PathLike) -> None:
-        """Write `result.wav`, a WAV for each timbre, `before.wav`, `result.png` and `result.json` to a folder.
+    def save(self, output: str | os.PathLike, *, picture: bool = True) -> None:
+        """Write `result.wav`, a WAV for each timbre, `before.wav`, `result.json` and the picture `result.png`.
 
         Raises:
             InputError: if it cannot be written; nothing is left then.
@@ -104,7 +104,8 @@ class Result(NotebookDisplay):
         }
         with writing(output, RECORD, record) as folder:
             write_wavs(folder, [f"{name}.wav" for name in self.names], self.audio, self.config)
-            self.plot(folder / PICTURE)
+            if picture:
+                self.plot(folder / PICTURE)
 
     def plot(self, target: Target) -> None:
         """Write the spectrograms of the notes, as PNG to a path or a binary file."""
@@ -152,11 +153,10 @@ def _file_names(names: Sequence[str]) -> list[str]:
     found: list[str] = []
     taken = {"before", "result"}
     for name in names:
-        path = pathlib.PurePath(name)
-        stem = path.stem if path.suffix.lower() in AUDIO_EXTENSIONS else path.name
-        plain = re.sub(r"[^\w.#-]+", "_", stem).strip("._")[:80] or "timbre"
+        path = pathlib.PurePath(re.split(r"[/\\]", name)[-1])
+        plain = file_name(path.stem if path.suffix.lower() in AUDIO_EXTENSIONS else path.name, "timbre")
         chosen, number = plain, 1
-        # File systems of macOS ignore case.
+        # File systems of macOS and Windows ignore case.
         while chosen.casefold() in taken:
             number += 1
             chosen = f"{plain}-{number}"

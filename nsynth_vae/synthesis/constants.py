@@ -7,6 +7,7 @@ import functools
 import numpy as np
 
 from nsynth_vae import features
+from nsynth_vae.analysis.griffin_lim import bins_of_mel
 from nsynth_vae.analysis.spectra import hann
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.notes import pitch_to_hertz
@@ -62,16 +63,6 @@ def make_constants(config: AudioConfig, num_harmonics: int) -> dict[str, np.ndar
         "f0_low": np.round((f0 - np.floor(f0)) * 2**14).astype(np.int32),
     }
     return {name: value.astype(np.float16).astype(np.float32) for name, value in half.items()} | exact
-
-
-def bins_of_mel(weights: np.ndarray) -> np.ndarray:
-    """Return `[mel_bins, bins]`: each FFT bin is the weighted mean of the mel bins that it contributes to.
-
-    Args:
-        weights: `[bins, mel_bins]`, the mel filters. Bins below the first filter, whose rows are 0, stay 0.
-    """
-    per_bin = weights.sum(axis=1)
-    return (weights / np.where(per_bin > 0, per_bin, 1.0)[:, None]).T
 
 
 def _mel_to_band(mel_to_bin: np.ndarray) -> np.ndarray:

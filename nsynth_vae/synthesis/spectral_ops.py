@@ -11,6 +11,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from nsynth_vae.analysis.griffin_lim import overlapped_squares
 from nsynth_vae.analysis.spectra import hann
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.errors import InputError
@@ -184,15 +185,6 @@ def inverse_stft(real: tf.Tensor, imaginary: tf.Tensor, config: AudioConfig) -> 
     steady = np.sum(window[::step] ** 2)
     audio = overlap_add(times(inverse_real_dft(real, imaginary), window / steady), step)
     return times(audio[:, kept], np.where(np.isclose(total[kept], steady), 1.0, steady / total[kept]))
-
-
-def overlapped_squares(window: np.ndarray, step: int, frames: int, samples: int) -> np.ndarray:
-    """Return the sum of the squares of a window laid `step` samples apart, float64 `[samples]`."""
-    total = np.zeros(samples)
-    for frame in range(frames):
-        part = total[frame * step :][: len(window)]
-        part += window[: len(part)] ** 2
-    return total
 
 
 def check_frames(config: AudioConfig) -> None:

@@ -14,6 +14,7 @@ from nsynth_vae.data.source import Source
 from nsynth_vae.exporters.model_export import export_model
 from nsynth_vae.files import write_text
 from nsynth_vae.model.vae import VAE
+from nsynth_vae.synthesis.vocoder import shipped_synthesizer_for
 from nsynth_vae.training import examples, run
 from nsynth_vae.training.model_card import run_metrics
 from nsynth_vae.training.options import VaeOptions
@@ -58,6 +59,8 @@ def train_vae(config: Config, options: VaeOptions) -> pathlib.Path:
         ),
         definitions=DEFINITIONS,
     )
+    # For the export: to find it missing after the training would be late.
+    shipped_synthesizer_for(config.audio)
     if run.prepare_folder(task):
         selection = run.select_notes(task)
         source, notes = open_split_features(config, options, selection)

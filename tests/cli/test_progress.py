@@ -4,6 +4,8 @@ import pytest
 
 from nsynth_vae.cli import progress
 
+pytestmark = pytest.mark.player
+
 
 @pytest.mark.parametrize("start", [0.0, 0.5])
 def test_the_time_left_leaves_out_the_start_up(monkeypatch, capsys, start):

@@ -6,6 +6,8 @@ import pytest
 
 from nsynth_vae.cli.types import midi_list, midi_range, names
 
+pytestmark = pytest.mark.player
+
 
 def test_ranges_and_lists_of_midi_numbers():
     assert midi_range("24-84") == (24, 84)

@@ -16,11 +16,11 @@ import tensorflow as tf
 from small_models import AUDIO, CONFIG, SMALL, make_inputs, make_vae, sound
 
 from nsynth_vae import features, files
+from nsynth_vae.cli.suppress_stderr import quiet
 from nsynth_vae.config import AudioConfig, Config, ModelConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.exporters import model_export, saved_model, signatures, tflite
 from nsynth_vae.exporters.model_export import export_model
-from nsynth_vae.exporters.suppress_stderr import quiet
 from nsynth_vae.model.vae import VAE, load_model
 from nsynth_vae.synthesis import griffin_lim
 from nsynth_vae.synthesis.vocoder import load_synthesizer

@@ -16,7 +16,7 @@ from nsynth_vae.config import AudioConfig, Config, ModelConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.exporters import tflite, tflite_quantization, tflite_signatures
 from nsynth_vae.exporters.model_export import model_metadata
-from nsynth_vae.pretrained import SYNTHESIZER, SYNTHESIZER_TFLITE
+from nsynth_vae.pretrained import SYNTHESIZER, SYNTHESIZER_TFLITE, read_tflite_metadata
 from nsynth_vae.synthesis.vocoder import load_synthesizer
 
 WIDE = Config(model=ModelConfig(latent_dim=6, channels=48))
@@ -229,7 +229,7 @@ def test_metadata_inside(written) -> None:
     """What a client needs to know, and what goes in and out."""
     for stem, path in written[1].items():
         model, kind = stem.split("_")
-        metadata = tflite.read_metadata(path)
+        metadata = read_tflite_metadata(path)
         assert metadata["model"] == model
         assert metadata["weights"] == kind
         assert {name: metadata[name] for name in model_metadata(WIDE)} == model_metadata(WIDE)
@@ -246,20 +246,21 @@ def test_metadata_inside(written) -> None:
 def test_read_metadata_says_what_is_wrong(tmp_path: pathlib.Path) -> None:
     """Each message, with the file's name."""
     with pytest.raises(InputError, match=r"nowhere.tflite: No such file or directory, expected a TFLite file"):
-        tflite.read_metadata(tmp_path / "nowhere.tflite")
+        read_tflite_metadata(tmp_path / "nowhere.tflite")
     (tmp_path / "a.tflite").write_text("no model")
     with pytest.raises(InputError, match=r"a.tflite: found something else, expected a whole TFLite file"):
-        tflite.read_metadata(tmp_path / "a.tflite")
+        read_tflite_metadata(tmp_path / "a.tflite")
     synthesizer = SYNTHESIZER / SYNTHESIZER_TFLITE
     with pytest.raises(InputError, match=r"float16.tflite: found no metadata nsynth_vae.json, expected a file of this"):
-        tflite.read_metadata(synthesizer)
+        read_tflite_metadata(synthesizer)
 
 
 def test_synthesizer(tmp_path: pathlib.Path) -> None:
     """TensorFlow's audio to 1e-3, though in float16, from a file of at most 5 MB; the shipped one and a new one."""
     shipped = SYNTHESIZER / SYNTHESIZER_TFLITE
     assert shipped.stat().st_size <= 5e6
-    tflite.export_synthesizer(load_synthesizer(), tmp_path / "synthesizer.tflite")
+    synthesizer = load_synthesizer()
+    tflite.export_synthesizer(synthesizer, tmp_path / "synthesizer.tflite")
     assert [item.name for item in tmp_path.iterdir()] == ["synthesizer.tflite"]
     data = make_inputs()
     for file in (shipped, tmp_path / "synthesizer.tflite"):
@@ -267,7 +268,8 @@ def test_synthesizer(tmp_path: pathlib.Path) -> None:
         takes, gives = details(file)
         assert takes == {"log_mel": ([1, 251, 128], np.float32), "pitch": ([1], np.int32)}
         assert list(gives) == ["audio"]
-        run = Interpreter(str(file), num_threads=1).get_signature_runner("serving_default")
+        interpreter = Interpreter(str(file), num_threads=1)
+        run, transpose = (interpreter.get_signature_runner(name) for name in ("serving_default", "transpose"))
         for index in range(7):
             log_mel = features.log_mel(tf.constant(data["audio"][index : index + 1]), AUDIO).numpy()
             given = {"log_mel": log_mel, "pitch": data["pitch"][index : index + 1]}
@@ -275,6 +277,12 @@ def test_synthesizer(tmp_path: pathlib.Path) -> None:
             assert made.shape == (1, 64000)
             assert made.dtype == np.float32
             np.testing.assert_allclose(made, sound(**given), atol=1e-3)
+            to_pitch = np.clip(data["pitch"][index : index + 1] + 7, 0, 127)
+            np.testing.assert_allclose(
+                transpose(**given, to_pitch=to_pitch)["audio"],
+                synthesizer.transpose(*map(tf.constant, (log_mel, given["pitch"], to_pitch))),
+                atol=1e-3,
+            )
         silence = features.log_mel(tf.zeros([1, 64000]), AUDIO).numpy()
         assert np.abs(run(log_mel=silence, pitch=np.array([60], np.int32))["audio"]).max() < 1e-6
     with pytest.raises(InputError, match=r"synthesizer.tflite: .*, expected a folder that can be written"):

@@ -9,8 +9,9 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
+from nsynth_vae.cli.suppress_stderr import quiet
 from nsynth_vae.exporters import tflite_quantization
-from nsynth_vae.exporters.suppress_stderr import quiet
+from nsynth_vae.pretrained import tflite_entry
 
 RNG = np.random.default_rng(0)
 WEIGHTS = RNG.normal(size=(32, 48)).astype(np.float32)
@@ -47,10 +48,10 @@ def test_a_note_is_read_back_and_nothing_else_changes() -> None:
     """Not the outputs' last bit, nor what the converter wrote in the metadata."""
     before = converted()
     after = tflite_quantization.rewrite(before, metadata={"a.json": '{"é": 1}', "b": "two\nlines"})
-    assert tflite_quantization.read_metadata_entry(after, "a.json") == '{"é": 1}'
-    assert tflite_quantization.read_metadata_entry(after, "b") == "two\nlines"
-    assert tflite_quantization.read_metadata_entry(after, "c") is None
-    assert tflite_quantization.read_metadata_entry(before, "a.json") is None
+    assert tflite_entry(after, "a.json") == '{"é": 1}'
+    assert tflite_entry(after, "b") == "two\nlines"
+    assert tflite_entry(after, "c") is None
+    assert tflite_entry(before, "a.json") is None
     for name, value in run(before).items():
         np.testing.assert_array_equal(run(after)[name], value)
     assert (
@@ -105,7 +106,7 @@ def test_int8_weights() -> None:
     assert np.abs(stored * scale[:, None] - WEIGHTS.T).max() <= scale.max() * 0.501
     assert list(weights.quantization.zeroPoint) == [0] * 48
     assert weights.quantization.quantizedDimension == 0
-    assert tflite_quantization.read_metadata_entry(after, "min_runtime_version").rstrip("\0") == "2.17.0"
+    assert tflite_entry(after, "min_runtime_version").rstrip("\0") == "2.17.0"
     assert len(before) - len(after) > WEIGHTS.size * 3 - 1400
     found = run(after)
     assert 1e-4 < np.abs(found["product"] - X @ WEIGHTS).max() < 0.05 * np.abs(X @ WEIGHTS).max()
@@ -122,7 +123,7 @@ def test_int8_is_for_weights_alone() -> None:
 def test_what_is_no_tflite_file(content: bytes) -> None:
     """Or half of one."""
     for function in (
-        lambda: tflite_quantization.read_metadata_entry(content, "a"),
+        lambda: tflite_entry(content, "a"),
         lambda: tflite_quantization.operators(content),
         lambda: tflite_quantization.rewrite(content, metadata={}),
     ):

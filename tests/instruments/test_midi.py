@@ -12,6 +12,8 @@ import pytest
 from nsynth_vae.errors import InputError
 from nsynth_vae.instruments.midi import read_midi
 
+pytestmark = pytest.mark.player
+
 
 def on(ticks: int, pitch: int = 60, velocity: int = 100, channel: int = 0) -> mido.Message:
     return mido.Message("note_on", time=ticks, note=pitch, velocity=velocity, channel=channel)

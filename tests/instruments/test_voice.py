@@ -7,6 +7,8 @@ import pytest
 
 from nsynth_vae.instruments import crossfade, sustain_loop, voice
 
+pytestmark = pytest.mark.player
+
 RATE = 16000
 SAMPLES = 64000
 

@@ -15,7 +15,6 @@ from timbres import ATTRIBUTES, export_model, lookup_with, named_lookup, vector
 
 from nsynth_vae import timbre_model
 from nsynth_vae.data.open_sources import open_sources
-from nsynth_vae.data.readers.samples import read_sounds
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.errors import InputError
 from nsynth_vae.latent import expression
@@ -47,7 +46,7 @@ def folder(tmp_path_factory) -> pathlib.Path:
 @pytest.fixture(scope="module")
 def lookup(model, folder) -> TimbreLookup:
     source = open_sources([folder], audio=model.config, bad_notes=BadNotes("skip"), log=lambda line: None)
-    return TimbreLookup(model, source=source, read_sounds=read_sounds)
+    return TimbreLookup(model, source=source)
 
 
 def sound(sample_rate: int = 16000, pitch: int = 57) -> np.ndarray:
@@ -77,8 +76,8 @@ def test_files_of_any_format_and_rate(name, rate, channels, keywords, lookup, mo
     asked, other = model.encode(np.stack([sound(), sound(pitch=60)]))
     assert timbre.z.dtype == np.float32
     assert timbre.name == str(tmp_path / name)
-    # Vorbis is noisier than what it encodes.
-    assert distance(timbre.z, asked) < (0.4 if name.endswith("ogg") else 0.1) * distance(asked, other)
+    # Vorbis is noisier than what it encodes; the noise of the others ends at 7.6 kHz after resampling.
+    assert distance(timbre.z, asked) < (0.4 if name.endswith("ogg") else 0.15) * distance(asked, other)
     velocity = {"A3 v90.flac": 90, "bell-057-064.ogg": 64}.get(name)
     assert (timbre.pitch, timbre.velocity) == (57, velocity)
     estimated = " (estimated)" if name == "no name.WAV" else ""
@@ -110,7 +109,7 @@ def test_a_sound_without_a_pitch_is_a_timbre(lookup, tmp_path):
 
 def test_at_another_sample_rate_pitches_are_read_not_heard(model, tmp_path):
     config = dataclasses.replace(model.config, sample_rate=22050)
-    other = TimbreLookup(dataclasses.replace(model, config=config), read_sounds=read_sounds)
+    other = TimbreLookup(dataclasses.replace(model, config=config))
     for name, pitch in (("tone.wav", None), ("tone A3.wav", 57)):
         soundfile.write(tmp_path / name, sound(22050), 22050)
         assert other.timbre(str(tmp_path / name)).pitch == pitch
@@ -187,13 +186,6 @@ def test_files_that_are_no_sounds(lookup, tmp_path, monkeypatch):
     pathlib.Path("right.wav").rename(name)
     with pytest.raises(InputError, match=r"\\udcff.wav: is no UTF-8, expected a name that is"):
         lookup.timbre(name)
-
-
-def test_files_need_a_reader(model, tmp_path):
-    soundfile.write(tmp_path / "tone A3.wav", sound(), 16000)
-    assert TimbreLookup(model).is_timbre(str(tmp_path / "tone A3.wav"))
-    with pytest.raises(InputError, match=r"tone A3\.wav: is a file, expected a name, as this lookup has no reader"):
-        TimbreLookup(model).timbre(str(tmp_path / "tone A3.wav"))
 
 
 def test_notes_that_are_not_there_or_broken(lookup):

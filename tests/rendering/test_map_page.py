@@ -15,6 +15,8 @@ from html_page import Page
 
 from nsynth_vae.rendering import map_page
 
+pytestmark = pytest.mark.player
+
 
 def test_colours_end_before_outliers():
     values = np.r_[np.linspace(0, 1, 99), 1000.0, np.nan]
@@ -108,3 +110,9 @@ def test_where_there_is_no_mp3_clips_are_flac(monkeypatch):
     audio = synthetic.tone(60)
     found, _ = soundfile.read(io.BytesIO(map_page.clip(audio, 16000)))
     np.testing.assert_allclose(found[:22000], audio[:22000], atol=2**-15)
+
+
+def test_colours_are_those_of_viridis():
+    matplotlib = pytest.importorskip("matplotlib")
+    expected = matplotlib.colormaps["viridis"](np.linspace(0, 1, 64))
+    assert [*map_page.COLOURS] == [matplotlib.colors.to_hex(colour) for colour in expected]

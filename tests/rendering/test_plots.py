@@ -7,9 +7,12 @@ import sys
 
 import matplotlib.image
 import numpy as np
+import pytest
 
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.rendering import plots
+
+pytestmark = pytest.mark.player
 
 CONFIG = AudioConfig()
 

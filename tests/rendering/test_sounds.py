@@ -1,12 +1,15 @@
 """Notes of a rendering: numbered names, labels, WAVs, log-mels and descriptors."""
 
 import numpy as np
+import pytest
 import soundfile
 import synthetic
 
 from nsynth_vae.analysis.descriptors import describe
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.rendering import sounds
+
+pytestmark = pytest.mark.player
 
 CONFIG = AudioConfig()
 
@@ -45,6 +48,7 @@ def test_sounds_are_written_and_joined(tmp_path):
 
 
 def test_log_mels_and_descriptors_are_those_of_each_sound():
+    pytest.importorskip("tensorflow")
     from nsynth_vae import features
 
     audio = np.stack([synthetic.tone(48 + n % 24) for n in range(40)])

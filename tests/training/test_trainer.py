@@ -179,7 +179,7 @@ MIRRORED = """
     from nsynth_vae.data.open_sources import open_source
     from nsynth_vae.data.batching.feature_batches import open_features
     from nsynth_vae.data.source import BadNotes
-    from nsynth_vae.model import VAE
+    from nsynth_vae.model.vae import VAE
     from nsynth_vae.training.trainer import Trainer
     folder, out = sys.argv[1:]
     source = open_source(folder, audio=AudioConfig(), bad_notes=BadNotes())

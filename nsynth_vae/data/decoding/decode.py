@@ -1,21 +1,19 @@
 """Decoder of audio files in the graph: WAV, FLAC, Ogg Vorbis and MP3 of any rate and number of channels.
 
-FLAC, Vorbis, MP3 and resampling are tensorflow-io's. WAV is read by `tf.io.decode_raw`: `tf.audio.decode_wav` takes 16
-bits only, and tensorflow-io takes WAV's 32-bit integers for floats. The decoders accept damaged files or crash on them,
-so a file's header and checksums are validated in Python first (some 50 microseconds a file). Only NSynth's own plain
-WAV files are validated in the graph.
+FLAC, Vorbis and MP3 are tensorflow-io's, resampling is soxr's. WAV is read by `tf.io.decode_raw`: `tf.audio.decode_wav`
+takes 16 bits only, and tensorflow-io takes WAV's 32-bit integers for floats. The decoders accept damaged files or crash
+on them, so a file's header and checksums are validated in Python first (some 50 microseconds a file). Only NSynth's own
+plain WAV files are validated in the graph.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
-import math
 
 import numpy as np
 import tensorflow as tf
 
-from nsynth_vae.data.decoding import audio_headers
+from nsynth_vae.analysis import audio_headers, sound_files
 
 
 def decode(
@@ -150,30 +148,19 @@ def _bytes(contents: bytes | np.ndarray) -> bytes:
 def _flac_flaw(contents: bytes | np.ndarray, values: np.ndarray, bits: int) -> str:
     """Return the problem of decoded FLAC samples (int `[samples, channels]`) by the file's MD5, or an empty string."""
     contents = _bytes(contents)
-    stated = audio_headers.flac_md5(contents)
-    if not any(stated):  # The encoder left it out; libsndfile's decoder validates each block's own checksum.
+    if not any(audio_headers.flac_md5(contents)):
+        # The encoder left it out; libsndfile's decoder validates each block's own checksum.
         import soundfile
 
         try:
             soundfile.read(io.BytesIO(contents), dtype="int16")
         except soundfile.LibsndfileError as error:
             return f"cannot be decoded ({error.error_string.strip()}): damaged FLAC"
-        return ""
-    width = int(bits) // 8
-    packed = np.ascontiguousarray(values, "<i4" if width == 3 else f"<i{width}")
-    if width == 3:
-        packed = np.ascontiguousarray(packed.reshape(-1, 1).view(np.uint8)[:, :3])
-    if hashlib.md5(packed.tobytes(), usedforsecurity=False).digest() != stated:
-        return "decodes to other samples than were encoded (MD5): damaged FLAC"
-    return ""
+    return sound_files.check_flac(contents, values, int(bits))
 
 
 def resample(audio: tf.Tensor, rate_in: tf.Tensor, rate_out: int) -> tf.Tensor:
-    """Resample audio with `tfio.audio.resample` (Speex), without its delay.
-
-    Speex's filter delays the sound by half its length of input samples: 32, or stretched by the ratio of the
-    rates when the rate falls. The input is padded so that this is a whole number of output samples, which are
-    dropped.
+    """Resample audio with `sound_files.resample`, as the player does.
 
     Args:
         audio: float32 `[samples, channels]`.
@@ -181,22 +168,16 @@ def resample(audio: tf.Tensor, rate_in: tf.Tensor, rate_out: int) -> tf.Tensor:
         rate_out: Hz.
 
     Returns:
-        float32 `[ceil(samples * rate_out / rate_in), channels]`.
+        float32 `[samples * rate_out / rate_in, channels]`.
     """
 
     def change() -> tf.Tensor:
-        import tensorflow_io as tfio
+        changed = tf.numpy_function(
+            lambda values, rate: sound_files.resample(values, int(rate), rate_out),
+            [audio, rate_in],
+            tf.float32,
+            stateful=False,
+        )
+        return tf.ensure_shape(changed, [None, audio.shape[1]])
 
-        divisor = tf.numpy_function(lambda a, b: np.int64(math.gcd(a, b)), [rate_in, rate_out], tf.int64)
-        divisor.set_shape([])
-        num, den = rate_in // divisor, rate_out // divisor
-        length = tf.where(num > den, ((64 * num // den + 7) // 8) * 8, tf.constant(64, tf.int64))
-        before = (-(length // 2)) % num
-        samples = tf.shape(audio, tf.int64)[0]
-        padded = tf.pad(audio, [[before, before + length + num], [0, 0]])
-        changed = tfio.audio.resample(padded, rate_in, tf.constant(rate_out, tf.int64))
-        start = (before + length // 2) // num * den
-        return changed[start : start + -(-samples * den // num)]
-
-    same = tf.equal(rate_in, rate_out)
-    return tf.cond(same, lambda: audio, change)
+    return tf.cond(tf.equal(rate_in, rate_out), lambda: audio, change)

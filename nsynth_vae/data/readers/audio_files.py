@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import abc
 import os
+import pathlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nsynth_vae.analysis import sound_files
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.source import NoteTable, Source, file_fingerprint, shuffled
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 class FolderSource(Source):
     """Notes that are one file each, shuffled by name before audio is read."""
 
+    needs_tensorflow = False
     formats: tuple[str, ...]
     """Formats of `audio_headers.FORMATS` that this source's files may have."""
 
@@ -52,6 +55,16 @@ class FolderSource(Source):
         """Return the rows in the order in which `audio` streams them."""
         return shuffled(np.asarray(rows, np.int64), order)
 
+    def read(self, row: int) -> tuple[np.ndarray, str]:
+        """Read the audio of one note, without TensorFlow; see `Source.read`."""
+        try:
+            audio, sample_rate = sound_files.decode(
+                sound_files.read_bytes(pathlib.Path(self._paths[row])), self.formats
+            )
+        except ValueError as error:
+            return np.zeros(self.config.num_samples, np.float32), str(error)
+        return self._read(audio, sample_rate)
+
     def audio(self, rows: np.ndarray, order: tuple[int, int] | None = None) -> tf.data.Dataset:
         """Stream the notes' audio; see `Source.audio`."""
         import tensorflow as tf
@@ -83,3 +96,7 @@ class FolderSource(Source):
         Returns:
             (audio: float32 `[num_samples]`, problem: string []).
         """
+
+    @abc.abstractmethod
+    def _read(self, audio: np.ndarray, sample_rate: int) -> tuple[np.ndarray, str]:
+        """Make a note of a file's audio in numpy, as `_to_note` does in the graph."""

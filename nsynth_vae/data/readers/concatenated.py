@@ -25,6 +25,7 @@ class ConcatenatedSource(Source):
         self.sources = list(sources)
         self.name = " + ".join(source.name for source in sources)
         self.table = NoteTable.concatenate([source.table for source in sources])
+        self.needs_tensorflow = any(source.needs_tensorflow for source in sources)
         self._starts = np.cumsum([0] + [len(source.table) for source in sources])
 
     def _find(self, row: int) -> tuple[Source, int]:
@@ -40,6 +41,11 @@ class ConcatenatedSource(Source):
         """Return an identifier of one note's audio."""
         source, own = self._find(row)
         return source.fingerprint(own)
+
+    def read(self, row: int) -> tuple[np.ndarray, str]:
+        """Read the audio of one note; see `Source.read`."""
+        source, own = self._find(row)
+        return source.read(own)
 
     def _parts(self, rows: np.ndarray) -> list[tuple[Source, int, np.ndarray]]:
         """Return (source, its first row, its own rows) of the sources that have some of the rows."""

@@ -13,6 +13,9 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from nsynth_vae.analysis import sound_files
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.readers.audio_files import FolderSource
 from nsynth_vae.data.source import SPLITS, BadNotes, NoteTable, check_audio
@@ -97,6 +100,9 @@ class JsonAudioSource(FolderSource):
             ],
             default=lambda: check_audio(audio[:, 0], config),
         )
+
+    def _read(self, audio: np.ndarray, sample_rate: int) -> tuple[np.ndarray, str]:
+        return sound_files.check_format(audio, sample_rate, self.config)
 
 
 def split_folders(path: pathlib.Path) -> list[pathlib.Path]:

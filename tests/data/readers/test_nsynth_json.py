@@ -11,7 +11,7 @@ import soundfile
 import tensorflow as tf
 from conftest import read_audio, sine, write_folder
 
-from nsynth_vae.data.decoding import audio_headers
+from nsynth_vae.analysis import audio_headers
 from nsynth_vae.data.decoding.decode import decode, resample
 from nsynth_vae.data.readers.nsynth_json import JsonAudioSource, split_of
 from nsynth_vae.data.source import BadNotes

@@ -6,7 +6,7 @@ import soundfile
 from conftest import read_audio, sine
 from scipy.signal import resample_poly
 
-from nsynth_vae.data.readers.file_names import FileName, parse_file_name
+from nsynth_vae.analysis.file_names import FileName, parse_file_name
 from nsynth_vae.data.readers.samples import SamplesSource, find_audio
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.errors import BadNoteError, InputError

@@ -1,9 +1,9 @@
 """Headers of audio files: format, rate, channels, and validation that the file is whole.
 
-The decoders do not validate. tensorflow-io's Vorbis decoder ends the process on an empty file, and returns a truncated
-file's beginning; its FLAC decoder returns garbage for a damaged block. So every file is validated first. Its chunks,
-pages or frames must follow one another to the end, and checksums must match where the format has them (Ogg's pages;
-FLAC's MD5, see `decode`). WAV and MP3 have none: there, damaged samples go unnoticed.
+The decoders do not validate. tensorflow-io's Vorbis decoder ends the process on an empty file. It and libsndfile return
+the beginning of a truncated file as if it were all. So chunks, pages or frames must follow one another to the end.
+Checksums must match where the format has them: Ogg's pages here, FLAC's MD5 in `sound_files.check_flac`. WAV and MP3
+have none: there, damaged samples go unnoticed.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _MP3_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 _MP3_KBITS_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _MP3_KBITS_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+
+
+class UnknownFormatError(ValueError):
+    """A format or encoding that is not checked here, which libsndfile may read all the same."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +55,7 @@ def read_header(contents: bytes, formats: tuple[str, ...] = FORMATS) -> Header:
         Its header.
 
     Raises:
+        UnknownFormatError: for another format, or an encoding that is none of `ENCODINGS`.
         ValueError: for a file that is none of `formats`, truncated or damaged.
     """
     if not contents:
@@ -58,7 +63,7 @@ def read_header(contents: bytes, formats: tuple[str, ...] = FORMATS) -> Header:
     found = _format(contents)
     expected = " or ".join(_NAMES[name] for name in formats)
     if found is None:
-        raise ValueError(f"begins with {contents[:4]!r}, expected {expected}")
+        raise UnknownFormatError(f"begins with {contents[:4]!r}, expected {expected}")
     if found not in formats:
         raise ValueError(f"is {_NAMES[found]}, expected {expected}")
     try:
@@ -108,7 +113,9 @@ def _wav(contents: bytes) -> Header:
         (3, 64): "f64",
     }.get((tag, bits))
     if encoding is None:
-        raise ValueError(f"is WAV of format {tag} with {bits} bits, expected PCM of 8 to 32 or float of 32 or 64")
+        raise UnknownFormatError(
+            f"is WAV of format {tag} with {bits} bits, expected PCM of 8 to 32 or float of 32 or 64"
+        )
     if position + size > len(contents):
         raise ValueError(f"holds {len(contents) - position} of {size} bytes of audio: truncated WAV")
     if block == 0 or block != channels * bits // 8 or size % block:
@@ -117,12 +124,12 @@ def _wav(contents: bytes) -> Header:
 
 
 def _flac(contents: bytes) -> Header:
-    """Parse FLAC's STREAMINFO; its samples are checked after decoding, with `flac_md5`."""
+    """Parse FLAC's STREAMINFO; its samples are checked after decoding, by `sound_files.check_flac`."""
     packed = int.from_bytes(struct.unpack_from("8s", contents, 18)[0], "big")
     struct.unpack_from("16s", contents, 26)
     rate, channels, bits = packed >> 44, (packed >> 41 & 7) + 1, (packed >> 36 & 31) + 1
     if bits not in (8, 16, 24):
-        raise ValueError(f"is FLAC with {bits} bits, expected 8, 16 or 24")
+        raise UnknownFormatError(f"is FLAC with {bits} bits, expected 8, 16 or 24")
     if packed & (1 << 36) - 1 == 0:
         raise ValueError("is FLAC that does not state its length, expected a whole file")
     return Header(f"flac{bits}", rate, channels)
@@ -149,7 +156,7 @@ def _ogg(contents: bytes) -> Header:
             raise ValueError(f"has a damaged page at byte {position} of {len(contents)}: damaged Ogg")
         if number == 0:
             if contents[body : body + 7] != b"\x01vorbis":
-                raise ValueError("is Ogg but not Vorbis, expected Ogg Vorbis")
+                raise UnknownFormatError("is Ogg but not Vorbis, expected Ogg Vorbis")
             channels, rate = struct.unpack_from("<BI", contents, body + 11)
         position, number = end, number + 1
     if not flags & 4:

@@ -1,4 +1,4 @@
-"""Suppression of what TensorFlow writes to the standard error stream."""
+"""Suppression of what TensorFlow and LiteRT write to the standard error stream."""
 
 from __future__ import annotations
 

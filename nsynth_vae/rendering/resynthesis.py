@@ -11,21 +11,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae import files as sound_files
-from nsynth_vae.analysis import spectra
+from nsynth_vae import pretrained
+from nsynth_vae.analysis import griffin_lim, spectra
 from nsynth_vae.analysis.pitch import in_tune
+from nsynth_vae.analysis.sound_files import Sound, read_sounds
 from nsynth_vae.cli.types import check_midi
 from nsynth_vae.config import AudioConfig
-from nsynth_vae.data.readers.samples import Sound, read_sounds
 from nsynth_vae.errors import InputError
 from nsynth_vae.notes import note_name
 from nsynth_vae.rendering.notebook import NotebookDisplay
 from nsynth_vae.rendering.sounds import label
+from nsynth_vae.rendering.synthesizer import open_synthesizer
 
 if TYPE_CHECKING:
     from nsynth_vae.rendering.plots import Target
 
 METHODS = ("synthesizer", "griffin-lim")
-GRIFFIN_LIM_ITERATIONS = 60
+ITERATIONS = 60
+"""Of Griffin-Lim."""
+
 CONFIG = AudioConfig()
 """Configuration of the log-mels."""
 
@@ -187,30 +191,16 @@ def _load_synthesizer(method: str, model: str | os.PathLike | None) -> Callable[
     Raises:
         InputError: if there is no synthesizer in `model`, or one of other features.
     """
-    import tensorflow as tf
-
     if method == "griffin-lim":
-        from nsynth_vae.synthesis import griffin_lim
+        return lambda note: griffin_lim.log_mel_to_audio(note.log_mel[None], CONFIG, iterations=ITERATIONS)[0]
+    synthesize = open_synthesizer(pretrained.SYNTHESIZER if model is None else model, CONFIG)
 
-        def invert(note: _Note) -> np.ndarray:
-            log_mel = tf.constant(note.log_mel[None])
-            return griffin_lim.log_mel_to_audio(log_mel, CONFIG, iterations=GRIFFIN_LIM_ITERATIONS)[0].numpy()
+    def play(note: _Note) -> np.ndarray:
+        assert note.own is not None
+        assert note.target is not None
+        return synthesize(note.log_mel, note.own, note.target)
 
-        return invert
-    from nsynth_vae.synthesis import vocoder
-
-    synthesizer = vocoder.load_synthesizer(model)
-    if synthesizer.audio != CONFIG:
-        raise InputError(f"{model}: a synthesizer of other features than the default ones, expected the default ones")
-    play, transpose = (tf.function(each, autograph=False) for each in (synthesizer.call, synthesizer.transpose))
-
-    def synthesize(note: _Note) -> np.ndarray:
-        log_mel = tf.constant(note.log_mel[None])
-        own, target = (tf.constant([pitch], tf.int32) for pitch in (note.own, note.target))
-        audio = play(log_mel, own) if note.own == note.target else transpose(log_mel, own, target)
-        return audio[0].numpy()
-
-    return synthesize
+    return play
 
 
 def _make_note(path: pathlib.Path, sound: Sound, pitch: int | None, method: str) -> _Note:
@@ -219,8 +209,6 @@ def _make_note(path: pathlib.Path, sound: Sound, pitch: int | None, method: str)
     Raises:
         InputError: if the file cannot be decoded, or has no pitch and the method needs one.
     """
-    from nsynth_vae import features
-
     if sound.problem:
         raise InputError(f"{path}: {sound.problem}")
     target = pitch
@@ -240,7 +228,7 @@ def _make_note(path: pathlib.Path, sound: Sound, pitch: int | None, method: str)
         target = own if pitch is None else pitch
         played = "" if target == own else f", played at {target} ({note_name(target)})"
         description = f"pitch {own} ({note_name(own)}, {source}){played}"
-    log_mel = features.log_mel(sound.audio, CONFIG).numpy()
+    log_mel = spectra.log_mel(sound.audio, CONFIG)
     return _Note(log_mel=log_mel, own=own, target=target, description=description)
 
 

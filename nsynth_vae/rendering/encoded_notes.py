@@ -1,0 +1,143 @@
+"""Sound files as latent vectors, with labels, levels and nearest names, and the JSON file of these."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+import pathlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from nsynth_vae.analysis.sound_files import Sound, read_sounds
+from nsynth_vae.errors import InputError
+from nsynth_vae.files import read_json, save_json
+from nsynth_vae.latent.summary import nearest
+from nsynth_vae.notes import MIDDLE_C
+from nsynth_vae.rendering.sounds import MOST_NOTES
+from nsynth_vae.timbre_model import BATCH, TimbreModel
+
+QUIET_DB = -40.0
+"""Peak, dB of full scale, below which a note gets a warning: recording noise is then near the notes' level."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EncodedNotes:
+    """Latent vectors of sound files."""
+
+    model: str
+    notes: list[dict[str, Any]]
+    """For each file `file`; `z`, z_mean; `pitch` and `velocity`, MIDI or None; `instrument`, by the file's name;
+    `level_db`, the peak in dB of full scale; `onset_seconds`; `nearest`, see `latent.summary.nearest`; `warnings`."""
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the notes as JSON.
+
+        Raises:
+            InputError: if it cannot be written.
+        """
+        save_json(path, {"format_version": 1, "model": self.model, "notes": self.notes})
+
+
+def encode_files(model: TimbreModel, files: Iterable[pathlib.Path]) -> EncodedNotes:
+    """Encode sound files of any rate and length.
+
+    Raises:
+        InputError: for the first file that cannot be used.
+    """
+    notes, files = [], list(files)
+    sounds = zip(files, read_sounds(files, model.config), strict=True)
+    while batch := list(itertools.islice(sounds, BATCH)):
+        for file, sound in batch:
+            if sound.problem:
+                raise InputError(f"{file}: {sound.problem}")
+        z = model.encode(np.stack([sound.audio for _, sound in batch]))
+        notes += [_describe(file, sound, row, model) for (file, sound), row in zip(batch, z, strict=True)]
+    return EncodedNotes(model=model.name, notes=notes)
+
+
+def _describe(file: pathlib.Path, sound: Sound, z: np.ndarray, model: TimbreModel) -> dict[str, Any]:
+    config, warnings = model.config, []
+    # The pitch tracker takes 16 kHz only.
+    has_pitch = config.sample_rate == 16000 or sound.named.pitch is not None
+    pitch, hertz = (sound.find_pitch(config) if has_pitch else None) or (None, None)
+    level = 20.0 * np.log10(float(np.abs(sound.audio).max()))
+    if cut := sound.cut(config):
+        warnings.append(cut)
+    if pitch is None:
+        warnings.append("no pitch found")
+    elif hertz is not None:
+        warnings.append(f"pitch {pitch} estimated, {hertz:.1f} Hz")
+    if level < QUIET_DB:
+        warnings.append(f"quiet: peaks at {level:.1f} dB of full scale")
+    if level >= -0.001:
+        warnings.append("peaks at full scale: may be clipped")
+    return {
+        "file": file.as_posix(),
+        "z": z.tolist(),
+        "pitch": pitch,
+        "velocity": sound.named.velocity,
+        "instrument": sound.named.instrument,
+        "level_db": level,
+        "onset_seconds": sound.onset / config.sample_rate,
+        "nearest": nearest(z, model.attributes),
+        "warnings": warnings,
+    }
+
+
+def read_notes(
+    path: str | os.PathLike, latent_dim: int, *, pitch: int | None = None, velocity: int | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Read latent vectors from the JSON file of `EncodedNotes.save` or `DecodedNotes.save`.
+
+    Args:
+        path: the file.
+        latent_dim: dimensions of the model.
+        pitch: MIDI, of all notes; None for the file's.
+        velocity: MIDI, of all notes; None for the file's, or 100.
+
+    Returns:
+        (z: float32 `[notes, latent_dim]`, pitch: int32 `[notes]`, velocity: int32 `[notes]`).
+
+    Raises:
+        InputError: for a file that cannot be used, and a note without a pitch if none is given.
+    """
+    try:
+        record = read_json(path)
+    except (OSError, ValueError) as error:
+        problem = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be read ({problem}), expected JSON as nsynth_vae.encode writes it") from error
+    notes = record.get("notes") if isinstance(record, dict) else None
+    if not isinstance(notes, list) or not 1 <= len(notes) <= MOST_NOTES or not all(isinstance(n, dict) for n in notes):
+        raise InputError(f"{path}: expected `notes`, 1 to {MOST_NOTES} objects, as nsynth_vae.encode writes them")
+    z = [_vector(note.get("z"), latent_dim, f"{path}: notes[{number}]") for number, note in enumerate(notes)]
+    return (
+        np.stack(z),
+        _numbers(path, notes, "pitch", pitch, None),
+        _numbers(path, notes, "velocity", velocity, 100),
+    )
+
+
+def _vector(value: object, latent_dim: int, where: str) -> np.ndarray:
+    numbers = value if isinstance(value, list) else []
+    if len(numbers) != latent_dim or not all(isinstance(one, int | float) for one in numbers):
+        raise InputError(f"{where}: found a z of {len(numbers)} numbers, expected {latent_dim} as the model has")
+    return np.array(numbers, np.float32)
+
+
+def _numbers(
+    path: str | os.PathLike, notes: Sequence[dict[str, Any]], name: str, given: int | None, default: int | None
+) -> np.ndarray:
+    """Return the MIDI numbers of a name, int32 `[notes]`: the given one, or each note's own, or the default."""
+    values = []
+    for number, note in enumerate(notes):
+        own = note.get(name) if given is None else given
+        value = default if own is None else own
+        if value is None:
+            raise InputError(f"{path}: notes[{number}] has no {name}, expected --{name}, such as --{name} {MIDDLE_C}")
+        if not isinstance(value, int) or not 0 <= value <= 127:
+            raise InputError(f"{path}: notes[{number}] has the {name} {value!r}, expected a MIDI number, 0 to 127")
+        values.append(value)
+    return np.array(values, np.int32)
