@@ -12,6 +12,7 @@ from nsynth_vae.cli.suppress_stderr import quiet
 from nsynth_vae.config import AudioConfig, SynthesisConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.pretrained import SYNTHESIZER_TFLITE
+from nsynth_vae.timbre_model import THREADS
 
 
 def open_synthesizer(folder: str | os.PathLike, config: AudioConfig) -> Callable[[np.ndarray, int, int], np.ndarray]:
@@ -40,7 +41,7 @@ def open_synthesizer(folder: str | os.PathLike, config: AudioConfig) -> Callable
     try:
         # Its content: LiteRT does not open every path that Windows has.
         content = file.read_bytes()
-        interpreter = Interpreter(model_content=content)
+        interpreter = Interpreter(model_content=content, num_threads=THREADS)
         play, transpose = map(interpreter.get_signature_runner, ("serving_default", "transpose"))
     except OSError as error:
         raise InputError(f"{file}: {error.strerror}, {expected}") from error
