@@ -15,7 +15,7 @@ from nsynth_vae.config import (
     SynthesizerConfig,
     TrainConfig,
 )
-from nsynth_vae.config_base import RENAMED
+from nsynth_vae.config.base import RENAMED
 from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import write_text

@@ -26,6 +26,7 @@ def test_no_data_means_that_nothing_is_looked_up():
     assert parser.parse_args([]).data is None
     assert parser.parse_args(["--data", "a", "--data", "b"]).data == ["a", "b"]
 
+
 pytestmark = pytest.mark.player
 
 

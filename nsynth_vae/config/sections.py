@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from nsynth_vae.config_base import Document, Section, require
+from nsynth_vae.config.base import Document, Section, require
 
 PEAK = 2027 / 2048
 """A louder note is scaled to this peak as a whole: just below 0.99, and exact in float16."""

@@ -1,0 +1,37 @@
+"""Configuration: frozen dataclasses that are saved beside the weights."""
+
+from nsynth_vae.config.sections import (
+    LARGEST_Z,
+    MOST_SEMITONES,
+    PEAK,
+    AnyConfig,
+    AudioConfig,
+    Budget,
+    ClassificationConfig,
+    ClassifierConfig,
+    Config,
+    DataConfig,
+    ModelConfig,
+    SynthesisConfig,
+    SynthesizerConfig,
+    TrainConfig,
+    check_seed,
+)
+
+__all__ = [
+    "LARGEST_Z",
+    "MOST_SEMITONES",
+    "PEAK",
+    "AnyConfig",
+    "AudioConfig",
+    "Budget",
+    "ClassificationConfig",
+    "ClassifierConfig",
+    "Config",
+    "DataConfig",
+    "ModelConfig",
+    "SynthesisConfig",
+    "SynthesizerConfig",
+    "TrainConfig",
+    "check_seed",
+]
