@@ -190,8 +190,9 @@ def tflite_entry(file: bytes, name: str) -> str | None:
             raise TypeError
         model = schema.Model.GetRootAs(file)
         entries = {entry.Name(): entry.Buffer() for entry in map(model.Metadata, range(model.MetadataLength()))}
-        index = entries.get(name.encode())
-        content = None if index is None else model.Buffers(index).DataAsNumpy().tobytes()
+        # All of them: that of a truncated file's last ones is not all there.
+        contents = [model.Buffers(index).DataAsNumpy() for index in range(model.BuffersLength())]
+        content = contents[entries[name.encode()]].tobytes() if name.encode() in entries else None
     except (AttributeError, IndexError, TypeError, ValueError, struct.error) as error:
         # A truncated file has offsets beyond its end.
         raise ValueError("found something else, expected a whole TFLite file") from error
