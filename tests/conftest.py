@@ -6,6 +6,8 @@ import importlib.util
 import json
 import os
 import pathlib
+import warnings
+from collections.abc import Iterator
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -71,6 +73,18 @@ def _shared_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fix
     """Give all workers one folder for what `shared.made_once` makes."""
     folder = tmp_path_factory.getbasetemp()
     shared.root = (folder.parent if hasattr(request.config, "workerinput") else folder) / "shared"
+
+
+@pytest.fixture
+def eager() -> Iterator[None]:
+    """Run `tf.function`s as Python: to trace a training step takes as long as to run ten of them so."""
+    import tensorflow as tf
+
+    # The functions of tf.data are traced all the same, and TensorFlow warns of that.
+    warnings.filterwarnings("ignore", message="Even though the `tf.config")
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture

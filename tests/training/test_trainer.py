@@ -98,7 +98,7 @@ def test_a_truncated_checkpoint_goes_back_to_the_one_before(notes, folder):
     assert "step-00000008.npz: damaged" in said[0]
 
 
-def test_checkpoints_are_written_between_epochs_too(notes, tmp_path, monkeypatch):
+def test_checkpoints_are_written_between_epochs_too(notes, tmp_path, monkeypatch, eager):
     monkeypatch.setattr("nsynth_vae.training.trainer.CHECKPOINT_SECONDS", 0.0)
     trainer = make(notes, tmp_path)
     seen = []
@@ -119,8 +119,8 @@ def test_budgets_end_training_and_are_not_overrun_by_resuming(notes, trained, fo
     assert resumed.fraction(Budget(steps=16)) == 0.5
 
 
-def test_training_stops_when_validation_does_not_improve_and_keeps_the_best(notes, tmp_path, monkeypatch):
-    config = Config(model=CONFIG.model, train=TrainConfig(batch_size=8, patience=2))
+def test_training_stops_when_validation_does_not_improve_and_keeps_the_best(notes, tmp_path, monkeypatch, eager):
+    config = Config(model=CONFIG.model, train=TrainConfig(batch_size=18, patience=2))
     trainer = make(notes, tmp_path, config)
     values = iter([5.0, 3.0, 4.0, 3.5, 1.0])
     evaluate = trainer.evaluate
@@ -129,7 +129,7 @@ def test_training_stops_when_validation_does_not_improve_and_keeps_the_best(note
     trainer.run(Budget(epochs=10), on_epoch=lambda record: best.append([weight.copy() for weight in trainer.best]))
     assert trainer.state.stopped == "no better validation loss for 2 epochs"
     assert len(trainer.state.history) == 4
-    assert trainer.state.best_step == 8
+    assert trainer.state.best_step == 2 * trainer.steps_per_epoch == 4
     trainer.use_best()
     for weight, expected in zip(weights(trainer), best[1], strict=True):
         np.testing.assert_array_equal(weight, expected)
@@ -146,14 +146,14 @@ def test_validation_is_of_the_averaged_weights_and_leaves_the_others_alone(notes
     assert any(not np.array_equal(a, b) for a, b in zip(weights(resumed), weights(trained), strict=True))
 
 
-def test_active_dimensions_are_counted(notes, tmp_path):
+def test_active_dimensions_are_counted(notes, tmp_path, eager):
     trainer = make(notes, tmp_path)
     kernel = trainer.model.encoder.to_posterior.kernel
     kernel.assign(kernel.numpy() * np.array([3.0, 0.0, 3.0, 0.0] + [1.0] * 4))
     assert trainer.evaluate(notes[1])["active_dimensions"] == 2
 
 
-def test_a_loss_that_is_not_finite_is_an_error(notes, tmp_path):
+def test_a_loss_that_is_not_finite_is_an_error(notes, tmp_path, eager):
     config = Config(model=CONFIG.model, train=TrainConfig(batch_size=8, learning_rate=1e30))
     with pytest.raises(InputError, match=r"step 2: the loss is .*; try a lower --learning-rate"):
         run(make(notes, tmp_path, config), steps=5)
@@ -228,7 +228,7 @@ def test_a_batch_that_cannot_be_shared_is_an_error(notes, tmp_path):
         make(notes, tmp_path, strategy=Three())
 
 
-def test_training_starts_from_a_models_weights(notes, trained, tmp_path):
+def test_training_starts_from_a_models_weights(notes, trained, tmp_path, eager):
     trained, weights_file = trained[0], tmp_path / "model.weights.h5"
     trained.model.save_weights(weights_file)
     config = dataclasses.replace(CONFIG, train=dataclasses.replace(CONFIG.train, start_from=str(tmp_path), seed=6))
