@@ -56,6 +56,8 @@ def test_the_model_folder_is_whole(finished):
     assert {path.name for path in model.iterdir()} == {
         "config.json",
         "model.weights.h5",
+        "encoder.tflite",
+        "decoder.tflite",
         "metrics.json",
         "attributes.json",
         "README.md",
