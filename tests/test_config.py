@@ -79,7 +79,7 @@ def test_a_file_of_version_0_1_loads_with_a_word_on_the_field_that_is_gone(tmp_p
         train=TrainConfig(ema_decay=0.9),
     )
     expected = (
-        "config.json: cross_note_share 0.25 is gone since 0.2: cross-note reconstruction was removed; it is ignored\n"
+        "config.json: cross_note_share 0.25 is ignored: cross-note reconstruction was removed\n"
     )
     assert capsys.readouterr().err == (expected if share else "")
 

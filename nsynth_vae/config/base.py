@@ -139,8 +139,7 @@ def _upgraded(section: str, values: typing.Any) -> typing.Any:
     gone = result.pop("cross_note_share", 0) if section == "model" else 0
     if gone:
         print(
-            f"config.json: cross_note_share {gone} is gone since 0.2: cross-note reconstruction was removed; "
-            "it is ignored",
+            f"config.json: cross_note_share {gone} is ignored: cross-note reconstruction was removed",
             file=sys.stderr,
         )
     return result
