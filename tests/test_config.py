@@ -78,9 +78,7 @@ def test_a_file_of_version_0_1_loads_with_a_word_on_the_field_that_is_gone(tmp_p
         model=ModelConfig(eq_augmentation_probability=0.25, mixup_probability=0.125, pitch_shift_copies=3),
         train=TrainConfig(ema_decay=0.9),
     )
-    expected = (
-        "config.json: cross_note_share 0.25 is ignored: cross-note reconstruction was removed\n"
-    )
+    expected = "config.json: cross_note_share 0.25 is ignored: cross-note reconstruction was removed\n"
     assert capsys.readouterr().err == (expected if share else "")
 
 
