@@ -99,7 +99,7 @@ def lite_table(files: Sequence[pathlib.Path], notes: Notes, ours: Callable[..., 
         names = collections.Counter(item["op_name"] for item in plain._get_ops_details())
         names.pop("DELEGATE", None)
         interpreter = Interpreter(str(path), num_threads=1)
-        run, ms = interpreter.get_signature_runner(), []
+        run, ms = interpreter.get_signature_runner("serving_default"), []
         for number in range(5 + _LITE_RUNS):
             started = time.perf_counter()
             run(**inputs[number % count])
