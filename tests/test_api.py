@@ -123,10 +123,10 @@ def test_timbres_are_names_files_vectors_and_themselves(model, tmp_path):
 
 def test_notes_of_data_are_found_by_name(folder, tmp_path):
     synthetic.write_split(tmp_path / "nsynth" / "nsynth-test", {"reed_acoustic_007": (1.0, 0.5)}, (62,))
-    with_data = nsynth_vae.load_model(folder / "exports", data=str(tmp_path / "nsynth"))
+    with_data = nsynth_vae.load_model(folder / "small", data=str(tmp_path / "nsynth"))
     assert with_data.timbre("reed_acoustic_007-062-100").pitch == 62
     with pytest.raises(InputError, match="no/data: no such file or folder"):
-        nsynth_vae.load_model(folder / "exports", data=["no/data"])
+        nsynth_vae.load_model(folder / "small", data=["no/data"])
 
 
 @pytest.mark.parametrize(
