@@ -113,7 +113,7 @@ def load_weights(
     """
     weights = pathlib.Path(folder, WEIGHTS)
     if not weights.is_file():
-        shipped = "; a wheel has none, they are in the repository" if SHIPPED in weights.parents else ""
+        shipped = "; a wheel has none, they are in the repository" if weights.parent.parent == SHIPPED else ""
         raise InputError(f"{weights}: not found, expected the weights of a trained {kind}{shipped}")
     try:
         model.load_weights(weights)

@@ -11,6 +11,7 @@ import pytest
 from nsynth_vae import pretrained, timbre_model
 from nsynth_vae.analysis import descriptors, pitch
 from nsynth_vae.config import AudioConfig
+from nsynth_vae.errors import InputError
 from nsynth_vae.notes import FAMILIES
 from nsynth_vae.pretrained import CLASSIFIER, SYNTHESIZER
 
@@ -61,6 +62,17 @@ def test_attributes_of_format_2_are_read_with_the_keys_of_format_3(tmp_path: pat
     # What is no direction stays as it is.
     (tmp_path / "attributes.json").write_text('{"format_version": 2, "directions": {"bright": 1}}')
     assert pretrained.read_attributes(tmp_path) == {"format_version": 3, "directions": {"bright": 1}}
+
+
+def test_a_wheel_says_where_the_weights_are(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pretrained, "SHIPPED", tmp_path)
+    for folder, ending in (
+        (tmp_path / "synthesizer", "; a wheel has none, they are in the repository"),
+        (tmp_path, ""),
+    ):
+        folder.mkdir(exist_ok=True)
+        with pytest.raises(InputError, match=rf"model.weights.h5: not found, expected .* a trained model{ending}$"):
+            pretrained.load_weights(object(), folder)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 import synthetic
 
-from nsynth_vae import train
+from nsynth_vae import timbre_model, train
 from nsynth_vae.config import Budget, Config, DataConfig
 from nsynth_vae.training import vae_run
 from nsynth_vae.training.resume import check_folder, default_folder_name, exceeds
@@ -71,6 +71,7 @@ def test_the_model_folder_is_whole(finished):
         "reconstructions.png",
         "interpolation.png",
     }
+    assert timbre_model.open_model(model, folder / "none").decode(np.zeros([1, 4]), 60, 100).audio.shape == (1, 64000)
     config = Config.load(model / "config.json")
     assert config.model.latent_dim == 4
     assert config.train.batch_size == 8

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import timbres
 
+import nsynth_vae
 from nsynth_vae import pretrained
 from nsynth_vae.errors import InputError
 from nsynth_vae.exporters.saved_model_backend import load_exports, open_model
@@ -70,3 +71,17 @@ def test_what_is_wrong_is_named(opened, tmp_path):
         with pytest.raises(InputError, match=rf"attributes.json: {message}"):
             pretrained.read_attributes(tmp_path)
     assert pretrained.read_attributes(tmp_path / "nowhere") == {}
+
+
+@pytest.mark.slow
+def test_the_shipped_model_sounds_the_same_by_litert_and_by_its_savedmodels(tmp_path):
+    """Sixty instruments, each at its own pitch and velocity, within the limits of float16 files."""
+    litert = nsynth_vae.load_model()
+    saved = nsynth_vae.load_model(backend="savedmodel", exports=tmp_path / "exports", report=lambda line: None)
+    known = list(litert.attributes["instruments"].values())[:60]
+    z = np.array([one["centroid"] for one in known], np.float32)
+    pitch, velocity = np.arange(60) + 30, np.resize([25, 50, 75, 100, 127], 60)
+    found, expected = (model.decode(z, pitch, velocity) for model in (litert, saved))
+    assert np.abs(found.log_mel - expected.log_mel).max() < 1e-3
+    assert np.abs(found.audio - expected.audio).max() < 1e-2
+    np.testing.assert_allclose(litert.encode(expected.audio), saved.encode(expected.audio), atol=5e-3)
