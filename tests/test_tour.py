@@ -30,6 +30,7 @@ def test_its_links_lead_somewhere():
     assert all((TOUR.parent / link).exists() for link in links)
 
 
+@pytest.mark.slow
 def test_it_runs_from_top_to_bottom():
     nbformat = pytest.importorskip("nbformat", reason="the notebook needs requirements-dev.txt")
     nbclient = pytest.importorskip("nbclient", reason="the notebook needs requirements-dev.txt")

@@ -36,18 +36,19 @@ def train_rows(source):
     return np.flatnonzero(source.table.split == 0)
 
 
-def kinds(source, tmp_path):
-    rows = train_rows(source)
-    return {
-        "memory": open_features(source, rows, CONFIG, BadNotes(), memory=True),
-        "disk": open_features(source, rows, CONFIG, BadNotes(), memory=False, cache_dir=tmp_path / "cache"),
-        "streamed": open_features(source, rows, CONFIG, BadNotes(), memory=False),
+def open_kind(kind, source, tmp_path):
+    options = {
+        "memory": {"memory": True},
+        "disk": {"memory": False, "cache_dir": tmp_path / "cache"},
+        "streamed": {"memory": False},
     }
+    return open_features(source, train_rows(source), CONFIG, BadNotes(), **options[kind])
 
 
 def test_all_kinds_give_the_same_notes_in_the_same_order(source, tmp_path):
     expected = None
-    for notes in kinds(source, tmp_path).values():
+    for kind in ("memory", "disk", "streamed"):
+        notes = open_kind(kind, source, tmp_path)
         batches = list(notes.batches(8))
         assert [len(batch["pitch"]) for batch in batches] == [8, 8, 8, 8, 4]
         joined = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
@@ -71,7 +72,7 @@ def test_the_features_are_those_of_the_file(source):
 
 @pytest.mark.parametrize("kind", ["memory", "disk", "streamed"])
 def test_training_batches_repeat_and_can_be_entered_in_the_middle(source, tmp_path, kind):
-    notes = kinds(source, tmp_path)[kind]
+    notes = open_kind(kind, source, tmp_path)
 
     def take(first_step, count):
         batches = notes.training(batch_size=8, mixup_probability=0.5, seed=1, first_step=first_step).take(count)
@@ -90,7 +91,7 @@ def test_training_batches_repeat_and_can_be_entered_in_the_middle(source, tmp_pa
 @pytest.mark.parametrize("kind", ["memory", "disk", "streamed"])
 def test_mixup_is_between_two_notes_of_one_pitch(source, tmp_path, kind):
     """And differs from the plain note by no more than that."""
-    notes = kinds(source, tmp_path)[kind]
+    notes = open_kind(kind, source, tmp_path)
     (everything,) = notes.batches(100)
     every = everything["log_mel"].numpy()
 
@@ -123,7 +124,7 @@ def test_mixup_is_between_two_notes_of_one_pitch(source, tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["memory", "disk"])
 def test_a_training_batch_reads_each_note_once(source, tmp_path, monkeypatch, kind):
-    notes = kinds(source, tmp_path)[kind]
+    notes = open_kind(kind, source, tmp_path)
     read, store_read = [], notes.store.read
     monkeypatch.setattr(notes.store, "read", lambda index: read.append(index) or store_read(index))
     batches = list(notes.training(batch_size=8, seed=1, mixup_probability=1.0).take(4))
