@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 import shutil
 
 import numpy as np
 import pytest
-from small_models import CONFIG, SMALL, make_inputs, make_vae
+import small_models
+import timbres
+from small_models import CONFIG, SMALL, make_inputs
 
 from nsynth_vae import features, pretrained, timbre_model
 from nsynth_vae.analysis import griffin_lim
@@ -21,30 +22,41 @@ from nsynth_vae.model.vae import load_model
 ATTRIBUTES = {"latent_dim": 6, "families": {}}
 
 
-def write_folder(folder: pathlib.Path, config=CONFIG) -> pathlib.Path:
-    folder.mkdir(parents=True)
-    config.save(folder / "config.json")
-    make_vae(config).save_weights(folder / "model.weights.h5")
-    (folder / "attributes.json").write_text(json.dumps(ATTRIBUTES | {"latent_dim": config.model.latent_dim}))
-    return folder
-
-
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, list[str]]:
-    """Return a model folder, and what was said when it was opened twice."""
-    model = write_folder(tmp_path_factory.mktemp("opened") / "flutes")
+    """Return a model folder, and what was said when it was opened twice.
+
+    It is the shared model under another name, and its files are the shared ones.
+    """
+    folder = tmp_path_factory.mktemp("opened")
+    ready = timbres.export_model(folder / "ready", ATTRIBUTES)[0]
+    model = folder / "flutes"
+    shutil.copytree(ready, model, ignore=shutil.ignore_patterns("*.tflite"))
     said: list[str] = []
+
+    def export(given: pathlib.Path) -> None:
+        assert given == model
+        for file in pretrained.player_files(ready).values():
+            shutil.copy(file, model)
+
     for _ in range(2):
-        timbre_model.open_model(model, export=export_for_player, report=said.append)
+        timbre_model.open_model(model, export=export, report=said.append)
     return model, said
 
 
 @pytest.fixture(scope="module")
-def exports(opened, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """Return all exports of the model."""
-    folder = tmp_path_factory.mktemp("exports")
-    export_model(*load_model(opened[0]), folder, model=opened[0])
-    return folder
+def exported(opened, tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, pathlib.Path]:
+    """Return all exports of the model, and its folder, which had no TFLite files before."""
+    folder = tmp_path_factory.mktemp("exported")
+    bare = folder / "flutes"
+    shutil.copytree(opened[0], bare, ignore=shutil.ignore_patterns("*.tflite"))
+    export_model(*load_model(bare), folder / "exports", model=bare)
+    return folder / "exports", bare
+
+
+@pytest.fixture(scope="module")
+def exports(exported) -> pathlib.Path:
+    return exported[0]
 
 
 def test_a_model_is_exported_once_into_its_folder(opened):
@@ -77,12 +89,10 @@ def test_exports_are_found_for_a_folder_without_files(opened, exports, tmp_path)
         timbre_model.open_model(bare, exports)
 
 
-def test_an_export_leaves_the_folder_playable(opened, tmp_path):
-    bare = tmp_path / "bare"
-    shutil.copytree(opened[0], bare, ignore=shutil.ignore_patterns("*.tflite"))
-    export_model(*load_model(bare), tmp_path / "exports", model=bare)
-    for part, file in pretrained.player_files(bare).items():
-        assert file.read_bytes() == (tmp_path / "exports" / "tflite" / f"{part}_float16.tflite").read_bytes()
+def test_an_export_leaves_the_folder_playable(exported):
+    exports, folder = exported
+    for part, file in pretrained.player_files(folder).items():
+        assert file.read_bytes() == (exports / "tflite" / f"{part}_float16.tflite").read_bytes()
 
 
 def test_litert_gives_what_the_model_gives(opened, exports):
@@ -105,8 +115,9 @@ def test_litert_gives_what_the_model_gives(opened, exports):
 
 
 def test_a_decoder_without_synthesizer_sounds_by_griffin_lim(tmp_path):
-    model = write_folder(tmp_path / "small", SMALL)
-    one = timbre_model.open_model(model, export=export_for_player, report=lambda line: None)
+    model, said = small_models.save_model(tmp_path / "small", SMALL), []
+    one = timbre_model.open_model(model, export=export_for_player, report=said.append)
+    assert said == ["Exporting small for LiteRT, once"]
     played = one.decode(np.zeros([2, 3]), np.array([60, 64]), 100)
     assert played.audio.shape == (2, 4096)
     np.testing.assert_array_equal(played.audio, griffin_lim.log_mel_to_audio(played.log_mel, SMALL.audio))
