@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 CONFIG = Config(model=ModelConfig(latent_dim=6, channels=16))
 AUDIO = CONFIG.audio
+WIDE = Config(model=ModelConfig(latent_dim=6, channels=48))
+"""Wide enough for the weights to be worth 8 bits."""
 SMALL = Config(audio=AudioConfig(num_samples=4096), model=ModelConfig(latent_dim=3, channels=16))
 
 
@@ -54,6 +57,38 @@ def exported() -> pathlib.Path:
         export_for_player(model)
 
     return shared.made_once("exported", make)
+
+
+def tflite_files() -> dict[str, pathlib.Path]:
+    """Return the TFLite files of the model of `WIDE`, by their stems: converted once for all tests.
+
+    `written.json` beside them has what `write_models` returned and reported.
+    """
+    from nsynth_vae.exporters import tflite
+    from nsynth_vae.exporters.model_export import model_metadata
+    from nsynth_vae.synthesis.vocoder import load_synthesizer
+
+    def make(folder: pathlib.Path) -> None:
+        vae, lines = make_vae(WIDE), []
+        metadata = model_metadata(WIDE)
+        synthesizer = load_synthesizer()
+        paths = tflite.write_models(folder, vae.encoder, vae.decoder, WIDE, synthesizer, metadata, lines.append)
+        written = {"paths": {stem: path.name for stem, path in paths.items()}, "lines": lines}
+        (folder / "written.json").write_text(json.dumps(written))
+
+    folder = shared.made_once("tflite", make)
+    return {stem: folder / f"{stem}.tflite" for stem in tflite.FILES}
+
+
+def write_no_tflite(folder: pathlib.Path, *_: object) -> dict[str, pathlib.Path]:
+    """Write text files, in place of `tflite.write_models`: conversions take seconds."""
+    from nsynth_vae.exporters import tflite
+
+    folder.mkdir()
+    paths = {stem: folder / f"{stem}.tflite" for stem in tflite.FILES}
+    for stem, path in paths.items():
+        path.write_text(stem)
+    return paths
 
 
 def make_inputs() -> dict[str, np.ndarray]:

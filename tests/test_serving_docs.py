@@ -14,44 +14,40 @@ import wave
 import numpy as np
 import prediction_server
 import pytest
+import small_models
 import soundfile
 import tensorflow as tf
 from google.protobuf import text_format
-from small_models import make_inputs, make_vae
+from small_models import make_inputs
 from tensorflow_serving.config import model_server_config_pb2
 
-from nsynth_vae.config import Config, ModelConfig
+from nsynth_vae.config import Config
 from nsynth_vae.exporters import saved_model, signatures
-from nsynth_vae.exporters.model_export import model_metadata
-from nsynth_vae.synthesis.vocoder import load_synthesizer
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGE = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
-CONFIG = Config(model=ModelConfig(channels=16))
-DIM = CONFIG.model.latent_dim
+DIM = small_models.CONFIG.model.latent_dim
 ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 def blocks(language: str, containing: str) -> str:
-    """Return the page's code blocks of a language that have a word in them, one after the other."""
+    """Return the page's code blocks of a language that have a word in them, one after the other.
+
+    The latent vectors in them, of the default number of dimensions, are shortened to those of the tests' model.
+    """
     found = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     chosen = [block for block in found if containing in block]
     assert chosen, containing
-    return "\n".join(chosen)
+    code, dimensions = "\n".join(chosen), Config().model.latent_dim
+    zeros = re.sub(rf"\[([01](?:, 0){{{DIM - 1}}})(?:, 0){{{dimensions - DIM}}}\]", r"[\1]", code)
+    return zeros.replace(f"np.zeros([1, {dimensions}]", f"np.zeros([1, {DIM}]")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """Return a folder with exports of a tiny model and two notes, as the page's reader has it."""
     folder = tmp_path_factory.mktemp("clone")
-    encoder, decoder = signatures.float32_layers(make_vae(CONFIG), CONFIG)
-    metadata = model_metadata(CONFIG)
-    endpoints = {
-        "encoder": signatures.encoder_endpoints(encoder, CONFIG),
-        "decoder": signatures.decoder_endpoints(decoder, CONFIG, load_synthesizer()),
-    }
-    for name, offered in endpoints.items():
-        saved_model.write(folder / "exports" / name / "1", name, offered, metadata)
+    shutil.copytree(small_models.exported() / "exports", folder / "exports")
     for name, audio in zip(("violin", "piano"), make_inputs()["audio"], strict=False):
         soundfile.write(folder / f"{name}.wav", audio, 16000, "PCM_16")
     return folder

@@ -73,7 +73,7 @@ def test_the_weights_are_those_that_were_measured(finished, notes):
     assert right == pytest.approx(metrics["valid"]["pitch_accuracy"])
 
 
-def test_a_finished_run_is_left_alone_and_a_larger_budget_trains_further(finished, tmp_path, capsys):
+def test_a_finished_run_is_left_alone_and_a_larger_budget_trains_further(finished, tmp_path, capsys, eager):
     model, arguments = finished
     assert train_classifier.main(arguments) == 0
     assert "is finished" in capsys.readouterr().out

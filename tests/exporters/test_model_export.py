@@ -12,6 +12,7 @@ import time
 import keras
 import numpy as np
 import pytest
+import small_models
 import tensorflow as tf
 from small_models import AUDIO, CONFIG, SMALL, make_inputs, make_vae, sound
 
@@ -89,8 +90,20 @@ def exported(
     return vae, paths, folder, log.read_text()
 
 
+@pytest.fixture(scope="module")
+def loaded(exported) -> dict[str, object]:
+    """Return the exported models as TensorFlow loads them."""
+    return {kind: tf.saved_model.load(str(exported[1][kind])) for kind in ("encoder", "decoder")}
+
+
 @pytest.fixture
-def stubs(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_tflite(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace the slow conversion to TFLite."""
+    monkeypatch.setattr(tflite, "write_models", small_models.write_no_tflite)
+
+
+@pytest.fixture
+def stubs(monkeypatch: pytest.MonkeyPatch, no_tflite: None) -> None:
     """Replace the slow writing of SavedModels and TFLite, for tests of where and when."""
 
     def write(folder: pathlib.Path, name: str, endpoints: object, metadata: dict) -> None:
@@ -99,21 +112,13 @@ def stubs(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(saved_model, "write", write)
 
-    def write_models(folder: pathlib.Path, *_) -> dict[str, pathlib.Path]:
-        folder.mkdir()
-        for stem in tflite.FILES:
-            (folder / f"{stem}.tflite").write_text(stem)
-        return {stem: folder / f"{stem}.tflite" for stem in tflite.FILES}
-
-    monkeypatch.setattr(tflite, "write_models", write_models)
-
 
 def numbered(folder: pathlib.Path) -> list[str]:
     """Return what is in the subfolders."""
     return sorted(str(path.relative_to(folder)) for path in folder.glob("*/*"))
 
 
-def test_signatures_are_the_contracts(exported) -> None:
+def test_signatures_are_the_contracts(exported, loaded) -> None:
     """Names, dtypes and shapes, with any number of notes in a batch."""
     _, paths, folder, _ = exported
     assert paths["encoder"] == folder / "encoder" / "1"
@@ -123,10 +128,9 @@ def test_signatures_are_the_contracts(exported) -> None:
         return {name: (spec.shape.as_list(), spec.dtype) for name, spec in specs.items()}
 
     for kind, contract in CONTRACT.items():
-        loaded = tf.saved_model.load(str(paths[kind]))
         found = {
             name: (described(signature.structured_input_signature[1]), described(signature.structured_outputs))
-            for name, signature in loaded.signatures.items()
+            for name, signature in loaded[kind].signatures.items()
         }
         assert found == contract
 
@@ -158,10 +162,10 @@ def operations(graph_def) -> set[str]:
     return names
 
 
-def test_decode_log_mel_makes_no_sound(exported) -> None:
+def test_decode_log_mel_makes_no_sound(loaded) -> None:
     """Only the signatures that give audio have the synthesizer's running sum of phases."""
-    signatures_ = tf.saved_model.load(str(exported[1]["decoder"])).signatures
-    found = {name: "Cumsum" in operations(run.graph.as_graph_def()) for name, run in signatures_.items()}
+    runs = loaded["decoder"].signatures
+    found = {name: "Cumsum" in operations(run.graph.as_graph_def()) for name, run in runs.items()}
     assert found == {"serving_default": True, "decode_audio": True, "decode_wav": True, "decode_log_mel": False}
 
 
@@ -192,10 +196,9 @@ def test_parity_in_a_process_without_this_package(exported, tmp_path: pathlib.Pa
             np.testing.assert_allclose(value, expected[name][: int(n)], atol=1e-4)
 
 
-def test_parity_of_the_audio_in_this_process(exported) -> None:
+def test_parity_of_the_audio_in_this_process(exported, loaded) -> None:
     """What the decoder's log-mel sounds like is the same in the exported graph."""
-    vae, paths, _, _ = exported
-    decode = tf.saved_model.load(str(paths["decoder"])).signatures["serving_default"]
+    vae, decode = exported[0], loaded["decoder"].signatures["serving_default"]
     data = make_inputs()
     for n in BATCHES:
         given = {name: tf.constant(data[name][:n]) for name in ("z", "pitch", "velocity")}
@@ -204,7 +207,7 @@ def test_parity_of_the_audio_in_this_process(exported) -> None:
         np.testing.assert_allclose(found["audio"], sound(found["log_mel"], given["pitch"]), atol=1e-4)
 
 
-def test_other_features_than_the_synthesizers(tmp_path: pathlib.Path) -> None:
+def test_other_features_than_the_synthesizers(tmp_path: pathlib.Path, no_tflite) -> None:
     """Griffin-Lim in the SavedModel, and a word about it."""
     vae, lines = make_vae(SMALL), []
     paths = export_model(vae, SMALL, tmp_path, report=lines.append)

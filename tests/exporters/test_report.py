@@ -9,15 +9,14 @@ import wave
 
 import numpy as np
 import pytest
-from small_models import CONFIG, SMALL, make_inputs, make_vae
+import small_models
+from small_models import SMALL, WIDE, make_inputs, make_vae
 from small_models import sound as synthesized
 
 from nsynth_vae.analysis import metrics
 from nsynth_vae.exporters import report as export_report
 from nsynth_vae.exporters import tflite
-from nsynth_vae.exporters.model_export import model_metadata
 from nsynth_vae.pretrained import SYNTHESIZER, SYNTHESIZER_TFLITE
-from nsynth_vae.synthesis.vocoder import load_synthesizer
 
 EXAMPLE = pathlib.Path(__file__).parents[2] / "examples" / "decode_tflite.py"
 
@@ -30,14 +29,11 @@ def make_notes(count: int = 2) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple:
+def measured() -> tuple:
     """Return a model, its files and the report on them."""
-    vae = make_vae(CONFIG)
-    synthesizer, metadata = load_synthesizer(), model_metadata(CONFIG)
-    folder = tmp_path_factory.mktemp("tflite")
-    paths = tflite.write_models(folder, vae.encoder, vae.decoder, CONFIG, synthesizer, metadata, lambda line: None)
-    paths["synthesizer_float16"] = SYNTHESIZER / SYNTHESIZER_TFLITE
-    return vae, paths, export_report.measure(vae, CONFIG, paths, make_notes(), runs=3)
+    vae = make_vae(WIDE)
+    paths = small_models.tflite_files() | {"synthesizer_float16": SYNTHESIZER / SYNTHESIZER_TFLITE}
+    return vae, paths, export_report.measure(vae, WIDE, paths, make_notes(), runs=3)
 
 
 def test_files_are_measured(measured) -> None:
@@ -72,7 +68,7 @@ def test_sound_is_judged_by_metrics(measured) -> None:
     assert real["off_harmonic_db"] < -20.0
     from nsynth_vae import features
 
-    z_mean, _ = vae.encoder(features.log_mel(notes["audio"], CONFIG.audio))
+    z_mean, _ = vae.encoder(features.log_mel(notes["audio"], WIDE.audio))
     audio = synthesized(vae.decoder(z_mean, notes["pitch"], notes["velocity"]).numpy(), notes["pitch"])
     expected = np.mean([metrics.log_mel_l1(a, b) for a, b in zip(notes["audio"], audio, strict=True)])
     assert report["sound"]["Keras"]["log_mel_l1"] == pytest.approx(expected, rel=1e-3)
@@ -142,9 +138,9 @@ def test_other_features(tmp_path: pathlib.Path) -> None:
 def test_notes_that_do_not_fit(changed: dict, message: str) -> None:
     """Said before anything is computed."""
     with pytest.raises(ValueError, match=message):
-        export_report.measure(None, CONFIG, {}, make_notes() | changed)
+        export_report.measure(None, WIDE, {}, make_notes() | changed)
     with pytest.raises(ValueError, match="at least one note"):
-        export_report.measure(None, CONFIG, {}, make_notes(0))
+        export_report.measure(None, WIDE, {}, make_notes(0))
 
 
 def play(*arguments: object, folder: pathlib.Path) -> subprocess.CompletedProcess:
@@ -165,7 +161,7 @@ def samples(path: pathlib.Path) -> np.ndarray:
 def test_the_example_plays_a_note(measured, tmp_path: pathlib.Path) -> None:
     """Of a random place by its seed, or of one in a file; what the decoder gives is in the WAV file."""
     vae, paths, _ = measured
-    z = np.random.default_rng(3).normal(size=CONFIG.model.latent_dim)
+    z = np.random.default_rng(3).normal(size=WIDE.model.latent_dim)
     np.save(tmp_path / "z.npy", z[None])
     (tmp_path / "z.json").write_text(json.dumps(z.tolist()))
     for source in (["--seed", 3], ["--z", "z.npy"], ["--z", "z.json"]):

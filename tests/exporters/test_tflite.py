@@ -7,20 +7,18 @@ import sys
 
 import numpy as np
 import pytest
+import small_models
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
-from small_models import AUDIO, CONFIG, SMALL, make_inputs, make_vae, sound
+from small_models import AUDIO, CONFIG, SMALL, WIDE, make_inputs, make_vae, sound
 
 from nsynth_vae import features
-from nsynth_vae.config import AudioConfig, Config, ModelConfig
+from nsynth_vae.config import AudioConfig, Config
 from nsynth_vae.errors import InputError
 from nsynth_vae.exporters import tflite, tflite_quantization, tflite_signatures
 from nsynth_vae.exporters.model_export import model_metadata
 from nsynth_vae.pretrained import SYNTHESIZER, SYNTHESIZER_TFLITE, read_tflite_metadata
 from nsynth_vae.synthesis.vocoder import load_synthesizer
-
-WIDE = Config(model=ModelConfig(latent_dim=6, channels=48))
-"""Wide enough for the weights to be worth 8 bits."""
 
 # Runs in a process of its own, in which neither this package nor TensorFlow can be imported.
 CLIENT = """
@@ -97,13 +95,10 @@ print(json.dumps(outcomes))
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> tuple:
-    """Return a model, its files' paths and what the writing reported."""
-    vae, lines = make_vae(WIDE), []
-    folder = tmp_path_factory.mktemp("exports") / "tflite"
-    metadata, synthesizer = model_metadata(WIDE), load_synthesizer()
-    paths = tflite.write_models(folder, vae.encoder, vae.decoder, WIDE, synthesizer, metadata, lines.append)
-    return vae, paths, lines
+def written() -> tuple:
+    """Return a model, its files' paths and what the writing returned and reported."""
+    paths = small_models.tflite_files()
+    return make_vae(WIDE), paths, json.loads((paths["encoder_int8"].parent / "written.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -146,9 +141,11 @@ def details(path: pathlib.Path) -> tuple[dict, dict]:
 
 def test_the_contracts_files(written) -> None:
     """Names, shapes, dtypes; built-in operators only; 8 bits in the networks alone."""
-    _, paths, lines = written
-    assert list(paths) == list(tflite.FILES)
-    assert lines == ["encoder: TFLite", "decoder: TFLite"]
+    _, paths, made = written
+    assert list(made["paths"]) == list(tflite.FILES)
+    assert made["lines"] == ["encoder: TFLite", "decoder: TFLite"]
+    names = {path.name for path in paths["encoder_int8"].parent.iterdir()}
+    assert names == {"written.json", *made["paths"].values()}
     vector, audio = ([1, 6], np.float32), ([1, 64000], np.float32)
     for stem, path in paths.items():
         assert path.name == f"{stem}.tflite"

@@ -165,13 +165,15 @@ def test_losses_are_those_of_the_reconstruction():
 
 def test_a_constant_timbre_is_learnt_by_fit_and_measured_by_evaluate():
     vae = make_vae()
-    vae.compile(optimizer=keras.optimizers.Adam(3e-3))
+    vae.compile(optimizer=keras.optimizers.Adam(6e-3))
+    # As training does: variables made inside the step would have it traced twice.
+    vae.optimizer.build(vae.trainable_variables)
     note = features.log_mel(tf.sin(tf.range(64000.0) * 0.1727) * 0.3, AUDIO)[None]
     data = tf.data.Dataset.from_tensors(
-        {"log_mel": tf.repeat(note, 4, 0), "pitch": tf.fill([4], 69), "velocity": tf.fill([4], 100)}
+        {"log_mel": tf.repeat(note, 2, 0), "pitch": tf.fill([2], 69), "velocity": tf.fill([2], 100)}
     )
     before = vae.evaluate(data, return_dict=True, verbose=0)
-    history = vae.fit(data.repeat(60), epochs=1, verbose=0).history
+    history = vae.fit(data.repeat(30), epochs=1, verbose=0).history
     after = vae.evaluate(data, return_dict=True, verbose=0)
     assert set(after) >= set(LOSS_NAMES)
     assert set(history) >= set(LOSS_NAMES)
