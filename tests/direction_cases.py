@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import pathlib
-import tempfile
+import pickle
 
 import numpy as np
-import timbres
+import shared
+import small_models
 
 from nsynth_vae.analysis.descriptors import DESCRIPTORS
 from nsynth_vae.data.source import NoteTable
@@ -83,29 +84,33 @@ def two_families(audio: np.ndarray) -> np.ndarray:
 
 
 @functools.cache
-def _folder() -> tempfile.TemporaryDirectory:
-    return tempfile.TemporaryDirectory()
-
-
-@functools.cache
 def model() -> TimbreModel:
     """Return a small model with weights that are always the same, as SavedModels."""
-    _, exports = timbres.export_model(pathlib.Path(_folder().name))
-    return load_exports(exports)
+    return load_exports(small_models.exported() / "exports")
 
 
-@functools.cache
 def train() -> EncodedNotes:
     """Return 64 notes of eight instruments: latent vectors, and descriptors of the notes decoded from them."""
-    table = make_table({"flute": 4, "organ": 4}, range(57, 65))
-    z = np.random.default_rng(3).normal(size=[len(table), model().latent_dim]).astype(np.float32)
-    return EncodedNotes(table, z, decode_and_describe(model(), z, table).descriptors)
+    return _described()[0]
+
+
+def perturbations() -> Perturbations:
+    """Return perturbations of `train`."""
+    return _described()[1]
 
 
 @functools.cache
-def perturbations() -> Perturbations:
-    """Return perturbations of `train`."""
-    return perturb(model(), train(), 64, np.random.default_rng(4))
+def _described() -> tuple[EncodedNotes, Perturbations]:
+    """Return `train` and `perturbations`: decoded and described once for all files and workers."""
+
+    def make(folder: pathlib.Path) -> None:
+        table = make_table({"flute": 4, "organ": 4}, range(57, 65))
+        z = np.random.default_rng(3).normal(size=[len(table), model().latent_dim]).astype(np.float32)
+        train = EncodedNotes(table, z, decode_and_describe(model(), z, table).descriptors)
+        made = train, perturb(model(), train, 64, np.random.default_rng(4))
+        (folder / "made.pickle").write_bytes(pickle.dumps(made))
+
+    return pickle.loads((shared.made_once("directions", make) / "made.pickle").read_bytes())
 
 
 @functools.cache
