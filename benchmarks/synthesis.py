@@ -60,7 +60,7 @@ from nsynth_vae.data.batching.audio_batches import MemoryAudio
 from nsynth_vae.data.load_notes import open_splits
 from nsynth_vae.data.source import SPLITS, BadNotes
 from nsynth_vae.errors import InputError
-from nsynth_vae.evaluation.sound_measures import make_pool
+from nsynth_vae.evaluation.sound_measures import make_pool, measure_sound
 from nsynth_vae.latent.operations import interpolate
 from nsynth_vae.notes import FAMILIES
 
@@ -197,14 +197,7 @@ def judge(reference: np.ndarray | None, audio: np.ndarray, pitch: int) -> dict[s
     if not np.isfinite(audio).all():
         broken = dict.fromkeys(metrics.DEFINITIONS, math.nan) | dict.fromkeys(DISTANCES, math.inf)
         return broken | {"in_tune": 0.0, "peak": math.nan}
-    found = {"peak": float(np.abs(audio).max())}
-    if reference is not None:
-        return found | metrics.compare(reference, audio, pitch)
-    return found | {
-        "wobble_cents": metrics.wobble_cents(audio, pitch),
-        "off_harmonic_db": metrics.off_harmonic_db(audio, metrics.note_f0(audio, pitch)),
-        "in_tune": float(metrics.in_tune(audio, pitch)),
-    }
+    return {"peak": float(np.abs(audio).max())} | measure_sound(reference, audio, pitch)
 
 
 def measure(pool: ProcessPoolExecutor, sounds: Iterable[tuple], jobs: int) -> Iterator[Record]:

@@ -1,4 +1,4 @@
-"""Metrics of a note: spectral distances from a reference, tuning, vibrato, noise and onset.
+"""Metrics of a note: spectral distances from a reference, tuning, vibrato, noise, onset, level and motion.
 
 All measure the first 63,488 samples of 16 kHz audio (31 frames of 2048, so that every frame length fits) and return one
 float a note. Their constants are fixed, so that models with other features can be compared. They check their arguments
@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from nsynth_vae.analysis import motion
 from nsynth_vae.analysis.arguments import check_audio, check_pitch
 from nsynth_vae.analysis.pitch import in_tune, median_f0, tracker
 from nsynth_vae.analysis.spectra import hann, magnitude, mel_spectrogram
@@ -26,16 +27,29 @@ FRAME_LENGTHS = (2048, 1024, 512, 256, 128, 64)
 WOBBLE_PITCHES = (34, 94)
 """The lowest and the highest MIDI pitch with a `wobble_cents`, well inside swift-f0's range."""
 
-DEFINITIONS: dict[str, str] = {
+LEVEL_SECONDS = 3.0
+"""The part of a note whose level is measured: until NSynth's notes are released."""
+
+DISTANCES: dict[str, str] = {
     "lsd_db": "log-spectral distance, dB: RMS over bins, mean over frames (2048/512), floor 80 dB below the maximum",
     "mss": "multi-scale spectral distance, no unit: mean |A - B| + mean |ln A - ln B|, sum over frames of 2048 to 64",
     "log_mel_l1": "mean |difference| of ln(mel + 1e-4), 128 bands, nats",
+    "onset_error_seconds": "onset_seconds less the reference's, s",
+    "level_error_db": "level_db less the reference's, dB",
+}
+"""The metrics that need a reference, with their units."""
+
+OWN: dict[str, str] = {
     "wobble_cents": "standard deviation of f0 over 8 to 60 % of the note, cents; none outside MIDI 34 to 94",
     "off_harmonic_db": "power off the multiples of the note's f0 over all power, dB",
     "in_tune": "1 where the median f0 over 5 to 60 % of the note is within 50 cents of the target pitch, else 0",
     "onset_seconds": "time from -40 dB to -6 dB of the peak of the first 200 ms, s",
-    "onset_error_seconds": "onset_seconds less the reference's, s",
+    "level_db": "RMS of the first 3 s, dB of full scale",
+    **motion.DEFINITIONS,
 }
+"""The metrics of a note alone, with their units: those that `measure` returns."""
+
+DEFINITIONS: dict[str, str] = DISTANCES | OWN
 """The metrics that `compare` returns, with their units."""
 
 _SAMPLE_RATE = 16000
@@ -52,7 +66,7 @@ _LOG_MEL = AudioConfig(
 
 
 def compare(reference: np.ndarray, audio: np.ndarray, pitch: int) -> dict[str, float]:
-    """Return all metrics of a note: its distances from the reference, and its own tuning, vibrato, noise and onset.
+    """Return all metrics of a note: its distances from the reference, and those of `measure`.
 
     Args:
         reference: float `[samples]`, -1..1, at least `MEASURED_SAMPLES` at 16 kHz: the real note.
@@ -66,17 +80,26 @@ def compare(reference: np.ndarray, audio: np.ndarray, pitch: int) -> dict[str, f
         ValueError: for other audio or pitches, and for a silent reference.
     """
     reference, audio = _checked_pair(reference, audio)
-    onset = onset_seconds(audio)
+    own = measure(audio, pitch)
     return {
         "lsd_db": lsd_db(reference, audio),
         "mss": mss(reference, audio),
         "log_mel_l1": log_mel_l1(reference, audio),
+        "onset_error_seconds": own["onset_seconds"] - onset_seconds(reference),
+        "level_error_db": own["level_db"] - level_db(reference),
+    } | own
+
+
+def measure(audio: np.ndarray, pitch: int) -> dict[str, float]:
+    """Return the metrics of a note that need no reference, the keys of `OWN`; arguments and NaN as in `compare`."""
+    f0 = note_f0(audio, pitch)
+    return {
         "wobble_cents": wobble_cents(audio, pitch),
-        "off_harmonic_db": off_harmonic_db(audio, note_f0(audio, pitch)),
+        "off_harmonic_db": off_harmonic_db(audio, f0),
         "in_tune": float(in_tune(audio, pitch)),
-        "onset_seconds": onset,
-        "onset_error_seconds": onset - onset_seconds(reference),
-    }
+        "onset_seconds": onset_seconds(audio),
+        "level_db": level_db(audio),
+    } | motion.measure_motion(audio, f0)
 
 
 def lsd_db(reference: np.ndarray, audio: np.ndarray) -> float:
@@ -188,6 +211,12 @@ def onset_seconds(audio: np.ndarray) -> float:
         return math.nan
     first, last = (int((envelope >= peak * 10.0 ** (level / 20.0)).argmax()) for level in (-40.0, -6.0))
     return (last - first) * 16 / _SAMPLE_RATE
+
+
+def level_db(audio: np.ndarray) -> float:
+    """Return the RMS of a note's first 3 s in dB of full scale; -120 for silence."""
+    power = np.square(_checked("audio", audio)[: round(LEVEL_SECONDS * _SAMPLE_RATE)]).mean()
+    return float(10.0 * np.log10(max(power, 1e-12)))
 
 
 def _target_hertz(pitch: int) -> float:

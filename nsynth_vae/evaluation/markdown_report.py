@@ -11,8 +11,19 @@ DISTANCES = ("decoder_log_mel_l1", "log_mel_l1", "mss", "lsd_db", "onset_off_sec
 SOUND = ("in_tune", "real_in_tune", "wobble_cents", "off_harmonic_db")
 OWN = ("classifier_pitch", "classifier_pitch_within_1", "classifier_family", "frechet_distance", "ndb_50")
 FAMILY = ("decoder_log_mel_l1", "log_mel_l1", "mss", "lsd_db", "in_tune", "real_in_tune", "off_harmonic_db")
+MOTION = ("shimmer_db", "phase_wobble_cents", "wobble_cents", "flux", "grain_db", "off_harmonic_db")
 
-_DIGITS = {"wobble_cents": 1, "off_harmonic_db": 1, "lsd_db": 2, "mss": 2, "ndb_50": 2, "onset_off_seconds": 4}
+_DIGITS = {
+    "wobble_cents": 1,
+    "phase_wobble_cents": 2,
+    "shimmer_db": 2,
+    "grain_db": 2,
+    "off_harmonic_db": 1,
+    "lsd_db": 2,
+    "mss": 2,
+    "ndb_50": 2,
+    "onset_off_seconds": 4,
+}
 
 
 def report(result: dict[str, Any]) -> str:
@@ -87,6 +98,32 @@ def latent_tables(latent: dict) -> list[str]:
     return parts
 
 
+def motion_tables(motion: dict[str, Any]) -> list[str]:
+    """Return the tables and lines of a system's motion, level and velocity, what `motion_summary` and others return."""
+    groups = motion["groups"]
+    rows = []
+    for name, group in groups.items():
+        pairs = [group[measure] for measure in MOTION]
+        rows.append([name, group["notes"], *(_beside(m, pair) for m, pair in zip(MOTION, pairs, strict=True))])
+    parts = [table(["", "notes", *MOTION], rows)]
+    lines = []
+    for key, title in (("told_apart", "five numbers"), ("told_apart_by_network", "a network on the log-mel")):
+        if motion.get(key):
+            lines.append([f"told apart by {title}", _listed(motion[key], "{:.2f}")])
+    if motion["non_harmonic"]:
+        lines.append(["non-harmonic energy within 6 dB of the note's own", _listed(motion["non_harmonic"], "{:.1%}")])
+    if motion["level"]:
+        lines.append(["level", "bias {bias_db:.1f} dB, error {error_db:.1f} dB".format(**motion["level"])])
+    velocity = motion.get("velocity", {})
+    if "gain_nats" in velocity:
+        text = (
+            "{distinct_pairs} of {pairs} pairs: at the target velocity {target_nats:.3f}, at its own {own_nats:.3f} "
+            "nats (gain {gain_nats:+.3f}); brightness moves as in the real pair in {brightness:.1%}"
+        )
+        lines.append(["velocity", text.format(**velocity)])
+    return [*parts, table(["", ""], lines)] if lines else parts
+
+
 def table(header: Sequence, rows: Iterable[Sequence]) -> str:
     """Return a Markdown table."""
     return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in (header, ["---"] * len(header), *rows))
@@ -99,6 +136,17 @@ def _cell(measure: str, figure: dict | None) -> str:
         return "not finite"
     text = _number(measure, figure["mean"])
     return f"{text} / {_number(measure, figure['median'])}" if "median" in figure else text
+
+
+def _beside(measure: str, pair: dict[str, float | None]) -> str:
+    """Return the real notes' median and the system's."""
+    if pair["real"] is None and pair["made"] is None:
+        return ""
+    return " / ".join(_number(measure, pair[key]) or "-" for key in ("real", "made"))
+
+
+def _listed(figures: dict[str, float], form: str) -> str:
+    return ", ".join(f"{name} {form.format(value)}" for name, value in figures.items())
 
 
 def _number(measure: str, value: float | None) -> str:

@@ -13,7 +13,8 @@ import numpy as np
 
 from nsynth_vae.analysis import metrics
 
-DISTANCES = ("lsd_db", "mss", "log_mel_l1")
+INFINITE = ("lsd_db", "mss", "log_mel_l1")
+"""Distances of sound that is not finite."""
 
 
 def measure_sound(reference: np.ndarray | None, audio: np.ndarray, pitch: int) -> dict[str, float]:
@@ -23,15 +24,8 @@ def measure_sound(reference: np.ndarray | None, audio: np.ndarray, pitch: int) -
     """
     if not np.isfinite(audio).all():
         broken = dict.fromkeys(metrics.DEFINITIONS, math.nan)
-        return broken | dict.fromkeys(DISTANCES if reference is not None else (), math.inf) | {"in_tune": 0.0}
-    if reference is not None:
-        return metrics.compare(reference, audio, pitch)
-    return {
-        "wobble_cents": metrics.wobble_cents(audio, pitch),
-        "off_harmonic_db": metrics.off_harmonic_db(audio, metrics.note_f0(audio, pitch)),
-        "in_tune": float(metrics.in_tune(audio, pitch)),
-        "onset_seconds": metrics.onset_seconds(audio),
-    }
+        return broken | dict.fromkeys(INFINITE if reference is not None else (), math.inf) | {"in_tune": 0.0}
+    return metrics.measure(audio, pitch) if reference is None else metrics.compare(reference, audio, pitch)
 
 
 def make_pool(jobs: int) -> ProcessPoolExecutor:

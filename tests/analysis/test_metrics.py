@@ -217,14 +217,37 @@ def test_compare_gives_every_measure():
     )
     assert found["onset_error_seconds"] == pytest.approx(0.039, abs=0.002)
     itself = metrics.compare(reference, reference, 95)
-    assert [itself[name] for name in ("lsd_db", "mss", "log_mel_l1", "onset_error_seconds")] == [0.0] * 4
+    assert [itself[name] for name in metrics.DISTANCES] == [0.0] * 5
+    alone = metrics.measure(audio, 95)
+    assert alone == {name: found[name] for name in metrics.OWN}
+
+
+def test_level_is_that_of_the_first_three_seconds():
+    # A sine of amplitude 0.5 has an RMS of 0.5 / sqrt(2).
+    held = sine(2000.0) * (TIME < 3.0)
+    assert metrics.level_db(held) == pytest.approx(20 * math.log10(0.5 / math.sqrt(2)), abs=1e-6)
+    assert metrics.level_db(sine(2000.0)) == pytest.approx(metrics.level_db(held), abs=1e-6)
+    assert metrics.level_db(np.zeros(SAMPLES)) == -120.0
+    quieter = metrics.compare(held, held * 10 ** (-4.5 / 20), 95)
+    assert quieter["level_error_db"] == pytest.approx(-4.5, abs=1e-6)
+
+
+def test_motion_is_measured_at_the_notes_own_f0():
+    """40 cents beside the target the eighth partial is 2.3 % off, outside the window's main lobe."""
+    hertz = cents(440.0, 40.0)
+    steady = sum(sine(k * hertz, 0.1) for k in range(1, 9)).astype(np.float32)
+    found = metrics.measure(steady, 69)
+    assert found["shimmer_db"] < 0.01
+    assert found["phase_wobble_cents"] < 0.1
 
 
 ONE_NOTE = (
     lambda audio: metrics.off_harmonic_db(audio, 440.0),
     lambda audio: metrics.note_f0(audio, 69),
     lambda audio: metrics.wobble_cents(audio, 69),
+    lambda audio: metrics.measure(audio, 69),
     metrics.onset_seconds,
+    metrics.level_db,
 )
 BAD_AUDIO = {
     "int16": (np.zeros(SAMPLES, np.int16), "found int16, expected a numpy array of floats"),
