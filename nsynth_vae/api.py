@@ -157,7 +157,7 @@ class TimbreModel(RenderingModel):
         """Turn sound files into log-mels and back into sound, without the latent space between them.
 
         Args:
-            files: WAV, FLAC, Ogg Vorbis or MP3.
+            files: sound files of any format that libsndfile reads.
             pitch: MIDI, to play every note at; None for a note's own, by its file's name or else estimated.
             method: `synthesizer`, harmonics of the pitch and noise, or `griffin-lim`, without a pitch.
 

@@ -250,7 +250,7 @@ def bad_paths(folder: pathlib.Path) -> dict[str, tuple[list[pathlib.Path], pathl
     (folder / "full" / "good C4.wav").mkdir(parents=True)
     output, gone, long = folder / "out", folder / "gone C4.wav", folder / ("x" * 300)
     latin = folder / os.fsdecode(b"\xe9.wav")
-    kinds = "expected a WAV, FLAC, Ogg Vorbis or MP3 file"
+    kinds = "expected a sound file, such as WAV, FLAC, Ogg, MP3 or AIFF"
     names = "expected files of different names"
     return {
         "missing": ([good, gone], output, f"{gone}: cannot be read (No such file or directory), {kinds}"),
@@ -304,7 +304,7 @@ def test_bad_paths(case, fake, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("text C4.wav", "begins with b'some', expected WAV or FLAC or Ogg or MP3"),
+        ("text C4.wav", "is of an unknown format, expected a sound file"),
         ("damaged C4.flac", "cannot be decoded"),
         ("noise.wav", "has no pitch in its name and none in its sound"),
     ],

@@ -1,22 +1,19 @@
-"""Sound files to notes, in numpy: decoding by libsndfile, resampling by soxr, onset, length and checks.
+"""Sound files to notes, in numpy: reading, resampling by soxr, onset, length and checks.
 
-A file becomes a note like this: it is folded to mono (the mean of the channels), resampled, cut before its onset
-(silence in front goes, also in a short file), cut or padded with zeros to the note's length; where sound was cut off at
-the end, it fades out over 20 ms.
+A file becomes a note like this: it is read (of a long file the 30 s where the sound begins), folded to mono (the mean
+of the channels), resampled, cut before its onset (silence in front goes, also in a short file), cut or padded with
+zeros to the note's length; where sound was cut off at the end, it fades out over 20 ms.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import io
 import pathlib
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from nsynth_vae.analysis import audio_headers
-from nsynth_vae.analysis.audio_headers import UnknownFormatError
+from nsynth_vae.analysis.audio_reader import check_peak, read_audio
 from nsynth_vae.analysis.file_names import FileName, parse_file_name
 from nsynth_vae.analysis.pitch import estimate_pitch
 from nsynth_vae.config import AudioConfig
@@ -48,14 +45,16 @@ class Sound:
     """The sample of the whole sound at which the note begins."""
     named: FileName
     """Instrument, pitch and velocity by the file's name."""
+    warnings: tuple[str, ...] = ()
+    """What was odd about the file, though it could be read."""
 
-    def cut(self, config: AudioConfig) -> str:
-        """Return how long the sound is and which part of it is the note; empty if that is all of it."""
+    def remarks(self, config: AudioConfig) -> tuple[str, ...]:
+        """Return what is to be said of the sound: the warnings, and which part of it is the note if it is not all."""
         rate, taken = config.sample_rate, config.num_samples
         if self.samples - self.onset <= taken and self.onset == 0:
-            return ""
+            return self.warnings
         start, end = self.onset / rate, min(self.onset + taken, self.samples) / rate
-        return f"{self.samples / rate:.2f} s long, {start:.2f} to {end:.2f} s used"
+        return *self.warnings, f"{self.samples / rate:.2f} s long, {start:.2f} to {end:.2f} s used"
 
     def find_pitch(self, config: AudioConfig) -> tuple[int, float | None] | None:
         """Return the sound's MIDI pitch: the one in its file's name, else an estimate.
@@ -67,98 +66,30 @@ class Sound:
         return estimate_pitch(self.audio, config.sample_rate) if pitch is None else (pitch, None)
 
 
-def read_sounds(
-    files: Iterable[pathlib.Path],
-    config: AudioConfig,
-    *,
-    whole: bool = False,
-    formats: tuple[str, ...] | None = None,
-) -> Iterator[Sound]:
+def read_sounds(files: Iterable[pathlib.Path], config: AudioConfig, *, whole: bool = False) -> Iterator[Sound]:
     """Yield each file's sound, in the files' order.
 
     Args:
-        files: of any format that `decode` reads, whatever their names end in.
+        files: of any format that `read_audio` reads, whatever their names end in.
         config: the target sample rate and length.
         whole: leave a sound that is no longer than a note as it is, with the silence before its onset, or all silent.
-        formats: see `decode`.
     """
     for file in files:
-        named = parse_file_name(file.stem)
-        try:
-            audio, sample_rate = decode(read_bytes(file), formats)
-        except ValueError as error:
-            yield Sound(np.zeros(config.num_samples, np.float32), str(error), 0, 0, named)
-        else:
-            yield Sound(*make_note(audio, sample_rate, config, whole=whole), named)
+        yield read_sound(file, config, whole=whole)
 
 
-def read_bytes(path: pathlib.Path) -> bytes:
-    """Return a file's content.
-
-    Raises:
-        ValueError: if it cannot be read.
-    """
+def read_sound(file: pathlib.Path, config: AudioConfig, *, whole: bool = False) -> Sound:
+    """Return a file's sound; see `read_sounds`."""
+    named = parse_file_name(file.stem)
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"cannot be read ({error.strerror}), expected a sound file") from error
-
-
-def decode(contents: bytes, formats: tuple[str, ...] | None = None) -> tuple[np.ndarray, int]:
-    """Decode an audio file.
-
-    Args:
-        contents: the file's bytes.
-        formats: those of `audio_headers.FORMATS` that are allowed; None for these and all others that libsndfile reads.
-
-    Returns:
-        (audio: float32 `[samples, channels]`, -1..1, sample rate in Hz).
-
-    Raises:
-        ValueError: for a file of another format, and one that is truncated or damaged.
-    """
-    import soundfile
-
-    unknown, header = None, None
-    try:
-        header = audio_headers.read_header(contents, formats or audio_headers.FORMATS)
-    except UnknownFormatError as error:
-        if formats is not None:
-            raise
-        unknown = error
-    try:
-        with soundfile.SoundFile(io.BytesIO(contents)) as file:
-            if header is None or not header.encoding.startswith("flac"):
-                return file.read(dtype="float32", always_2d=True), file.samplerate
-            values = file.read(dtype="int32", always_2d=True)
-            if len(values) != len(file):
-                raise ValueError(f"cannot be decoded ({len(values)} of {len(file)} samples): damaged FLAC")
-            sample_rate = file.samplerate
-    except soundfile.LibsndfileError as error:
-        reason = error.error_string.strip().rstrip(".")
-        raise unknown or ValueError(f"cannot be decoded ({reason}): damaged file") from error
-    # libsndfile's integers fill 32 bits.
-    bits = int(header.encoding.removeprefix("flac"))
-    if problem := check_flac(contents, values >> (32 - bits), bits):
-        raise ValueError(problem)
-    return values.astype(np.float32) * np.float32(2.0**-31), sample_rate
-
-
-def check_flac(contents: bytes, values: np.ndarray, bits: int) -> str:
-    """Return what is wrong with decoded FLAC samples, by the MD5 in the file; empty for nothing, or no MD5.
-
-    Args:
-        contents: the file's bytes.
-        values: int `[samples, channels]`.
-        bits: of a sample: 8, 16 or 24.
-    """
-    stated, width = audio_headers.flac_md5(contents), bits // 8
-    packed = np.ascontiguousarray(values, "<i4" if width == 3 else f"<i{width}")
-    if width == 3:
-        packed = np.ascontiguousarray(packed.reshape(-1, 1).view(np.uint8)[:, :3])
-    if any(stated) and hashlib.md5(packed.data, usedforsecurity=False).digest() != stated:
-        return "decodes to other samples than were encoded (MD5): damaged FLAC"
-    return ""
+        found = read_audio(file)
+    except ValueError as error:
+        return Sound(np.zeros(config.num_samples, np.float32), str(error), 0, 0, named)
+    ratio = config.sample_rate / found.sample_rate
+    whole = whole and found.length * ratio <= config.num_samples
+    note, problem, onset = make_note(found.samples, found.sample_rate, config, whole=whole)
+    onset += round(found.start * ratio)
+    return Sound(note, problem, round(found.length * ratio), onset, named, found.warnings)
 
 
 def resample(audio: np.ndarray, rate_in: int, rate_out: int) -> np.ndarray:
@@ -170,29 +101,27 @@ def resample(audio: np.ndarray, rate_in: int, rate_out: int) -> np.ndarray:
 
 def make_note(
     audio: np.ndarray, sample_rate: int, config: AudioConfig, *, whole: bool = False
-) -> tuple[np.ndarray, str, int, int]:
+) -> tuple[np.ndarray, str, int]:
     """Fold audio to mono, resample it, and cut it from the onset on or pad it.
 
     Args:
         audio: float32 `[samples, channels]`, -1..1.
         sample_rate: Hz.
         config: the target sample rate and length.
-        whole: as in `read_sounds`.
+        whole: leave the silence before the onset, and do not mind silence.
 
     Returns:
-        (audio: float32 `[num_samples]`, zeros if bad; problem, empty if good; length after resampling; where in that
-        the note begins).
+        (audio: float32 `[num_samples]`, zeros if bad; problem, empty if good; where in the resampled audio the note
+        begins).
     """
     mono = resample(audio.mean(axis=1, dtype=np.float32), sample_rate, config.sample_rate)
-    onset, size = find_onset(mono, config), config.num_samples
-    if whole and mono.size <= size:
-        onset = 0
+    onset, size = 0 if whole else find_onset(mono, config), config.num_samples
     note = mono[onset : onset + size].copy()
     if mono.size - onset > size:
         fade = round(FADE_SECONDS * config.sample_rate)
         note[-fade:] *= 0.5 + 0.5 * np.cos(np.pi * np.arange(1, fade + 1) / fade)
     note = np.pad(note, (0, size - note.size))
-    return *check_audio(note, config, silence=0.0 if whole else SILENCE), mono.size, onset
+    return *check_audio(note, config, silence=0.0 if whole else SILENCE), onset
 
 
 def find_onset(mono: np.ndarray, config: AudioConfig) -> int:
@@ -241,8 +170,8 @@ def check_audio(audio: np.ndarray, config: AudioConfig, *, silence: float = SILE
     """
     if audio.size != config.num_samples:
         problem = f"holds {audio.size} samples, expected {config.num_samples} (truncated?)"
-    elif not np.all(np.isfinite(audio)):
-        problem = "holds NaN or infinite samples, expected finite ones"
+    elif problem := check_peak(float(np.abs(audio).max())):
+        pass
     elif np.abs(audio).max() < silence:
         problem = f"is silent, expected a peak of at least {silence}"
     else:

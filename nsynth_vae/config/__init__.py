@@ -1,6 +1,7 @@
 """Configuration: frozen dataclasses that are saved beside the weights."""
 
 from nsynth_vae.config.sections import (
+    LARGEST_SAMPLE,
     LARGEST_Z,
     MOST_SEMITONES,
     PEAK,
@@ -19,6 +20,7 @@ from nsynth_vae.config.sections import (
 )
 
 __all__ = [
+    "LARGEST_SAMPLE",
     "LARGEST_Z",
     "MOST_SEMITONES",
     "PEAK",

@@ -247,5 +247,9 @@ class Budget:
     """Minutes of training, over all resumed pieces; reading the data and exporting are not counted."""
 
 
+LARGEST_SAMPLE = 32.0
+"""Limit of a sample's absolute value: no decoder or resampler overshoots -1..1 by that much, so what is beyond are
+integers written as float."""
+
 LARGEST_Z = 100.0
 """Limit of a latent vector's coordinates: the prior is N(0, 1), no path between timbres leads this far out."""

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import numpy as np
 
+from nsynth_vae.analysis.audio_reader import BEYOND, NOT_FINITE
 from nsynth_vae.analysis.sound_files import SILENCE
-from nsynth_vae.config import AudioConfig
+from nsynth_vae.config import LARGEST_SAMPLE, AudioConfig
 from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.errors import BadNoteError, InputError
 from nsynth_vae.notes import QUALITIES, UNKNOWN, Note
@@ -222,19 +223,19 @@ def check_audio(audio: tf.Tensor, config: AudioConfig) -> tuple[tf.Tensor, tf.Te
     """
     import tensorflow as tf
 
-    found = tf.size(audio)
+    found, peak = tf.size(audio), tf.reduce_max(tf.abs(audio))
+
+    def beyond() -> tf.Tensor:
+        before, after = BEYOND.split("{}")
+        return tf.strings.join([before, tf.strings.as_string(peak, precision=6, shortest=True), after])
+
     length = tf.strings.format(f"holds {{}} samples, expected {config.num_samples} (truncated?)", found)
     problem = tf.case(
         [
             (tf.not_equal(found, config.num_samples), lambda: length),
-            (
-                tf.logical_not(tf.reduce_all(tf.math.is_finite(audio))),
-                lambda: tf.constant("holds NaN or infinite samples, expected finite ones"),
-            ),
-            (
-                tf.reduce_max(tf.abs(audio)) < SILENCE,
-                lambda: tf.constant(f"is silent, expected a peak of at least {SILENCE}"),
-            ),
+            (tf.logical_not(tf.reduce_all(tf.math.is_finite(audio))), lambda: tf.constant(NOT_FINITE)),
+            (peak > LARGEST_SAMPLE, beyond),
+            (peak < SILENCE, lambda: tf.constant(f"is silent, expected a peak of at least {SILENCE}")),
         ],
         default=lambda: tf.constant(""),
     )

@@ -192,8 +192,8 @@ def read_folder(
     for path, sound in zip(paths, read_sounds(paths, audio, whole=True), strict=True):
         if sound.problem:
             raise InputError(f"{path}: {sound.problem}")
-        if sound.cut(audio):
-            log(f"{path}: {sound.cut(audio)}")
+        for remark in sound.remarks(audio):
+            log(f"{path}: {remark}")
         found[path.stem] = sound.audio
     return found
 

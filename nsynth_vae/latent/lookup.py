@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nsynth_vae.analysis.sound_files import read_sounds
+from nsynth_vae.analysis.audio_formats import EXPECTED
+from nsynth_vae.analysis.sound_files import read_sound
 from nsynth_vae.errors import InputError
 from nsynth_vae.notes import FAMILIES, QUALITIES, SOURCES
 
@@ -196,7 +197,7 @@ class TimbreLookup:
         except UnicodeEncodeError as error:
             name = str(path).encode("utf-8", "backslashreplace").decode()
             raise InputError(f"{name}: is no UTF-8, expected a name that is") from error
-        (sound,) = read_sounds([path], config)
+        sound = read_sound(path, config)
         if sound.problem:
             raise InputError(f"{text}: {sound.problem}")
         (z,) = self.model.encode(sound.audio[None])
@@ -204,13 +205,12 @@ class TimbreLookup:
         has_pitch = config.sample_rate == 16000 or sound.named.pitch is not None
         pitch, hertz = (sound.find_pitch(config) if has_pitch else None) or (None, None)
         words = "no pitch found" if pitch is None else f"pitch {pitch}" + (" (estimated)" if hertz else "")
-        cut = f", {sound.cut(config)}" if sound.cut(config) else ""
-        return Timbre(text, z, pitch, sound.named.velocity, f"file, {words}{cut}")
+        return Timbre(text, z, pitch, sound.named.velocity, ", ".join(("file", words, *sound.remarks(config))))
 
     def _unknown(self, text: str) -> str:
         """Return the message for a text that names nothing."""
         if os.path.isdir(os.path.expanduser(text)):
-            return "is a folder, expected a WAV, FLAC, Ogg Vorbis or MP3 file"
+            return f"is a folder, {EXPECTED}"
         if note := _NOTE.fullmatch(text):
             if self._source is None:
                 return "no such name or file; a note's name is looked up in --data, which is not given"

@@ -59,13 +59,11 @@ def encode_files(model: TimbreModel, files: Iterable[pathlib.Path]) -> EncodedNo
 
 
 def _describe(file: pathlib.Path, sound: Sound, z: np.ndarray, model: TimbreModel) -> dict[str, Any]:
-    config, warnings = model.config, []
+    config, warnings = model.config, list(sound.remarks(model.config))
     # The pitch tracker takes 16 kHz only.
     has_pitch = config.sample_rate == 16000 or sound.named.pitch is not None
     pitch, hertz = (sound.find_pitch(config) if has_pitch else None) or (None, None)
     level = 20.0 * np.log10(float(np.abs(sound.audio).max()))
-    if cut := sound.cut(config):
-        warnings.append(cut)
     if pitch is None:
         warnings.append("no pitch found")
     elif hertz is not None:

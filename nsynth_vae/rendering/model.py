@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae import timbre_model
+from nsynth_vae.analysis.audio_reader import check_peak
 from nsynth_vae.config import LARGEST_Z
 from nsynth_vae.errors import InputError
 from nsynth_vae.latent.expression import evaluate
@@ -78,8 +79,10 @@ class RenderingModel(timbre_model.TimbreModel):
         """
         if not isinstance(audio, np.ndarray):
             return self.timbre(audio).z
-        if audio.ndim not in (1, 2) or not audio.size or not np.all(np.isfinite(audio)):
-            raise InputError(f"audio: found shape {audio.shape}, expected finite [samples] or [notes, samples]")
+        if audio.ndim not in (1, 2) or not audio.size:
+            raise InputError(f"audio: found shape {audio.shape}, expected [samples] or [notes, samples]")
+        if problem := check_peak(float(np.abs(audio).max())):
+            raise InputError(f"audio: {problem}")
         missing = max(0, self.config.num_samples - audio.shape[-1])
         padded = np.pad(audio[..., : self.config.num_samples], [*[(0, 0)] * (audio.ndim - 1), (0, missing)])
         z = super().encode(np.atleast_2d(padded))

@@ -13,6 +13,7 @@ import numpy as np
 from nsynth_vae import files as sound_files
 from nsynth_vae import pretrained
 from nsynth_vae.analysis import griffin_lim, spectra
+from nsynth_vae.analysis.audio_formats import EXPECTED
 from nsynth_vae.analysis.pitch import in_tune
 from nsynth_vae.analysis.sound_files import Sound, read_sounds
 from nsynth_vae.cli.types import check_midi
@@ -114,8 +115,8 @@ def resynthesize(
     notes = []
     for path, sound in zip(paths, read_sounds(paths, CONFIG, whole=True), strict=True):
         notes.append(_make_note(path, sound, pitch, method))
-        if cut := sound.cut(CONFIG):
-            report(f"{path}: {cut}")
+        for remark in sound.remarks(CONFIG):
+            report(f"{path}: {remark}")
     if output is not None:
         _make_folder(output)
     audio = np.empty([len(paths), CONFIG.num_samples], np.float32)
@@ -139,7 +140,6 @@ def _check_options(pitch: int | None, method: str, model: str | os.PathLike | No
 
 def _check_inputs(paths: Sequence[pathlib.Path]) -> None:
     """Raise InputError for the first path that is no file or cannot be opened."""
-    expected = "expected a WAV, FLAC, Ogg Vorbis or MP3 file"
     for path in paths:
         try:
             str(path).encode()
@@ -151,9 +151,9 @@ def _check_inputs(paths: Sequence[pathlib.Path]) -> None:
             name = str(path).encode("utf-8", "backslashreplace").decode()
             raise InputError(f"{name}: is no UTF-8, expected a name that is") from error
         except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror}), {expected}") from error
+            raise InputError(f"{path}: cannot be read ({error.strerror}), {EXPECTED}") from error
         if found is not None:
-            raise InputError(f"{path}: is {found}, {expected}")
+            raise InputError(f"{path}: is {found}, {EXPECTED}")
 
 
 def _output_paths(paths: Sequence[pathlib.Path], output: pathlib.Path) -> list[pathlib.Path]:

@@ -1,36 +1,33 @@
-"""Decoder of audio files in the graph: WAV, FLAC, Ogg Vorbis and MP3 of any rate and number of channels.
+"""Decoder of audio files in the graph, for NSynth's layout: plain WAV, FLAC and Ogg Vorbis by operators.
 
-FLAC, Vorbis and MP3 are tensorflow-io's, resampling is soxr's. WAV is read by `tf.io.decode_raw`: `tf.audio.decode_wav`
-takes 16 bits only, and tensorflow-io takes WAV's 32-bit integers for floats. The decoders accept damaged files or crash
-on them, so a file's header and checksums are validated in Python first (some 50 microseconds a file). Only NSynth's own
-plain WAV files are validated in the graph.
+WAV of NSynth's kind is read by `tf.io.decode_raw`, FLAC of 16 bits and Vorbis by tensorflow-io. Its decoders accept
+damaged files or crash on them (Vorbis on an empty file), so those are validated in Python first.
+All other files are decoded there, by `analysis.audio_reader`, as the commands do.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 
 import numpy as np
 import tensorflow as tf
 
-from nsynth_vae.analysis import audio_headers, sound_files
+from nsynth_vae.analysis import audio_reader
+
+_FLAC, _VORBIS = 1, 2
 
 
-def decode(
-    contents: tf.Tensor, formats: tuple[str, ...] = audio_headers.FORMATS
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def decode(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Decode an audio file.
 
     Args:
         contents: string [], the file's bytes.
-        formats: those of `audio_headers.FORMATS` that are allowed.
 
     Returns:
         (audio: float32 `[samples, channels]`, -1..1; sample_rate: int64 [], Hz; problem: string [], empty if
         valid). With a problem, audio is `[0, 1]`.
     """
-    if "wav" not in formats:
-        return _decode_any(contents, formats)
     plain, rate = tf.cond(
         tf.strings.length(contents) >= 44, lambda: _plain_wav(contents), lambda: (tf.constant(False), tf.constant(0))
     )
@@ -39,7 +36,7 @@ def decode(
         values = tf.io.decode_raw(tf.strings.substr(contents, 44, -1), tf.int16)
         return tf.cast(values, tf.float32)[:, tf.newaxis] * 2.0**-15, tf.cast(rate, tf.int64), tf.constant("")
 
-    audio, sample_rate, problem = tf.cond(plain, samples, lambda: _decode_any(contents, formats))
+    audio, sample_rate, problem = tf.cond(plain, samples, lambda: _decode_any(contents))
     return tf.ensure_shape(audio, [None, None]), sample_rate, tf.ensure_shape(problem, [])
 
 
@@ -54,90 +51,64 @@ def _plain_wav(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     # Sixteen bytes of format: PCM, one channel; two bytes a block of 16 bits.
     expected = tf.stack([*expected, 16, 1 | 1 << 16, 2 | 16 << 16, size])
     rate = header[6]
-    return tf.reduce_all(tf.gather(header, [0, 2, 3, 9, 4, 5, 8, 10]) == expected) & (size % 2 == 0) & (rate > 0), rate
+    known = (rate >= audio_reader.RATES[0]) & (rate <= audio_reader.RATES[1])
+    same = tf.reduce_all(tf.gather(header, [0, 2, 3, 9, 4, 5, 8, 10]) == expected)
+    return same & (size > 0) & (size % 2 == 0) & known, rate
 
 
-def _decode_any(contents: tf.Tensor, formats: tuple[str, ...]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def _decode_any(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Decode a file of any kind; see `decode`."""
 
-    def inspect(contents: bytes | np.ndarray) -> tuple[np.ndarray, str]:
-        try:
-            found = audio_headers.read_header(_bytes(contents), formats)
-        except ValueError as error:
-            return np.array([0, 0, 1, 0, 0], np.int64), str(error)
-        index = 1 + audio_headers.ENCODINGS.index(found.encoding)
-        return np.array([index, found.sample_rate, found.channels, found.offset, found.size], np.int64), ""
+    def inspect(contents: bytes | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
+        contents = _bytes(contents)
+        decoder, rate = _operator(contents)
+        audio, problem = np.zeros([0, 1], np.float32), ""
+        if not decoder:
+            try:
+                found = audio_reader.read_audio(contents)
+                audio, rate = found.samples, found.sample_rate
+            except ValueError as error:
+                problem = str(error)
+        return np.array(decoder, np.int32), audio, np.array(rate, np.int64), problem
 
-    numbers, problem = tf.numpy_function(inspect, [contents], (tf.int64, tf.string), stateful=False)
-    problem.set_shape([])
-    index, sample_rate, channels, offset, size = tf.unstack(tf.ensure_shape(numbers, [5]))
+    types = (tf.int32, tf.float32, tf.int64, tf.string)
+    decoder, audio, sample_rate, problem = tf.numpy_function(inspect, [contents], types, stateful=False)
+    for scalar in (decoder, sample_rate, problem):
+        scalar.set_shape([])
 
-    def raw(dtype: tf.DType) -> tf.Tensor:
-        return tf.io.decode_raw(tf.strings.substr(contents, offset, size), dtype)
-
-    def integers(values: tf.Tensor, bits: int) -> tuple[tf.Tensor, tf.Tensor]:
-        audio = tf.cast(values, tf.float32) * 2.0 ** (1 - bits)
-        return tf.reshape(audio, tf.stack([-1, channels])), problem
-
-    def unsigned() -> tuple[tf.Tensor, tf.Tensor]:
-        return integers(tf.cast(raw(tf.uint8), tf.int32) - 128, 8)
-
-    def three_bytes() -> tuple[tf.Tensor, tf.Tensor]:
-        low, middle, high = tf.unstack(tf.cast(tf.reshape(raw(tf.uint8), [-1, 3]), tf.int32), axis=1)
-        return integers(low + 256 * middle + 65536 * (high - 256 * tf.cast(high > 127, tf.int32)), 24)
-
-    def flac(bits: int) -> tuple[tf.Tensor, tf.Tensor]:
+    def flac() -> tuple[tf.Tensor, tf.Tensor]:
         import tensorflow_io as tfio
 
-        values = tfio.audio.decode_flac(contents, dtype={8: tf.uint8, 16: tf.int16, 24: tf.int32}[bits])
-        if bits == 8:
-            values = tf.cast(values, tf.int32) - 128
-        elif bits == 24:
-            values = tf.bitwise.right_shift(values, 8)
-        flaw = tf.numpy_function(_flac_flaw, [contents, values, bits], tf.string, stateful=False)
+        values = tfio.audio.decode_flac(contents, dtype=tf.int16)
+        flaw = tf.numpy_function(_flac_flaw, [contents, values], tf.string, stateful=False)
         flaw.set_shape([])
-        return integers(values, bits)[0], flaw
+        return tf.cast(values, tf.float32) * 2.0**-15, flaw
 
     def vorbis() -> tuple[tf.Tensor, tf.Tensor]:
         import tensorflow_io as tfio
 
         return tfio.audio.decode_vorbis(contents), problem
 
-    def mp3() -> tuple[tf.Tensor, tf.Tensor]:
-        import tensorflow_io as tfio
-
-        return tfio.audio.decode_mp3(contents), problem
-
-    def floats(dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
-        return tf.reshape(tf.cast(raw(dtype), tf.float32), tf.stack([-1, channels])), problem
-
-    readers = {
-        "u8": unsigned,
-        "s16": lambda: integers(raw(tf.int16), 16),
-        "s24": three_bytes,
-        "s32": lambda: integers(raw(tf.int32), 32),
-        "f32": lambda: floats(tf.float32),
-        "f64": lambda: floats(tf.float64),
-        "flac8": lambda: flac(8),
-        "flac16": lambda: flac(16),
-        "flac24": lambda: flac(24),
-        "vorbis": vorbis,
-        "mp3": mp3,
-    }
-
-    def nothing() -> tuple[tf.Tensor, tf.Tensor]:
-        return tf.zeros([0, 1]), problem
-
-    allowed = {"flac": "flac", "ogg": "vorbis", "mp3": "mp3"}
-    missing = tuple(allowed[name] for name in allowed if name not in formats)
-    branches = [nothing] + [
-        nothing if missing and encoding.startswith(missing) else readers[encoding]
-        for encoding in audio_headers.ENCODINGS
-    ]
-    audio, problem = tf.switch_case(tf.cast(index, tf.int32), branches)
-    good = tf.equal(problem, "")
-    audio = tf.cond(good, lambda: audio, lambda: tf.zeros([0, 1]))
+    audio, problem = tf.switch_case(decoder, [lambda: (audio, problem), flac, vorbis])
+    audio = tf.cond(tf.equal(problem, ""), lambda: audio, lambda: tf.zeros([0, 1]))
     return tf.ensure_shape(audio, [None, None]), sample_rate, tf.ensure_shape(problem, [])
+
+
+def _operator(contents: bytes) -> tuple[int, int]:
+    """Return (which operator decodes a file, 0 if none does; its sample rate in Hz)."""
+    import soundfile
+
+    if contents[:4] not in (b"fLaC", b"OggS"):
+        return 0, 0
+    try:
+        layout = audio_reader.find_layout(io.BytesIO(contents))
+        found = soundfile.info(io.BytesIO(contents))
+    except (ValueError, soundfile.LibsndfileError):
+        # `read_audio` finds the same, and says it.
+        return 0, 0
+    if found.subtype == "PCM_16" and any(_flac_md5(contents)):
+        return _FLAC, found.samplerate
+    return (_VORBIS if found.subtype == "VORBIS" and len(layout.parts) == 1 else 0), found.samplerate
 
 
 def _bytes(contents: bytes | np.ndarray) -> bytes:
@@ -145,39 +116,14 @@ def _bytes(contents: bytes | np.ndarray) -> bytes:
     return contents.item() if isinstance(contents, np.ndarray) else contents
 
 
-def _flac_flaw(contents: bytes | np.ndarray, values: np.ndarray, bits: int) -> str:
-    """Return the problem of decoded FLAC samples (int `[samples, channels]`) by the file's MD5, or an empty string."""
-    contents = _bytes(contents)
-    if not any(audio_headers.flac_md5(contents)):
-        # The encoder left it out; libsndfile's decoder validates each block's own checksum.
-        import soundfile
-
-        try:
-            soundfile.read(io.BytesIO(contents), dtype="int16")
-        except soundfile.LibsndfileError as error:
-            return f"cannot be decoded ({error.error_string.strip()}): damaged FLAC"
-    return sound_files.check_flac(contents, values, int(bits))
+def _flac_md5(contents: bytes) -> bytes:
+    """Return the MD5 of the unencoded samples that a FLAC file states (zeros: not stated)."""
+    return contents[26:42]
 
 
-def resample(audio: tf.Tensor, rate_in: tf.Tensor, rate_out: int) -> tf.Tensor:
-    """Resample audio with `sound_files.resample`, as the player does.
-
-    Args:
-        audio: float32 `[samples, channels]`.
-        rate_in: int64 [], Hz.
-        rate_out: Hz.
-
-    Returns:
-        float32 `[samples * rate_out / rate_in, channels]`.
-    """
-
-    def change() -> tf.Tensor:
-        changed = tf.numpy_function(
-            lambda values, rate: sound_files.resample(values, int(rate), rate_out),
-            [audio, rate_in],
-            tf.float32,
-            stateful=False,
-        )
-        return tf.ensure_shape(changed, [None, audio.shape[1]])
-
-    return tf.cond(tf.equal(rate_in, rate_out), lambda: audio, change)
+def _flac_flaw(contents: bytes | np.ndarray, values: np.ndarray) -> str:
+    """Return what is wrong with FLAC samples, int16 `[samples, channels]`, by the file's MD5; empty if nothing is."""
+    packed = np.ascontiguousarray(values, "<i2")
+    if hashlib.md5(packed.data, usedforsecurity=False).digest() != _flac_md5(_bytes(contents)):
+        return "decodes to other samples than were encoded (MD5): damaged FLAC"
+    return ""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae.analysis import sound_files
+from nsynth_vae.analysis.audio_reader import read_audio
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.readers.audio_files import FolderSource
 from nsynth_vae.data.source import SPLITS, BadNotes, NoteTable, check_audio
@@ -45,8 +46,6 @@ _KEYS = [
 
 class JsonAudioSource(FolderSource):
     """Notes of a folder in NSynth's JSON/audio layout, by split and then by name."""
-
-    formats: tuple[str, ...] = ("wav", "flac", "ogg")
 
     def __init__(
         self,
@@ -82,11 +81,27 @@ class JsonAudioSource(FolderSource):
                 notes.append(note)
                 splits.append(split)
                 paths.append(file)
-        extensions = {pathlib.PurePath(file).suffix.lower() for file in paths}
-        self.formats = tuple(extension[1:] for extension in EXTENSIONS if extension in extensions)
         super().__init__(name or str(path), NoteTable.from_notes(notes, splits), paths, audio)
 
-    def _to_note(self, audio: tf.Tensor, sample_rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def read(self, row: int) -> tuple[np.ndarray, str]:
+        """Read the audio of one note; see `Source.read`."""
+        try:
+            found = read_audio(pathlib.Path(self._paths[row]))
+        except ValueError as error:
+            return np.zeros(self.config.num_samples, np.float32), str(error)
+        return sound_files.check_format(found.samples, found.sample_rate, self.config)
+
+    def _stream(self, row: tf.Tensor, path: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        import tensorflow as tf
+
+        from nsynth_vae.data.decoding.decode import decode
+
+        audio, sample_rate, problem = decode(tf.io.read_file(path))
+        nothing = tf.zeros([self.config.num_samples])
+        return tf.cond(tf.equal(problem, ""), lambda: self._check(audio, sample_rate), lambda: (nothing, problem))
+
+    def _check(self, audio: tf.Tensor, sample_rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Check a note in the graph, as `sound_files.check_format` does."""
         import tensorflow as tf
 
         config, channels = self.config, tf.shape(audio)[1]
@@ -100,9 +115,6 @@ class JsonAudioSource(FolderSource):
             ],
             default=lambda: check_audio(audio[:, 0], config),
         )
-
-    def _read(self, audio: np.ndarray, sample_rate: int) -> tuple[np.ndarray, str]:
-        return sound_files.check_format(audio, sample_rate, self.config)
 
 
 def split_folders(path: pathlib.Path) -> list[pathlib.Path]:

@@ -1,4 +1,4 @@
-"""Reader of a folder of samples: WAV, FLAC, Ogg Vorbis and MP3 of any rate, length and number of channels.
+"""Reader of a folder of samples: sound files of any format, rate, length and number of channels.
 
 `analysis.sound_files` describes how a file becomes a note.
 """
@@ -10,22 +10,17 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae.analysis import sound_files
-from nsynth_vae.analysis.audio_headers import FORMATS
-from nsynth_vae.analysis.sound_files import FADE_SECONDS, ONSET_DB, ONSET_SECONDS, Sound, read_sounds
+from nsynth_vae.analysis.audio_formats import EXPECTED
+from nsynth_vae.analysis.sound_files import Sound, read_sound, read_sounds
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.readers.audio_files import FolderSource
-from nsynth_vae.data.source import BadNotes, NoteTable, check_audio
+from nsynth_vae.data.source import BadNotes, NoteTable
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import AUDIO_EXTENSIONS
 from nsynth_vae.notes import DEFAULT_VELOCITY, UNKNOWN, Note, format_note_str, note_name, parse_instrument_str
-
-if TYPE_CHECKING:
-    import tensorflow as tf
 
 
 def find_audio(root: pathlib.Path) -> tuple[list[pathlib.Path], int]:
@@ -47,38 +42,8 @@ def find_audio(root: pathlib.Path) -> tuple[list[pathlib.Path], int]:
     return sorted(found), others
 
 
-def make_note(audio: tf.Tensor, sample_rate: tf.Tensor, config: AudioConfig) -> tuple[tf.Tensor, tf.Tensor]:
-    """Fold to mono, resample, and cut from the onset on or pad, in the graph; see `sound_files.make_note`.
-
-    Args:
-        audio: float32 `[samples, channels]`, -1..1.
-        sample_rate: int64 [], Hz.
-        config: the target sample rate and length.
-
-    Returns:
-        (audio: float32 `[num_samples]`, zeros if invalid; problem: string [], empty if valid).
-    """
-    import tensorflow as tf
-
-    from nsynth_vae.data.decoding.decode import resample
-
-    mono = resample(tf.reduce_mean(audio, axis=1, keepdims=True), sample_rate, config.sample_rate)[:, 0]
-    onset, size = onset_of(mono, config), config.num_samples
-    fade = round(FADE_SECONDS * config.sample_rate)
-    ramp = tf.constant(np.r_[np.ones(size - fade), 0.5 + 0.5 * np.cos(np.pi * np.arange(1, fade + 1) / fade)])
-    note = mono[onset:]
-    note = tf.cond(
-        tf.size(note) > size,
-        lambda: note[:size] * tf.cast(ramp, tf.float32),
-        lambda: tf.pad(note, [[0, size - tf.size(note)]]),
-    )
-    return check_audio(note, config)
-
-
 class SamplesSource(FolderSource):
     """Notes of a folder of audio files."""
-
-    formats = FORMATS
 
     def __init__(
         self,
@@ -109,14 +74,14 @@ class SamplesSource(FolderSource):
         path = pathlib.Path(path)
         files, others = find_audio(path)
         if not files:
-            raise InputError(f"{path}: no audio in it, expected {', '.join(AUDIO_EXTENSIONS)} files")
+            raise InputError(f"{path}: no audio in it, {EXPECTED}")
         if others:
             log(f"{path}: {others} files that are not audio are ignored")
         self.name, self.config = name or str(path), audio
         notes: list[Note] = []
         paths: list[str] = []
         counts: collections.Counter[str] = collections.Counter()
-        for file, sound in zip(files, read_sounds(files, audio, formats=FORMATS), strict=True):
+        for file, sound in zip(files, read_sounds(files, audio), strict=True):
             note = self._label(file, path, sound, bad_notes, log)
             if note is None:
                 continue
@@ -145,34 +110,15 @@ class SamplesSource(FolderSource):
         pitch, hertz = found
         if hertz is not None:
             log(f"{file}: pitch {pitch} ({note_name(pitch)}, {hertz:.1f} Hz) estimated from the sound")
-        if cut := sound.cut(self.config):
-            log(f"{file}: {cut}")
+        for remark in sound.remarks(self.config):
+            log(f"{file}: {remark}")
         named, folder = sound.named, file.parent.relative_to(root).as_posix()
         instrument = named.instrument if folder == "." else folder.replace("/", "_")
         velocity = DEFAULT_VELOCITY if named.velocity is None else named.velocity
         family, source = parse_instrument_str(instrument)
         return Note(format_note_str(instrument, pitch, velocity), pitch, velocity, instrument, family, source)
 
-    def _to_note(self, audio: tf.Tensor, sample_rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return make_note(audio, sample_rate, self.config)
-
-    def _read(self, audio: np.ndarray, sample_rate: int) -> tuple[np.ndarray, str]:
-        return sound_files.make_note(audio, sample_rate, self.config)[:2]
-
-
-def onset_of(mono: tf.Tensor, config: AudioConfig) -> tf.Tensor:
-    """Return the sample at which a sound begins: `ONSET_SECONDS` before it first nears its peak.
-
-    Args:
-        mono: float32 `[samples]`.
-        config: gives the sample rate.
-
-    Returns:
-        int32 []; 0 for silence and for sound that is not finite.
-    """
-    import tensorflow as tf
-
-    level = tf.abs(mono)
-    loud = level >= tf.reduce_max(tf.concat([level, [1e-9]], 0)) * 10 ** (ONSET_DB / 20)
-    first = tf.argmax(tf.concat([loud, [False]], 0), output_type=tf.int32)
-    return tf.maximum(first - round(ONSET_SECONDS * config.sample_rate), 0)
+    def read(self, row: int) -> tuple[np.ndarray, str]:
+        """Read the audio of one note; see `Source.read`."""
+        sound = read_sound(pathlib.Path(self._paths[row]), self.config)
+        return sound.audio, sound.problem

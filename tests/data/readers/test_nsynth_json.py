@@ -2,8 +2,6 @@
 
 import json
 import pathlib
-import struct
-import zlib
 
 import numpy as np
 import pytest
@@ -11,8 +9,7 @@ import soundfile
 import tensorflow as tf
 from conftest import read_audio, sine, write_folder
 
-from nsynth_vae.analysis import audio_headers
-from nsynth_vae.data.decoding.decode import decode, resample
+from nsynth_vae.data.decoding.decode import decode
 from nsynth_vae.data.readers.nsynth_json import JsonAudioSource, split_of
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.errors import BadNoteError, InputError
@@ -234,11 +231,11 @@ def bad_files() -> dict:
         "silent.wav": (write(np.zeros(64000)), "is silent"),
         "quiet.flac": (write(loud * 1e-3), "is silent"),
         "nan.wav": (write(nan, subtype="FLOAT"), "holds NaN or infinite samples"),
-        "adpcm.wav": (write(loud, subtype="IMA_ADPCM"), "is WAV of format 17 with 4 bits, expected PCM"),
+        "adpcm.wav": (write(loud, subtype="IMA_ADPCM"), "holds 64071 samples, expected 64000"),
         "truncated.wav": (damage(cut(0.9)), "truncated WAV"),
         "header.wav": (damage(lambda contents: contents[:30]), "truncated WAV"),
         "truncated.flac": (damage(cut(0.9)), None),
-        "header.flac": (damage(lambda contents: contents[:30]), "truncated FLAC"),
+        "header.flac": (damage(lambda contents: contents[:30]), "damaged FLAC"),
         "flipped.flac": (damage(flip(0.1)), "damaged FLAC"),
         "truncated.ogg": (damage(cut(0.9)), "truncated Ogg"),
         "page.ogg": (
@@ -246,10 +243,12 @@ def bad_files() -> dict:
             "without a last page: truncated Ogg",
         ),
         "flipped.ogg": (damage(flip(0.3)), "has a damaged page at byte"),
-        "text.ogg": (lambda path: path.write_text("not audio"), "begins with b'not ', expected"),
-        "empty.ogg": (lambda path: path.write_bytes(b""), "is empty, expected audio"),
-        "empty.wav": (lambda path: path.write_bytes(b""), "is empty, expected audio"),
-        "mp3.wav": (write(loud, format="MP3"), "is MP3, expected WAV or FLAC or Ogg"),
+        "text.ogg": (lambda path: path.write_text("not audio"), "is of an unknown format, expected a sound file"),
+        "empty.ogg": (lambda path: path.write_bytes(b""), "is empty, expected a sound file"),
+        "empty.wav": (lambda path: path.write_bytes(b""), "is empty, expected a sound file"),
+        "mp3.wav": (write(loud[:32000], format="MP3"), "holds 32000 samples, expected 64000"),
+        "m4a.wav": (lambda path: path.write_bytes(bytes(4) + b"ftypM4A " + bytes(99)), "is AAC or ALAC in M4A, which"),
+        "scaled.wav": (write(loud * 32768, subtype="FLOAT"), "holds samples up to 16291.7, expected -1 to 1: integers"),
     }
     return cases
 
@@ -294,93 +293,34 @@ def test_bad_audio_is_never_accepted(tmp_path, audio_config):
         next(iterator)
 
 
-def test_flac_without_a_checksum_is_checked_by_its_blocks(tmp_path):
+@pytest.mark.parametrize(
+    ("extension", "subtype", "tolerance"),
+    [
+        *(("wav", subtype, 0.0) for subtype in ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW")),
+        *(("flac", subtype, 0.0) for subtype in ("PCM_S8", "PCM_16", "PCM_24")),
+        ("ogg", "VORBIS", 1e-4),
+        ("ogg", "OPUS", 0.0),
+        ("aiff", "PCM_16", 0.0),
+    ],
+)
+def test_decode_is_soundfile(tmp_path, extension, subtype, tolerance):
+    path = tmp_path / f"a.{extension}"
+    stereo = np.stack([sine(440, 48000, 1), -0.5 * sine(300, 48000, 1)], 1)
+    soundfile.write(path, stereo, 48000, subtype=subtype)
+    expected, _ = soundfile.read(path, dtype="float32")
+    audio, sample_rate, problem = decode(tf.constant(path.read_bytes()))
+    assert problem == b""
+    assert sample_rate == 48000
+    np.testing.assert_allclose(audio.numpy(), expected, rtol=0, atol=tolerance)
+
+
+def test_flac_without_a_checksum_is_checked_by_its_frames(tmp_path):
     path = tmp_path / "a.flac"
-    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 20000)
-    soundfile.write(path, noise, 16000)
+    soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 20000), 16000)
     contents = bytearray(path.read_bytes())
     contents[26:42] = bytes(16)
     audio, _, problem = decode(tf.constant(bytes(contents)))
     assert problem == b""
     assert audio.shape == (20000, 1)
-    for at in range(len(contents) // 2, len(contents) // 2 + 8):
-        contents[at] ^= 0x5A
-    with pytest.raises((AssertionError, tf.errors.InvalidArgumentError)):
-        assert decode(tf.constant(bytes(contents)))[2] == b""
-
-
-@pytest.mark.parametrize(
-    ("extension", "subtype", "tolerance"),
-    [
-        ("wav", "PCM_U8", 0.0),
-        ("wav", "PCM_16", 0.0),
-        ("wav", "PCM_24", 0.0),
-        ("wav", "PCM_32", 1e-7),
-        ("wav", "FLOAT", 0.0),
-        ("wav", "DOUBLE", 1e-7),
-        ("flac", "PCM_S8", 0.0),
-        ("flac", "PCM_16", 0.0),
-        ("flac", "PCM_24", 0.0),
-        ("ogg", "VORBIS", 1e-4),
-        ("mp3", "MPEG_LAYER_III", 1e-4),
-    ],
-)
-def test_decode_is_soundfile(tmp_path, extension, subtype, tolerance):
-    path = tmp_path / f"a.{extension}"
-    stereo = np.stack([sine(440, 44100, 1), -0.5 * sine(300, 44100, 1)], 1)
-    soundfile.write(path, stereo, 44100, subtype=subtype)
-    expected, _ = soundfile.read(path, dtype="float32")
-    audio, sample_rate, problem = decode(tf.constant(path.read_bytes()))
-    assert problem == b""
-    assert sample_rate == 44100
-    np.testing.assert_allclose(audio.numpy(), expected, rtol=0, atol=tolerance)
-
-
-def test_wav_extensible_and_other_chunks(tmp_path):
-    path = tmp_path / "a.wav"
-    soundfile.write(path, sine(440), 16000, format="WAVEX", subtype="PCM_24")
-    contents = path.read_bytes()
-    odd = contents[:12] + b"LIST" + struct.pack("<I", 3) + b"abc\0" + contents[12:]
-    for data in (contents, odd):
-        audio, _, problem = decode(tf.constant(data))
-        assert problem == b""
-        np.testing.assert_array_equal(audio[:, 0], soundfile.read(path, dtype="float32")[0])
-
-
-def test_damaged_mp3(tmp_path):
-    path = tmp_path / "a.mp3"
-    soundfile.write(path, sine(440), 16000)
-    contents = path.read_bytes()
-    assert audio_headers.read_header(contents).sample_rate == 16000
-    tagged = b"ID3\x04\x00\x00\x00\x00\x00\x05hello" + contents + b"TAG" + bytes(125)
-    assert audio_headers.read_header(tagged) == audio_headers.Header("mp3", 16000, 1)
-    for damaged, message in (
-        (contents[:-10], "truncated MP3"),
-        (contents[: len(contents) // 2] + contents[len(contents) // 2 + 50 :], "damaged MP3"),
-        (b"ID3\x04\x00\x00\x00\x00\x7f\x7f" + contents[:20], "truncated MP3"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            audio_headers.read_header(damaged)
-
-
-def test_ogg_checksum_is_the_polynomial():
-    """Against a bit by bit CRC: 0x04c11db7, from 0, most significant bit first, not inverted."""
-    data = bytes(range(256)) * 3
-    crc = 0
-    for byte in data:
-        crc ^= byte << 24
-        for _ in range(8):
-            crc = (crc << 1 ^ (0x04C11DB7 if crc & 1 << 31 else 0)) & 0xFFFFFFFF
-    assert audio_headers.ogg_crc(data) == crc != zlib.crc32(data)
-
-
-@pytest.mark.parametrize("rate", [8000, 11025, 22050, 32000, 44100, 48000, 96000])
-def test_resampling_adds_no_shift_and_no_gain(rate):
-    time = np.arange(rate) / rate
-    pulse = np.exp(-(((time - 0.25) * 300) ** 2)).astype(np.float32)
-    found = resample(tf.constant(pulse[:, None]), tf.constant(rate, tf.int64), 16000).numpy()
-    assert found.shape == (16000, 1)
-    expected = np.exp(-(((np.arange(16000) / 16000 - 0.25) * 300) ** 2))
-    centre = (np.arange(16000) * found[:, 0]).sum() / found.sum()
-    assert abs(centre - 4000) < 0.01
-    np.testing.assert_allclose(found[:, 0], expected, atol=2e-4)
+    contents[len(contents) // 2] ^= 0x5A
+    assert b"damaged FLAC" in decode(tf.constant(bytes(contents)))[2].numpy()

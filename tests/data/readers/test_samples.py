@@ -178,7 +178,7 @@ def test_instruments_velocities_and_collisions(tmp_path, audio_config):
 def test_bad_files(tmp_path, audio_config, skip):
     soundfile.write(tmp_path / "good C4.flac", sine(262), 16000)
     soundfile.write(tmp_path / "whole.mp3", sine(262), 16000)
-    (tmp_path / "cut C4.mp3").write_bytes((tmp_path / "whole.mp3").read_bytes()[:-30])
+    (tmp_path / "cut C4.mp3").write_bytes((tmp_path / "whole.mp3").read_bytes()[:-3000])
     (tmp_path / "whole.mp3").unlink()
     (tmp_path / "empty C4.ogg").write_bytes(b"")
     (tmp_path / "cut C4.flac").write_bytes((tmp_path / "good C4.flac").read_bytes()[:-30])
@@ -193,9 +193,9 @@ def test_bad_files(tmp_path, audio_config, skip):
     expected = {
         "cut.mp3": "truncated MP3",
         "empty.ogg": "is empty",
-        "cutflac": "cannot be decoded",
+        "cutflac": "damaged FLAC",
         "silent.wav": "is silent",
-        "none.wav": "is silent",
+        "none.wav": "holds no samples",
         "nan.wav": "holds NaN",
     }
     assert problems.keys() == expected.keys()
@@ -208,7 +208,7 @@ def test_other_files(tmp_path, audio_config, messages):
     (tmp_path / "__MACOSX").mkdir()
     (tmp_path / "__MACOSX" / "a.wav").write_text("x")
     assert find_audio(tmp_path) == ([], 1)
-    with pytest.raises(InputError, match=r"no audio in it, expected \.wav, \.flac, \.ogg, \.mp3 files"):
+    with pytest.raises(InputError, match="no audio in it, expected a sound file, such as WAV"):
         open_folder(tmp_path, audio_config)
     soundfile.write(tmp_path / "a C4.wav", sine(262), 16000)
     assert len(open_folder(tmp_path, audio_config, log=messages.append).table) == 1
