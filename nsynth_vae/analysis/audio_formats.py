@@ -75,10 +75,9 @@ def format_name(head: bytes) -> str | None:
     return _match(_READ, head)
 
 
-def describe_other(head: bytes) -> str:
-    """Return what a file is that is no sound, by its first bytes, and what is expected; empty if that is not known."""
-    found = _match(_OTHERS, head)
-    return f"is {found}, {EXPECTED}" if found else ""
+def other_kind(head: bytes) -> str | None:
+    """Return what a file is that is no sound, by its first bytes: `a ZIP archive`; None if that is not known."""
+    return _match(_OTHERS, head)
 
 
 def conversion(path: pathlib.Path | None) -> str:

@@ -162,8 +162,8 @@ def find_layout(stream: BinaryIO) -> Layout:
         return mp3_frames.find_audio(_contents(stream))
     if name is not None:
         return audio_chunks.find_audio(stream, size, name)
-    if problem := audio_formats.describe_other(head):
-        raise ValueError(problem)
+    if kind := audio_formats.other_kind(head):
+        raise ValueError(f"is {kind}, {audio_formats.EXPECTED}")
     return Layout("", (Part(0, size),))
 
 

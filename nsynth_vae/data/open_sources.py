@@ -84,9 +84,16 @@ def _open(spec: str, data_dir: str | os.PathLike | None, options: ReaderOptions)
             raise InputError(f"{spec}: no file matches, expected .tfrecord files")
     else:
         raise InputError(f"{spec}: no such file or folder, expected {EXPECTED}")
-    _require_tensorflow(spec, "TFRecord")
-    from nsynth_vae.data.readers.tfrecord import TFRecordSource
+    return _open_records(files, spec, options)
 
+
+def _open_records(files: list[str], spec: str, options: ReaderOptions) -> Source:
+    _require_tensorflow(spec, "TFRecord")
+    from nsynth_vae.data.readers.tfrecord import TFRecordSource, check_shards
+
+    # Whoever names one file means it alone.
+    if not pathlib.Path(spec).expanduser().is_file():
+        check_shards(files)
     return TFRecordSource(files, name=spec, **options)
 
 
@@ -102,10 +109,7 @@ def _open_folder(spec: str, path: pathlib.Path, options: ReaderOptions) -> Sourc
         return open_tfds_folder(path, name=spec, **options)
     records = sorted(str(file) for file in path.glob("*.tfrecord*") if file.is_file())
     if records:
-        _require_tensorflow(spec, "TFRecord")
-        from nsynth_vae.data.readers.tfrecord import TFRecordSource
-
-        return TFRecordSource(records, name=spec, **options)
+        return _open_records(records, spec, options)
     from nsynth_vae.data.readers.samples import SamplesSource, find_audio
 
     if find_audio(path)[0]:

@@ -174,8 +174,14 @@ def _read_json(path: pathlib.Path) -> dict[str, tuple | object]:
     def keep(values: dict) -> object:
         return tuple(values.get(key) for key in _KEYS) if "pitch" in values else values
 
+    def number(text: str) -> int | float:
+        # Whoever converts labels by way of pandas gets 60.0 for 60.
+        value = float(text)
+        return int(value) if value.is_integer() and abs(value) < 2**31 else value
+
     try:
-        labels = json.loads(path.read_text(encoding="utf-8"), object_hook=keep)
+        # Of bytes, json finds out the encoding: UTF-8 with a byte order mark or without, and Windows' UTF-16.
+        labels = json.loads(path.read_bytes(), object_hook=keep, parse_float=number)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}, expected NSynth's labels") from error
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -208,7 +214,7 @@ def _to_note(note_str: str, values: tuple | object, config: AudioConfig) -> Note
     if qualities is not None:
         if not isinstance(qualities, list):
             raise InputError(f"qualities in examples.json are {qualities!r}, expected a list of flags or null")
-        qualities = tuple(UNKNOWN if flag is None else flag for flag in qualities)
+        qualities = tuple(UNKNOWN if flag is None else flag for flag in qualities) or None
     return Note(
         note_str,
         named.pitch,

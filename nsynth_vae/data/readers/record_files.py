@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import functools
+import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nsynth_vae.analysis.audio_formats import other_kind
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.data.source import (
@@ -47,6 +50,29 @@ class Shard:
     path: str
     split: int
     """Index in `source.SPLITS` or `UNKNOWN`."""
+
+    @functools.cached_property
+    def compression(self) -> str:
+        """`GZIP`, `ZLIB`, or empty: by the file's first bytes, as no name tells.
+
+        An uncompressed file begins with a record's length in eight bytes, of which the last four are 0.
+        """
+        head = self.head
+        if head[:3] == b"\x1f\x8b\x08":
+            return "GZIP"
+        is_zlib = head[:1] == b"\x78" and int.from_bytes(head[:2], "big") % 31 == 0 and any(head[4:8])
+        return "ZLIB" if is_zlib else ""
+
+    @functools.cached_property
+    def head(self) -> bytes:
+        """The file's first bytes."""
+        with pathlib.Path(self.path).open("rb") as file:
+            return file.read(64)
+
+    @property
+    def kind(self) -> str:
+        """What the file should be, in words."""
+        return f"{self.compression}-compressed TFRecord file" if self.compression else "TFRecord file"
 
 
 class RecordSource(Source):
@@ -115,7 +141,7 @@ class RecordSource(Source):
             _, labels["problem"] = check_audio(labels.pop("audio"), self.config)
             return labels
 
-        records = tf.data.TFRecordDataset(shard.path, buffer_size=1 << 20)
+        records = tf.data.TFRecordDataset(shard.path, shard.compression, buffer_size=1 << 20)
         iterator = iter(records.map(look, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(4))
         number = 0
         while True:
@@ -126,7 +152,10 @@ class RecordSource(Source):
             except StopIteration:
                 return
             except tf.errors.DataLossError:
-                bad_notes.report(place, "is corrupt or truncated, as is what follows; expected a whole TFRecord file")
+                found = "corrupt or truncated, as is what follows"
+                if not number and not shard.compression:
+                    found = other_kind(shard.head) or found
+                bad_notes.report(place, f"is {found}; expected a whole {shard.kind}")
                 return
             except tf.errors.OpError as error:
                 bad_notes.report(place, f"cannot be parsed ({error_text(error)}), expected NSynth's fields")
@@ -151,21 +180,22 @@ class RecordSource(Source):
         import tensorflow as tf
 
         rows = np.sort(np.asarray(rows, np.int64))
-        paths, ends, wanted = [], [], []
+        paths, compressions, ends, wanted = [], [], [], []
         for index in shuffled(np.unique(self._file[rows]), order):
             own = rows[self._file[rows] == index]
             row_of_record = np.full(int(self._number[own[-1]]) + 1, -1, np.int64)
             row_of_record[self._number[own]] = own
             paths.append(self._shards[index].path)
+            compressions.append(self._shards[index].compression)
             wanted.append(row_of_record)
             ends.append(sum(map(len, wanted)))
         rows_of_records = tf.constant(np.concatenate([*wanted, np.zeros(0, np.int64)]))
         starts = [0, *ends[:-1]] if ends else []
 
-        def read(path: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tf.data.Dataset:
+        def read(path: tf.Tensor, compression: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tf.data.Dataset:
             # The rows end with the last wanted record: later ones, damaged or not, are not read.
             numbers = tf.data.Dataset.from_tensor_slices(rows_of_records[start:end])
-            return tf.data.Dataset.zip((numbers, tf.data.TFRecordDataset(path, buffer_size=1 << 20)))
+            return tf.data.Dataset.zip((numbers, tf.data.TFRecordDataset(path, compression, buffer_size=1 << 20)))
 
         def parse(row: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
             audio, problem = check_audio(self._parse(record)["audio"], self.config)
@@ -174,6 +204,7 @@ class RecordSource(Source):
         files = tf.data.Dataset.from_tensor_slices(
             (
                 tf.constant(paths, tf.string, [len(paths)]),
+                tf.constant(compressions, tf.string, [len(paths)]),
                 tf.constant(starts, tf.int64),
                 tf.constant(ends, tf.int64),
             )

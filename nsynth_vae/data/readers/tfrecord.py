@@ -8,16 +8,38 @@ names may be missing.
 from __future__ import annotations
 
 import pathlib
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Unpack
 
 from nsynth_vae.data.readers.nsynth_json import split_of
 from nsynth_vae.data.readers.record_files import RecordSource, Shard
 from nsynth_vae.data.source import ReaderOptions
+from nsynth_vae.errors import InputError
 from nsynth_vae.notes import UNKNOWN
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+
+_SHARD = re.compile(r"(?P<before>.+)-\d{5,}-of-(?P<count>\d{5,})(?P<after>.*)")
+
+
+def check_shards(files: Sequence[str]) -> None:
+    """Check that of each file of several, as `NAME-00001-of-00003`, the others are there.
+
+    Raises:
+        InputError: if one is not; names it.
+    """
+    for file in map(pathlib.Path, files):
+        match = _SHARD.fullmatch(file.name)
+        if match is None:
+            continue
+        digits = len(match["count"])
+        for index in range(int(match["count"])):
+            shard = file.with_name(f"{match['before']}-{index:0{digits}}-of-{match['count']}{match['after']}")
+            if not shard.exists():
+                raise InputError(f"{shard}: is not there, expected all {int(match['count'])} shards of {file.name}")
 
 
 class TFRecordSource(RecordSource):

@@ -172,6 +172,26 @@ def test_wrong_labels(tmp_path, audio_config, skip, labels, message):
     assert "--on-bad-note skip" in str(error.value)
 
 
+def test_labels_as_other_writers_have_them(tmp_path, audio_config):
+    """An empty list of qualities, numbers with a point, a byte order mark, Windows' UTF-16: all mean the same."""
+    labels = {"pitch": 69.0, "velocity": 100.0, "sample_rate": 16000.0, "instrument_family": 3.0}
+    folder = write_folder(tmp_path / "a-train", {NAME: sine(440)}, {NAME: {**labels, "qualities": []}})
+    path = folder / "examples.json"
+    text = path.read_text(encoding="utf-8")
+    assert "69.0" in text
+    for encoding in ("utf-16", "utf-8-sig", "utf-8"):
+        path.write_bytes(text.encode(encoding))
+        table = open_folder(folder, audio_config).table
+        assert (table.pitch[0], table.velocity[0], table.instrument_family[0]) == (69, 100, 3)
+        assert table.qualities[0].tolist() == [UNKNOWN] * 10
+    edit(folder, NAME, qualities=[1.0, 0.0] + [None] * 8)
+    assert open_folder(folder, audio_config).table.qualities[0].tolist() == [1, 0] + [UNKNOWN] * 8
+    for pitch in (69.5, 1e300):
+        edit(folder, NAME, pitch=pitch)
+        with pytest.raises(BadNoteError, match=r"pitch in examples\.json is .*, expected 69 by its name"):
+            open_folder(folder, audio_config)
+
+
 def test_misnamed_and_missing(tmp_path, audio_config, skip):
     names = ("guitar", "guitar-69-100", "guitar-200-100")
     folder = write_folder(tmp_path / "a-train", {NAME: sine(440)})
@@ -248,7 +268,7 @@ def bad_files() -> dict:
         "empty.wav": (lambda path: path.write_bytes(b""), "is empty, expected a sound file"),
         "mp3.wav": (write(loud[:32000], format="MP3"), "holds 32000 samples, expected 64000"),
         "m4a.wav": (lambda path: path.write_bytes(bytes(4) + b"ftypM4A " + bytes(99)), "is AAC or ALAC in M4A, which"),
-        "scaled.wav": (write(loud * 32768, subtype="FLOAT"), "holds samples up to 16291.7, expected -1 to 1: integers"),
+        "scaled.wav": (write(loud * 32768, subtype="FLOAT"), "holds samples up to 16292.2, expected -1 to 1: integers"),
     }
     return cases
 

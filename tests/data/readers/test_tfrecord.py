@@ -43,8 +43,8 @@ def example(pitch=69, velocity=100, /, instrument="guitar_acoustic_001", audio=N
     return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
 
 
-def write(path, examples) -> str:
-    with tf.io.TFRecordWriter(str(path)) as writer:
+def write(path, examples, compression="") -> str:
+    with tf.io.TFRecordWriter(str(path), compression) as writer:
         for serialised in examples:
             writer.write(serialised)
     return str(path)
@@ -112,6 +112,48 @@ def test_folder_file_and_glob(tmp_path, audio_config):
     assert open_it(tmp_path / "nsynth-test.tfrecord", audio_config).table.pitch.tolist() == [30]
 
 
+@pytest.mark.parametrize("compression", ["GZIP", "ZLIB"])
+def test_compressed_records(tmp_path, audio_config, compression):
+    """They are found out by their contents; compressed and plain files may stand side by side."""
+    notes = [example(pitch) for pitch in range(50, 56)]
+    write(tmp_path / "a-train.tfrecord-00000-of-00002", notes[:4], compression)
+    write(tmp_path / "a-train.tfrecord-00001-of-00002", notes[4:])
+    source = open_it(tmp_path, audio_config)
+    assert source.table.pitch.tolist() == list(range(50, 56))
+    for order in (None, (0, 0)):
+        found = read_audio(source, [1, 3, 4], order)
+        assert sorted(row for row, _, _ in found) == [1, 3, 4]
+        for row, audio, problem in found:
+            assert problem == ""
+            np.testing.assert_array_equal(audio, sine(440 * 2 ** ((50 + row - 69) / 12)))
+    assert len({source.fingerprint(row) for row in range(6)}) == 6
+
+
+@pytest.mark.parametrize("compression", ["GZIP", "ZLIB"])
+def test_damaged_compressed_records(tmp_path, audio_config, skip, compression):
+    path = tmp_path / "a.tfrecord.gz"
+    write(path, [example(50), example(51), example(52)], compression)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 9 // 10])
+    assert open_it(path, audio_config, skip).table.pitch.tolist() == [50, 51]
+    ((place, problem),) = skip.skipped.items()
+    assert place.startswith(f"{path}: record ")
+    assert problem == (
+        f"is corrupt or truncated, as is what follows; expected a whole {compression}-compressed TFRecord file"
+    )
+
+
+def test_missing_shards_are_named(tmp_path, audio_config):
+    shards(tmp_path)
+    missing = tmp_path / "nsynth-train.tfrecord-00001-of-00003"
+    missing.unlink()
+    for spec in (tmp_path, f"{tmp_path}/*train*", f"{tmp_path}/*00000*"):
+        with pytest.raises(InputError) as error:
+            open_it(spec, audio_config)
+        assert str(error.value).startswith(f"{missing}: is not there, expected all 3 shards of nsynth-train.tfrecord-")
+    # Who names one file wants no more.
+    assert len(open_it(tmp_path / "nsynth-train.tfrecord-00002-of-00003", audio_config).table) == 4
+
+
 def test_shuffled_order(tmp_path, audio_config):
     shards(tmp_path)
     source, rows = open_it(tmp_path, audio_config), np.array([0, 1, 2, 5, 6, 7, 8, 12])
@@ -163,6 +205,7 @@ def bad_records() -> list[tuple[bytes, str]]:
         (example(60, audio=sine(262)[:-9]), "holds 63991 samples, expected 64000"),
         (example(60, audio=np.zeros(64000)), "is silent"),
         (example(60, audio=np.full(64000, np.nan)), "holds NaN or infinite samples"),
+        (example(60, audio=16384 * sine(262)), "holds samples up to 8"),
         (example(60, pitch=[b"60"]), "cannot be parsed"),
         (b"not an example", "cannot be parsed"),
     ]
@@ -215,6 +258,9 @@ def test_not_records_at_all(tmp_path, audio_config, skip):
         open_it(path, audio_config)
     with pytest.raises(InputError, match=r"no usable note in it \(1 invalid ones\)"):
         open_it(path, audio_config, skip)
+    path.write_bytes(b"PK\3\4" + bytes(100))
+    with pytest.raises(BadNoteError, match="record 0: is a ZIP archive; expected a whole TFRecord file"):
+        open_it(path, audio_config)
     path.write_bytes(b"")
     with pytest.raises(InputError, match="no usable note in it"):
         open_it(path, audio_config)
