@@ -10,10 +10,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from nsynth_vae.config import LARGEST_Z, AudioConfig
-
-LOUDEST = 32.0
-"""Peak above which audio is taken for 16-bit integers cast to float: no resampler overshoots -1..1 by that much."""
+from nsynth_vae.config import LARGEST_SAMPLE, LARGEST_Z, AudioConfig
 
 LARGEST_LOG_MEL = 16.0
 """Bound of normalised log-mels, which are within about -1.3 to 2.5; decibels exceed it."""
@@ -22,13 +19,13 @@ LARGEST_LOG_MEL = 16.0
 def audio(samples: tf.Tensor, config: AudioConfig) -> tf.Tensor:
     """Return audio `[batch, num_samples]`, checked to be of this shape, finite and not integers."""
     samples = _shaped("audio", samples, [config.num_samples])
-    return _bounded("audio", samples, LOUDEST, "samples within -1 to 1")
+    return bounded("audio", samples, LARGEST_SAMPLE, "samples within -1 to 1")
 
 
 def log_mel(values: tf.Tensor, config: AudioConfig) -> tf.Tensor:
     """Return log-mels `[batch, num_frames, mel_bins]`, checked for shape and range."""
     values = _shaped("log_mel", values, [config.num_frames, config.num_mel_bins])
-    return _bounded("log_mel", values, LARGEST_LOG_MEL, "normalised log-mels, about -1.3 to 2.5")
+    return bounded("log_mel", values, LARGEST_LOG_MEL, "normalised log-mels, about -1.3 to 2.5")
 
 
 def notes(
@@ -39,30 +36,13 @@ def notes(
     pitch, velocity = _shaped("pitch", pitch, []), _shaped("velocity", velocity, [])
     sizes = [tf.shape(tensor)[0] for tensor in (z, pitch, velocity)]
     same = tf.logical_and(tf.equal(sizes[0], sizes[1]), tf.equal(sizes[0], sizes[2]))
-    z, pitch, velocity = _gated(
+    z, pitch, velocity = gated(
         (z, pitch, velocity),
         same,
         lambda: tf.strings.format("z, pitch, velocity: expected the same batch size, found {}, {} and {}", sizes),
     )
-    z = _bounded("z", z, LARGEST_Z, f"values within {-LARGEST_Z:g} to {LARGEST_Z:g}")
+    z = bounded("z", z, LARGEST_Z, f"values within {-LARGEST_Z:g} to {LARGEST_Z:g}")
     return z, _midi("pitch", pitch), _midi("velocity", velocity)
-
-
-def wav(samples: tf.Tensor, sample_rate: tf.Tensor, config: AudioConfig) -> tf.Tensor:
-    """Return a decoded WAV file `[samples, 1]`, checked to be mono and of the model's sample rate."""
-    rate = config.sample_rate
-    (samples,) = _gated(
-        (samples,),
-        tf.equal(sample_rate, rate),
-        lambda: tf.strings.format(f"wav_bytes: expected a sample rate of {rate} Hz, found {{}}", sample_rate),
-    )
-    channels = tf.shape(samples)[1]
-    (samples,) = _gated(
-        (samples,),
-        tf.equal(channels, 1),
-        lambda: tf.strings.format("wav_bytes: expected 1 channel, found {}", channels),
-    )
-    return samples
 
 
 def _shaped(name: str, tensor: tf.Tensor, inner: list[int]) -> tf.Tensor:
@@ -75,10 +55,10 @@ def _shaped(name: str, tensor: tf.Tensor, inner: list[int]) -> tf.Tensor:
     expected = ", ".join(map(str, inner))
     pattern = rf"\[\d+{', ' if inner else ''}{expected}\]"
     text = f"{name}: expected shape [batch{', ' if inner else ''}{expected}], found "
-    return _gated((tensor,), tf.strings.regex_full_match(shape, pattern), lambda: text + shape)[0]
+    return gated((tensor,), tf.strings.regex_full_match(shape, pattern), lambda: text + shape)[0]
 
 
-def _bounded(name: str, tensor: tf.Tensor, limit: float, expected: str) -> tf.Tensor:
+def bounded(name: str, tensor: tf.Tensor, limit: float, expected: str) -> tf.Tensor:
     """Return the tensor, checked to be finite and within -limit..limit."""
 
     def message() -> tf.Tensor:
@@ -90,20 +70,20 @@ def _bounded(name: str, tensor: tf.Tensor, limit: float, expected: str) -> tf.Te
         )
 
     # False for NaN as well.
-    return _gated((tensor,), tf.reduce_all(tf.abs(tensor) <= limit), message)[0]
+    return gated((tensor,), tf.reduce_all(tf.abs(tensor) <= limit), message)[0]
 
 
 def _midi(name: str, number: tf.Tensor) -> tf.Tensor:
     """Return the integers, checked to be within 0..127."""
     outside = tf.logical_or(number < 0, number > 127)
-    return _gated(
+    return gated(
         (number,),
         tf.logical_not(tf.reduce_any(outside)),
         lambda: tf.strings.format(f"{name}: expected 0 to 127, found {{}}", tf.boolean_mask(number, outside)[0]),
     )[0]
 
 
-def _gated(tensors: tuple[tf.Tensor, ...], passed: tf.Tensor, message: Callable[[], tf.Tensor]) -> list[tf.Tensor]:
+def gated(tensors: tuple[tf.Tensor, ...], passed: tf.Tensor, message: Callable[[], tf.Tensor]) -> list[tf.Tensor]:
     """Return the tensors, whose evaluation fails with the message unless `passed`."""
 
     def fail() -> tf.Tensor:

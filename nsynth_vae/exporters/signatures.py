@@ -14,6 +14,7 @@ import tensorflow as tf
 from nsynth_vae import features
 from nsynth_vae.config import AudioConfig, Config
 from nsynth_vae.exporters import input_checks
+from nsynth_vae.exporters.wav_decoding import decode_wav
 from nsynth_vae.model.decoder import Decoder
 from nsynth_vae.model.encoder import Encoder
 from nsynth_vae.model.vae import VAE
@@ -31,8 +32,8 @@ def encoder_endpoints(encoder: Encoder, config: Config) -> dict[str, Endpoint]:
     """Return signature -> endpoint of the encoder; all output `z_mean` and `z_log_var`, `[batch, latent_dim]`.
 
     `serving_default` takes `audio` `[batch, num_samples]`, -1..1; `encode_log_mel` takes `log_mel`
-    `[batch, num_frames, mel_bins]`; `encode_wav` takes `wav_bytes`, a string `[batch]`: mono files of 16 bits, padded
-    with silence or cut to `num_samples`.
+    `[batch, num_frames, mel_bins]`; `encode_wav` takes `wav_bytes`, a string `[batch]`: mono files of 16 bits or
+    of float, padded with silence or cut to `num_samples`.
     """
     audio, log_mel = audio_spec(config.audio), log_mel_spec(config.audio)
 
@@ -144,8 +145,7 @@ def _read_wavs(wav_bytes: tf.Tensor, config: AudioConfig) -> tf.Tensor:
     """Return the audio `[batch, num_samples]` of WAV files, padded with silence or cut."""
 
     def read(content: tf.Tensor) -> tf.Tensor:
-        decoded, sample_rate = tf.audio.decode_wav(content)
-        samples = input_checks.wav(decoded, sample_rate, config)[: config.num_samples, 0]
+        samples = decode_wav(content, config)[: config.num_samples]
         padded = tf.pad(samples, [[0, config.num_samples - tf.shape(samples)[0]]])
         return tf.ensure_shape(padded, [config.num_samples])
 

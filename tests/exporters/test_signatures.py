@@ -3,6 +3,7 @@
 import io
 import os
 import pathlib
+import struct
 import subprocess
 import sys
 import wave
@@ -10,6 +11,7 @@ import wave
 import numpy as np
 import pytest
 import small_models
+import soundfile
 import tensorflow as tf
 from small_models import AUDIO, make_inputs
 from tensorflow_serving.apis import prediction_log_pb2
@@ -42,6 +44,19 @@ def make_wav(
         file.setparams((channels, width, sample_rate, 0, "NONE", ""))
         file.writeframes(np.round(audio[:samples] * 32767).astype("<i2").tobytes())
     return content.getvalue()
+
+
+def float_wav(audio: np.ndarray, chunks: bytes = b"", *, extensible: bool = False) -> bytes:
+    """Return audio `[samples]` as a WAV file of float, with chunks before its format."""
+    tag, more = (
+        (0xFFFE, struct.pack("<HHIH14s", 22, 32, 4, 3, b"\0\0\0\0\x10\0\x80\0\0\xaa\0\x38\x9b\x71"))
+        if extensible
+        else (3, b"")
+    )
+    layout = struct.pack("<HHIIHH", tag, 1, 16000, 64000, 4, 32) + more
+    data = audio.astype("<f4").tobytes()
+    parts = struct.pack("<4sI", b"fmt ", len(layout)) + layout + struct.pack("<4sI", b"data", len(data)) + data
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks) + len(parts)) + b"WAVE" + chunks + parts
 
 
 def good_requests() -> list[tuple[str, str, dict[str, np.ndarray]]]:
@@ -107,8 +122,18 @@ def bad_requests() -> list[tuple[str, str, dict[str, np.ndarray], str]]:
             for content, words in (
                 (make_wav(note, sample_rate=44100), "wav_bytes: expected a sample rate of 16000 Hz, found 44100"),
                 (make_wav(note, channels=2), "wav_bytes: expected 1 channel, found 2"),
-                (make_wav(note)[:20], "Data too short"),
-                (b"ID3 is no WAV" * 9, "Header mismatch: Expected RIFF"),
+                (
+                    make_wav(note)[:20],
+                    "wav_bytes: expected a WAV file with its format and audio, found 20 bytes without",
+                ),
+                (make_wav(note)[:5000], "wav_bytes: expected 128000 bytes of audio, found 4956 (truncated)"),
+                (b"ID3 is no WAV" * 9, "wav_bytes: expected a WAV file, found 117 bytes that do not begin like one"),
+                (
+                    make_wav(note, width=1),
+                    "wav_bytes: expected PCM of 16 bits or float of 32, found format 1 with 8 bits",
+                ),
+                (float_wav(spoilt(note, nan)), "wav_bytes: expected samples within -1 to 1, found NaN or infinity"),
+                (float_wav(32768 * note), "wav_bytes: expected samples within -1 to 1, found "),
             )
         ),
         *(
@@ -247,6 +272,31 @@ def test_wavs_are_audio_in_16_bits(models, loaded) -> None:
             assert file.getparams()[:4] == (1, 2, 16000, 64000)
             samples = np.frombuffer(file.readframes(64000), "<i2")
         np.testing.assert_allclose(samples / 32768, audio, atol=1 / 32768)
+
+
+def test_wavs_as_other_tools_write_them(loaded) -> None:
+    """Float, an extensible format, chunks before the format, a size of who writes to a pipe: the same note."""
+    audio = make_inputs()["audio"][0]
+    plain = make_wav(audio)
+    samples = np.frombuffer(plain[44:], "<i2").astype(np.float32) / 32768
+    listed = struct.pack("<4sI", b"LIST", 7) + b"INFOabc\0"
+    extended = io.BytesIO()
+    soundfile.write(extended, samples, 16000, format="WAVEX", subtype="PCM_16")
+    streamed = plain[:40] + b"\xff\xff\xff\xff" + plain[44:]
+    files = [
+        plain,
+        extended.getvalue(),
+        float_wav(samples),
+        float_wav(samples, extensible=True),
+        float_wav(samples, listed),
+        plain[:12] + listed + plain[12:] + listed,
+        streamed,
+        plain[:40] + bytes(4) + plain[44:],
+        plain[:40] + struct.pack("<I", 128002) + plain[44:],
+    ]
+    found = loaded["encoder"].signatures["encode_wav"](wav_bytes=tf.constant(files))["z_mean"].numpy()
+    expected = loaded["encoder"].signatures["serving_default"](audio=tf.constant(samples[None]))["z_mean"].numpy()
+    np.testing.assert_allclose(found, np.repeat(expected, len(files), 0), atol=1e-5)
 
 
 def test_batches_larger_than_a_chunk(loaded) -> None:
