@@ -204,7 +204,7 @@ def _blocks(stream: BinaryIO, layout: Layout) -> Iterator[tuple[int, np.ndarray]
         raise ValueError(f"cannot be decoded ({reason}): damaged {layout.name}") from error
 
 
-def _sequential(stream: BinaryIO) -> soundfile.SoundFile:
+def _sequential(stream: io.RawIOBase) -> soundfile.SoundFile:
     """Open a file to read it from its beginning to its end.
 
     soundfile seeks after each read. That fails at the end of what does not state its length, such as FLAC from a pipe.

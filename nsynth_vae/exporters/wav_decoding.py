@@ -6,6 +6,8 @@ before the format, and its errors do not name the input.
 
 from __future__ import annotations
 
+import functools
+
 import tensorflow as tf
 
 from nsynth_vae.analysis.audio_chunks import SLACK, UNKNOWN
@@ -53,11 +55,8 @@ def decode_wav(content: tf.Tensor, config: AudioConfig) -> tf.Tensor:
         (unknown | (stated <= available + SLACK), "{} bytes of audio, found {} (truncated)", (stated, available)),
     )
     for passed, words, found in checks:
-        (content,) = gated(
-            (content,),
-            passed,
-            lambda words=words, found=found: tf.strings.format(f"wav_bytes: expected {words}", found),
-        )
+        message = functools.partial(tf.strings.format, f"wav_bytes: expected {words}", found)
+        (content,) = gated((content,), passed, message)
     length = tf.where(unknown, available, tf.minimum(stated, available))
     samples = tf.strings.substr(content, data, length - length % tf.where(is_pcm, tf.constant(2, tf.int64), 4))
     samples = tf.cond(

@@ -5,6 +5,7 @@ import pathlib
 import struct
 import subprocess
 import sys
+import time
 import zlib
 
 import numpy as np
@@ -71,6 +72,7 @@ def test_formats(kind, subtype, tolerance):
     assert np.sqrt(np.mean(error**2) / np.mean(audio**2)) < tolerance
 
 
+@pytest.mark.filterwarnings("ignore:Chunk")
 @pytest.mark.parametrize("endian", ["LITTLE", "BIG"])
 @pytest.mark.parametrize("dtype", ["int16", "int32", "float32"])
 def test_wav_is_what_scipy_reads(dtype, endian, tmp_path):
@@ -445,3 +447,60 @@ def test_cases_of_the_field():
         assert warned.get(path.name, "") in "".join(found.warnings), path
         assert bool(found.warnings) == (path.name in warned), path
     assert seen >= 20
+
+
+MUTATED = (
+    *(("WAV", subtype) for subtype in ("PCM_16", "FLOAT", "IMA_ADPCM", "MS_ADPCM", "GSM610")),
+    *(("WAVEX", "PCM_24"), ("AU", "ULAW"), ("CAF", "ALAC_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", None)),
+    *((kind, "PCM_16") for kind in ("RF64", "W64", "AIFF", "CAF", "FLAC")),
+)
+
+
+def mutated(contents: bytes, other: bytes, rng: np.random.Generator) -> bytes:
+    """Returns a file with bits flipped, an end cut off, its header edited, another file's end or random bytes in it."""
+    changed, place = bytearray(contents), int(rng.integers(len(contents)))
+    kind = rng.integers(5)
+    if kind == 0:
+        for at in rng.integers(len(contents), size=rng.integers(1, 20)):
+            changed[at] ^= 1 << rng.integers(8)
+    elif kind == 1:
+        del changed[place:]
+    elif kind == 2:
+        for at in rng.integers(min(100, len(contents)), size=rng.integers(1, 6)):
+            changed[at] = rng.integers(256)
+    elif kind == 3:
+        changed[place:] = other[rng.integers(len(other)) :]
+    else:
+        changed[place:place] = rng.bytes(rng.integers(1, 200))
+    return bytes(changed)
+
+
+def test_mutated_files_are_read_or_refused():
+    """In a second each, with one sentence, and never with samples that no one can use."""
+    rng = np.random.default_rng(0)
+    files = [encoded(0.5 * noise(16000), 16000, *kind) for kind in MUTATED]
+    for _ in range(8000):
+        contents, other = (files[rng.integers(len(files))] for _ in range(2))
+        begun, found, problem = time.monotonic(), None, ""
+        try:
+            found = read_audio(mutated(contents, other, rng))
+        except ValueError as error:
+            problem = str(error)
+        assert time.monotonic() - begun < 10
+        assert "\n" not in problem
+        assert len(problem) < 300
+        assert found is None or 0 <= np.abs(found.samples).max() <= 32
+
+
+def test_no_flac_with_a_changed_bit_is_read_as_other_samples():
+    contents = encoded(0.1 * noise(16000), 16000, "FLAC")
+    expected = read_audio(contents).samples
+    rng = np.random.default_rng(0)
+    for _ in range(3000):
+        changed = bytearray(contents)
+        changed[rng.integers(len(changed))] ^= 1 << rng.integers(8)
+        try:
+            found = read_audio(bytes(changed)).samples
+        except ValueError:
+            continue
+        np.testing.assert_array_equal(found, expected)
