@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import sine
-from scipy.io import wavfile
 
 from nsynth_vae.analysis import audio_reader, ogg_pages
 from nsynth_vae.analysis.audio_reader import Audio, read_audio
@@ -76,6 +75,7 @@ def test_formats(kind, subtype, tolerance):
 @pytest.mark.parametrize("endian", ["LITTLE", "BIG"])
 @pytest.mark.parametrize("dtype", ["int16", "int32", "float32"])
 def test_wav_is_what_scipy_reads(dtype, endian, tmp_path):
+    wavfile = pytest.importorskip("scipy.io.wavfile")
     audio = noise(3000).reshape(-1, 2)
     subtype = {"int16": "PCM_16", "int32": "PCM_32", "float32": "FLOAT"}[dtype]
     (tmp_path / "a.wav").write_bytes(encoded(audio, 22050, "WAV", subtype, endian))

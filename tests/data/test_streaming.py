@@ -84,6 +84,25 @@ def test_notes_are_read_without_tensorflow(data):
     ]
 
 
+def test_samples_of_every_kind_are_found(tmp_path):
+    """What libsndfile reads is a note; what is to be converted is a bad note with the command, not another file."""
+    read = {"aif": "AIFF", "aiff": "AIFF", "au": "AU", "caf": "CAF", "w64": "W64", "rf64": "RF64", "wave": "WAV"}
+    for extension, kind in read.items():
+        soundfile.write(tmp_path / f"{extension} A4.{extension}", sine(440), 16000, format=kind, subtype="PCM_16")
+    for name in ("opus A4.opus", "opus A4.oga"):
+        soundfile.write(tmp_path / name, sine(440, 48000), 48000, format="OGG", subtype="OPUS")
+    (tmp_path / "song A4.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
+    (tmp_path / "song A4.WMA").write_bytes(bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c") + bytes(100))
+    (tmp_path / "notes.txt").write_text("no sound")
+    found = read_without_tensorflow(tmp_path)
+    assert len(found["notes"]) == len(read) + 2
+    assert min(found["notes"].values()) > 0.3
+    assert [problem.split(", which is not read here; `ffmpeg -i ")[0] for problem in found["skipped"].values()] == [
+        "is WMA (or other ASF)",
+        "is AAC or ALAC in M4A",
+    ]
+
+
 def test_records_say_which_extra_reads_them(data):
     (data / "records").mkdir()
     (data / "records" / "nsynth-train.tfrecord").write_bytes(b"")
