@@ -19,8 +19,11 @@ from nsynth_vae.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-AUDIO_EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3")
-"""File name extensions of audio, in lower case."""
+AUDIO_EXTENSIONS = tuple(
+    ".wav .wave .bwf .rf64 .w64 .flac .ogg .oga .opus .mp3 .mp2 .aif .aiff .aifc .au .snd .caf .voc "
+    ".m4a .m4b .aac .wma .ape .wv .mpc .tta .amr .ra .mka .ac3 .dts .dsf .dff".split()
+)
+"""File name extensions of audio, in lower case; those of the second line are recognised, but must be converted."""
 
 LINE = 120
 """Characters of a line of JSON with more than one item, at most."""
