@@ -11,7 +11,7 @@ import soundfile
 from starter_render import SAMPLE_RATE
 
 from nsynth_vae.analysis import spectra
-from nsynth_vae.analysis.audio_headers import ogg_crc
+from nsynth_vae.analysis.ogg_pages import checksum
 from nsynth_vae.config import AudioConfig
 
 # libsndfile's compression level: 0.1 is Vorbis quality 0.9, about 21 kB a note.
@@ -33,7 +33,7 @@ def with_serial(ogg: bytes, serial: int) -> bytes:
         end = start + 27 + segments + sum(out[start + 27 : start + 27 + segments])
         struct.pack_into("<I", out, start + 14, serial)
         struct.pack_into("<I", out, start + 22, 0)
-        struct.pack_into("<I", out, start + 22, ogg_crc(bytes(out[start:end])))
+        struct.pack_into("<I", out, start + 22, checksum(bytes(out[start:end])))
         start = end
     return bytes(out)
 
