@@ -46,7 +46,9 @@ _CONTAINERS = {
     b"FORM": _Container(first=12, size=">I", data=b"SSND", own=8),
     b"caff": _Container(first=8, size=">Q", data=b"data", align=1, own=4),
 }
-_ENCODINGS = {0x55: "MP3", 0xFF: "AAC", 0x1600: "AAC", 0x1610: "AAC", 0x2000: "AC-3", 0x2001: "DTS"}
+_READ = (0x01, 0x02, 0x03, 0x06, 0x07, 0x11, 0x31, 0x38, 0x40, 0x55, 0xFFFE)
+"""Encodings of WAV by number, that libsndfile reads: PCM, float, A-law, mu-law, ADPCM, GSM, MP3."""
+_ENCODINGS = {0xFF: "AAC", 0x1600: "AAC", 0x1610: "AAC", 0x2000: "AC-3", 0x2001: "DTS"}
 _ENCODINGS |= dict.fromkeys(range(0x160, 0x164), "WMA") | dict.fromkeys((0x270,), "ATRAC3")
 
 
@@ -94,14 +96,14 @@ def find_audio(stream: BinaryIO, size: int, name: str) -> Layout:
 
 
 def encoding(stream: BinaryIO) -> str:
-    """Return the name of a WAV's encoding that libsndfile does not read, such as `WMA`; empty if it is not known."""
+    """Return the name of a WAV's encoding that libsndfile does not read, such as `WMA`; empty for one that it reads."""
     order = ">" if _read(stream, 0, 4) == b"RIFX" else "<"
     head = _read(stream, 0, 4096)
     at = head.find(b"fmt ")
     if at < 0 or at + 10 > len(head):
         return ""
     (tag,) = struct.unpack_from(f"{order}H", head, at + 8)
-    return _ENCODINGS.get(tag, "")
+    return "" if tag in _READ else _ENCODINGS.get(tag, f"an encoding ({tag:#06x})")
 
 
 def _read(stream: BinaryIO, position: int, size: int) -> bytes:

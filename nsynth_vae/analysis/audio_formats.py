@@ -18,6 +18,7 @@ _CONVERTIBLE = (
     (rb"....ftyp(?!hei|hev|mif|avi)", "MP4"),
     # A sync of twelve ones, then layer 0, which MPEG audio does not have.
     (rb"\xff[\xf0\xf1\xf8\xf9]", _AAC),
+    (rb"\xff[\xf4\xf5\xfc\xfd]", "MP2"),
     (rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "WMA (or other ASF)"),
     (rb"\x1a\x45\xdf\xa3", "Matroska or WebM"),
     (rb"MAC ", "Monkey's Audio"),

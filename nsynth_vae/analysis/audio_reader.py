@@ -14,7 +14,7 @@ import itertools
 import math
 import pathlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 
@@ -85,6 +85,7 @@ def read_audio(source: pathlib.Path | bytes, seconds: float = LONGEST_SECONDS) -
 
 
 def _read(stream: BinaryIO, seconds: float) -> Audio:
+    stream = _behind_tag(stream)
     layout = find_layout(stream)
     kept: list[np.ndarray] | None = []
     powers: list[float] = []
@@ -145,15 +146,11 @@ def find_layout(stream: BinaryIO) -> Layout:
     if size == 0:
         raise ValueError(f"is empty, {audio_formats.EXPECTED}")
     head = _contents(stream, most=64)
-    name, start = audio_formats.format_name(head), 0
-    if head[:3] == b"ID3" and len(head) >= 10:
-        stream.seek(mp3_frames.id3_size(head))
-        if stream.read(4) == b"fLaC":
-            name, start = "FLAC", mp3_frames.id3_size(head)
+    name = audio_formats.format_name(head)
     if name == "FLAC":
         # The decoder takes a tag at the end for a damaged frame, where the file does not state its length.
         stream.seek(max(0, size - 128))
-        return Layout(name, (Part(start, size - 128 * (stream.read(3) == b"TAG")),))
+        return Layout(name, (Part(0, size - 128 * (stream.read(3) == b"TAG")),))
     if name == "Ogg":
         return ogg_pages.find_audio(_contents(stream))
     if name is None and mp3_frames.synchronize(_contents(stream, most=SEARCHED), 0) is not None:
@@ -167,6 +164,19 @@ def find_layout(stream: BinaryIO) -> Layout:
     return Layout("", (Part(0, size),))
 
 
+def _behind_tag(stream: BinaryIO) -> BinaryIO:
+    """Return a file as it is behind an ID3 tag, if that is not an MP3's: taggers put them before FLAC and WAV too."""
+    size = stream.seek(0, io.SEEK_END)
+    head = _contents(stream, most=10)
+    if head[:3] != b"ID3" or len(head) < 10:
+        return stream
+    start = mp3_frames.id3_size(head)
+    stream.seek(start)
+    if audio_formats.format_name(stream.read(64)) in (None, "MP3"):
+        return stream
+    return cast(BinaryIO, PartStream(stream, Part(start, size)))
+
+
 def _contents(stream: BinaryIO, most: int = -1) -> bytes:
     stream.seek(0)
     return stream.read(most)
@@ -176,23 +186,22 @@ def _blocks(stream: BinaryIO, layout: Layout) -> Iterator[tuple[int, np.ndarray]
     """Decode a file; yield (sample rate in Hz, float32 `[samples, channels]`) of each `BLOCK_SECONDS`."""
     import soundfile
 
-    found = None
+    rate = channels = 0
     try:
         for part in layout.parts:
             with _sequential(PartStream(stream, part)) as file:
                 if not RATES[0] <= file.samplerate <= RATES[1]:
                     raise ValueError(f"states {file.samplerate} Hz: damaged {layout.name or file.format}")
-                found = found or (file.samplerate, file.channels)
-                if (file.samplerate, file.channels) != found:
-                    raise ValueError(
-                        f"changes from {found[0]} Hz and {found[1]} channels to {file.samplerate} and {file.channels}, "
-                        "expected one kind of sound"
-                    )
+                rate, channels = rate or file.samplerate, channels or file.channels
+                if file.samplerate != rate:
+                    raise ValueError(f"changes from {rate} to {file.samplerate} Hz, expected one sample rate")
                 # A damaged header can state any rate and 1024 channels.
                 size, done = min(round(BLOCK_SECONDS * file.samplerate), 2**20 // file.channels), 0
                 while len(block := file.read(size, dtype="float32", always_2d=True)):
                     done += len(block)
-                    yield file.samplerate, block
+                    if block.shape[1] != channels:
+                        block = np.repeat(block.mean(axis=1, keepdims=True), channels, axis=1)
+                    yield rate, block
                 if layout.name == "FLAC" and done < file.frames < 2**62:
                     raise ValueError(f"holds {done} of {file.frames} samples: truncated FLAC")
     except soundfile.LibsndfileError as error:

@@ -53,7 +53,11 @@ def find_audio(contents: bytes) -> Layout:
         rate, end = found, skip_tags(contents, end)
         position = synchronize(contents, end)
         if position is not None and position > end:
-            raise ValueError(f"has {position - end} bytes between its frames that are none: damaged MP3")
+            between = f"{position - end} bytes between its frames"
+            # Only the first frame of an MP3 has a name in it: another one begins here.
+            if (frame := _frame(contents, position)) is None or not _info(contents, position, frame):
+                raise ValueError(f"has {between} that are none: damaged MP3")
+            warnings.append(f"{between} are no sound and passed over")
         parts.append(_part(contents, start, stop))
     if cut:
         warnings.append("the last frame is cut off and left out")

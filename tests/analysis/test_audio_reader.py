@@ -192,6 +192,12 @@ def test_flac_from_a_pipe_and_with_tags(front, back, streamed):
     np.testing.assert_allclose(found.samples[:, 0], audio, atol=5e-5)
 
 
+@pytest.mark.parametrize("kind", ["WAV", "AIFF", "OGG"])
+def test_other_formats_behind_a_tag(kind):
+    contents = encoded(noise(9000), 16000, kind)
+    np.testing.assert_array_equal(read_audio(id3(300) + contents).samples, read_audio(contents).samples)
+
+
 def test_damaged_flac_is_found_with_and_without_a_checksum():
     """Any damaged frame, by its own checksum; a file cut between two frames, by its length."""
     contents = encoded(noise(20000), 16000, "FLAC")
@@ -246,6 +252,12 @@ def test_mp3s_one_after_the_other():
         assert found.warnings == ("2 MP3s one after the other, all read",)
         expected = np.concatenate([read_audio(one).samples, read_audio(two).samples])
         np.testing.assert_array_equal(found.samples, expected)
+    junk = read_audio(one + b"\x55" * 300 + two)
+    assert junk.warnings[0] == "300 bytes between its frames are no sound and passed over"
+    np.testing.assert_array_equal(junk.samples, expected)
+    stereo = read_audio(one + encoded(np.repeat(sine(330, 44100, 1.0)[:, None], 2, 1), 44100, "MP3"))
+    assert stereo.samples.shape == expected.shape
+    np.testing.assert_allclose(stereo.samples, expected, atol=0.02)
     assert "changes from 44100 to 48000 Hz: damaged MP3" in problem_of(one + mp3(rate=48000))
 
 
@@ -333,7 +345,10 @@ def test_headers_of_odd_rates():
 
 
 FTYP = b"\0\0\0\x20ftyp"
+OTHER_LAYOUT = struct.pack("<HHIIHHH", 0x45, 1, 44100, 8000, 1, 16, 0)
 CONVERTIBLE = {
+    "MP2": bytes.fromhex("fffd9004"),
+    "an encoding (0x0045) in WAV": b"RIFF\0\0\0\0WAVE" + chunk(b"fmt ", OTHER_LAYOUT) + chunk(b"data", bytes(4)),
     "AAC or ALAC in M4A": FTYP + b"M4A \0\0\2\0",
     "MP4": FTYP + b"isom\0\0\2\0",
     "AAC (ADTS)": b"\xff\xf1\x50\x80\x2e\x7f\xfc",
