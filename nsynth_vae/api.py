@@ -16,6 +16,7 @@ from nsynth_vae.errors import InputError
 from nsynth_vae.rendering.model import RenderingModel, TimbreLike
 
 if TYPE_CHECKING:
+    from nsynth_vae.analysis.sound_labels import OctaveShift
     from nsynth_vae.instruments.performance import Performance
     from nsynth_vae.instruments.sampled_instrument import Instrument
     from nsynth_vae.latent.lookup import TimbreLookup
@@ -29,6 +30,7 @@ def load_model(
     exports: str | os.PathLike[str] = "exports",
     data: str | Sequence[str] = (),
     data_dir: str | None = None,
+    octave_shift: OctaveShift = None,
     report: Callable[[str], None] = print,
 ) -> TimbreModel:
     """Load a model; a model folder without the files to play it is exported first, once, where TensorFlow is installed.
@@ -40,6 +42,8 @@ def load_model(
         data: where notes are found by name: a folder in NSynth's layout, `.tfrecord` files, `tfds:nsynth/full`, a
             folder of samples, or `starter`; or several of these.
         data_dir: TensorFlow Datasets' folder, for `tfds:...`.
+        octave_shift: octaves to add to the pitches in the names of sound files, 1 where C3 is MIDI 60; `auto`: as they
+            sound; None: as they are named.
         report: called with a line if the model is exported.
 
     Raises:
@@ -60,10 +64,11 @@ def load_model(
             audio=model.config,
             bad_notes=BadNotes("skip"),
             data_dir=data_dir,
+            octave_shift=octave_shift,
             log=lambda line: None,
         )
     fields = {field.name: getattr(model, field.name) for field in dataclasses.fields(model)}
-    return TimbreModel(**fields, source=source)
+    return TimbreModel(**fields, source=source, octave_shift=octave_shift)
 
 
 def _open(
@@ -172,7 +177,7 @@ class TimbreModel(RenderingModel):
         """
         from nsynth_vae.rendering.resynthesis import resynthesize
 
-        return resynthesize(files, pitch=pitch, method=method)
+        return resynthesize(files, pitch=pitch, method=method, octave_shift=self.octave_shift)
 
 
 def open_model(options: argparse.Namespace) -> TimbreModel:
@@ -190,7 +195,11 @@ def open_lookup(options: argparse.Namespace) -> TimbreLookup:
     Raises:
         InputError: for what cannot be opened.
     """
-    data = options.data or ()
     return load_model(
-        options.model, backend=options.backend, exports=options.exports, data=data, data_dir=options.data_dir
+        options.model,
+        backend=options.backend,
+        exports=options.exports,
+        data=options.data or (),
+        data_dir=options.data_dir,
+        octave_shift=options.octave_shift,
     ).lookup

@@ -26,7 +26,7 @@ def make_parser() -> cli.Parser:
     parser.add_argument(
         "--pitch",
         metavar="P",
-        type=cli.midi_number,
+        type=cli.midi_pitch,
         help="MIDI pitch of all notes (default: that of the notes in the expression, if they have one in common, else "
         f"{MIDDLE_C})",
     )

@@ -19,7 +19,7 @@ def make_parser() -> cli.Parser:
     )
     parser.add_argument("notes", metavar="Z.json", type=pathlib.Path, help="the JSON file")
     parser.add_argument(
-        "--pitch", metavar="P", type=cli.midi_number, help="MIDI pitch of all notes (default: each note's in the file)"
+        "--pitch", metavar="P", type=cli.midi_pitch, help="MIDI pitch of all notes (default: each note's in the file)"
     )
     parser.add_argument(
         "--velocity",

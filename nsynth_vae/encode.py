@@ -19,6 +19,7 @@ def make_parser() -> cli.Parser:
     )
     parser.add_argument("files", metavar="FILE", nargs="+", help="sound files, or patterns such as '*.wav'")
     parser.add_argument("--output", "-o", metavar="FILE", required=True, type=pathlib.Path, help="the JSON file")
+    cli.add_octave_shift_option(parser)
     cli.add_model_options(parser)
     return parser
 
@@ -34,7 +35,8 @@ def _encode(options: argparse.Namespace) -> None:
     from nsynth_vae.rendering.encoded_notes import encode_files
 
     check_output_file(options.output, "JSON file")
-    encoded = encode_files(open_model(options), cli.find_files(options.files))
+    files = cli.find_files(options.files)
+    encoded = encode_files(open_model(options), files, octave_shift=options.octave_shift)
     encoded.save(options.output)
     for note in encoded.notes:
         near = ", ".join(f"{one['name']} ({one['distance']:.2f})" for one in note["nearest"][:3]) or "unknown"

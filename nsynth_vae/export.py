@@ -61,6 +61,7 @@ def make_parser() -> cli.Parser:
         default=48,
         help="at most N notes, of all instruments in turn (default: %(default)s)",
     )
+    cli.add_octave_shift_option(group)
     group.add_argument(
         "--on-bad-note",
         choices=("error", "skip"),
@@ -80,7 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         export_with_report(
             parsed.model,
             parsed.exports,
-            data=DataConfig(data=tuple(parsed.data or ("starter",)), max_notes=parsed.max_notes),
+            data=DataConfig(
+                data=tuple(parsed.data or ("starter",)), max_notes=parsed.max_notes, octave_shift=parsed.octave_shift
+            ),
             split=parsed.split,
             bad_notes=BadNotes(parsed.on_bad_note),
             data_dir=parsed.data_dir,

@@ -28,7 +28,7 @@ def make_parser() -> cli.Parser:
     parser.add_argument(
         "--pitch",
         metavar="P",
-        type=cli.midi_number,
+        type=cli.midi_pitch,
         help=f"MIDI pitch of all notes (default: that of the notes given, if they have one in common, else {MIDDLE_C})",
     )
     parser.add_argument(

@@ -54,6 +54,11 @@ DEFAULT_VELOCITY = 100
 UNKNOWN = -1
 """Stands for an unknown family, source or quality flag in integer arrays; never 0, which is a value."""
 
+NOTE_NAME = r"(?P<name>[A-G])(?P<sign>s|sharp|flat|[#b♯♭])?(?P<number>-1|\d)"
+"""Pattern of a pitch's name, to be matched regardless of case: C4, A#3, Bb2, Fs3, Csharp4, C-1."""
+
+_SEMITONES = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
+_SIGNS = {"": 0, "#": 1, "♯": 1, "s": 1, "sharp": 1, "b": -1, "♭": -1, "flat": -1}
 _NOTE_STR = re.compile(r"(?P<instrument>.+)-(?P<pitch>\d{3})-(?P<velocity>\d{3})")
 _INSTRUMENT_STR = re.compile(rf"(?P<family>{'|'.join(FAMILIES)})_(?P<source>{'|'.join(SOURCES)})_\d+")
 
@@ -134,3 +139,13 @@ def note_name(pitch: int) -> str:
     """Return a MIDI pitch's name: 60 is C4, 70 A#4."""
     names = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
     return f"{names[pitch % 12]}{pitch // 12 - 1}"
+
+
+def parse_note_name(text: str) -> int | None:
+    """Return the MIDI pitch of a name such as C4 = 60, A#3, Bb2 or Fs3; None for another text, and beyond 0 to 127."""
+    match = re.fullmatch(NOTE_NAME, text, re.IGNORECASE)
+    if match is None:
+        return None
+    semitone = _SEMITONES[match["name"].lower()] + _SIGNS[(match["sign"] or "").lower()]
+    pitch = 12 * (int(match["number"]) + 1) + semitone
+    return pitch if 0 <= pitch <= 127 else None

@@ -29,10 +29,11 @@ def make_parser() -> cli.Parser:
     parser.add_argument(
         "--pitch",
         metavar="P",
-        type=cli.midi_number,
-        help="the MIDI pitch, 0 to 127, to play every note at (default: its own, from the file's name, such as "
-        "`A#3.wav` or `cello-058-100.wav`, or else estimated from the sound)",
+        type=cli.midi_pitch,
+        help="pitch to play every note at, a MIDI number or a name: C4 (default: its own, from the file's name, such "
+        "as `A#3.wav` or `cello-058-100.wav`, or else estimated from the sound)",
     )
+    cli.add_octave_shift_option(parser)
     parser.add_argument(
         "--method",
         choices=("synthesizer", "griffin-lim"),

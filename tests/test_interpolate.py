@@ -179,7 +179,7 @@ def test_what_is_given_decides_the_pitch_unless_it_is_given(lookup):
 def test_a_file_of_another_rate_is_a_timbre(lookup, model, tmp_path):
     """A recording in stereo at 48 kHz that says its pitch."""
     path = tmp_path / "dull-055-080.flac"
-    soundfile.write(path, np.repeat(np.stack([synthetic.tone(43), synthetic.tone(43)], axis=1), 3, axis=0), 48000)
+    soundfile.write(path, np.repeat(np.stack([synthetic.tone(55), synthetic.tone(55)], axis=1), 3, axis=0), 48000)
     record = run([path, path, "--steps", 2, *model], tmp_path / "out")
     assert (record["pitch"], record["velocity"]) == (55, 100)
     assert record["timbres"][0] == record["timbres"][1]

@@ -14,16 +14,17 @@ import pytest
 import soundfile
 from conftest import read_audio, sine
 
-from nsynth_vae import files as files_module
 from nsynth_vae import resynthesize as command
 from nsynth_vae.analysis import griffin_lim as griffin_lim_module
 from nsynth_vae.analysis import spectra
 from nsynth_vae.analysis.pitch import in_tune
 from nsynth_vae.analysis.sound_files import read_sounds
+from nsynth_vae.analysis.sound_labels import label_sounds
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.readers.samples import SamplesSource
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.errors import InputError
+from nsynth_vae.files import sound_writing
 from nsynth_vae.pretrained import SYNTHESIZER
 from nsynth_vae.rendering import resynthesis
 from nsynth_vae.rendering.resynthesis import Resynthesis
@@ -91,7 +92,7 @@ def resynthesize(files, output, **options) -> tuple[list[pathlib.Path], list[str
 
 def write_note(path: pathlib.Path, audio: np.ndarray | None = None) -> pathlib.Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, sine(440) if audio is None else audio, 16000)
+    soundfile.write(path, sine(261.63) if audio is None else audio, 16000)
     return path
 
 
@@ -113,7 +114,7 @@ def assert_note(path: pathlib.Path) -> np.ndarray:
 def log_mel_error(audio: np.ndarray, file: pathlib.Path) -> float:
     """Return the mean difference, in nats, of log-mels where the file's is within 40 dB of its loudest."""
     config = AudioConfig()
-    (sound,) = read_sounds([file], config)
+    (sound,) = read_sounds([file], config, whole=True)
     found, target = spectra.log_mel(np.stack([audio, sound.audio]), config)
     loud = target > target.max() - np.log(100) / config.log_mel_scale
     return float(np.mean(np.abs(found - target)[loud])) * config.log_mel_scale
@@ -167,7 +168,8 @@ def test_a_file_is_read_as_in_a_folder_of_samples(notes):
         np.testing.assert_array_equal(sound.audio, source.read(row)[0])
         np.testing.assert_allclose(sound.audio, audio, atol=1e-6)
         assert sound.problem == problem == ""
-        assert sound.find_pitch(config)[0] == source.table.pitch[row]
+        (label,) = label_sounds([sound.examine(config)])
+        assert label.pitch == source.table.pitch[row]
 
 
 def test_the_synthesizer_plays_each_note_at_its_own_pitch(notes, tmp_path):
@@ -205,10 +207,32 @@ def test_the_synthesizer_is_told_the_pitch(fake, notes, tmp_path, capsys):
 
 def test_a_wrong_name_is_mended_by_the_pitch(fake, tmp_path):
     """A sound that already has the target pitch is not moved."""
-    path = write_note(tmp_path / "flute C3.wav", sine(440))
+    path = write_note(tmp_path / "flute A3.wav", sine(440))
     (written,), lines = resynthesize([path], tmp_path / "out", pitch=69)
     assert fake.pitches == [(69, 69)]
-    assert lines == [f"{path}: pitch 69 (A4, estimated; the name says 48) -> {written}"]
+    assert lines == [
+        f"{path}: name says 57 (A3), sounds 69 (A4); the name is kept",
+        f"{path}: pitch 69 (A4, estimated; the name says 57) -> {written}",
+    ]
+
+
+def test_the_sound_is_followed_where_it_has_another_pitch_than_the_name(fake, tmp_path):
+    path = write_note(tmp_path / "flute C3.wav", sine(440))
+    _, lines = resynthesize([path], tmp_path / "out")
+    assert fake.pitches == [(69, 69)]
+    assert lines[0] == f"{path}: name says 48 (C3), sounds 69 (A4); the sound is followed"
+    assert "pitch 69 (A4, 44" in lines[1]
+
+
+def test_names_of_another_octave_convention(fake, tmp_path):
+    files = [write_note(tmp_path / f"pad {name}.wav", sine(440 * ratio)) for name, ratio in (("A3", 1), ("E3", 0.75))]
+    with pytest.raises(InputError, match=r"2 of 2 files .* sound an octave above it, .*--octave-shift 1 \(or auto\)"):
+        resynthesize(files, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    resynthesize(files, tmp_path / "out", octave_shift="auto")
+    resynthesize(files, tmp_path / "out", octave_shift=1)
+    resynthesize(files, tmp_path / "out", octave_shift=0)
+    assert fake.pitches == [(69, 69), (64, 64)] * 2 + [(57, 57), (52, 52)]
 
 
 def test_a_short_sound_stays_in_its_place_and_silence_stays_silent(notes, tmp_path):
@@ -231,7 +255,9 @@ def test_a_sound_without_a_pitch(fake, monkeypatch, tmp_path):
 
     monkeypatch.setattr(griffin_lim_module, "log_mel_to_audio", play)
     snare, output = write_note(tmp_path / "snare.wav", NOISE), tmp_path / "out"
-    with pytest.raises(InputError, match=r"snare.wav: has no pitch in its name and none in its sound.*or --pitch P$"):
+    with pytest.raises(
+        InputError, match=r"snare.wav: has no pitch in its name and no single pitch in its sound.*or --pitch P$"
+    ):
         resynthesize([snare], output)
     assert not output.exists()
     (path,), lines = resynthesize([snare], output, pitch=60)
@@ -306,7 +332,7 @@ def test_bad_paths(case, fake, tmp_path, capsys):
     [
         ("text C4.wav", "is of an unknown format, expected a sound file"),
         ("damaged C4.flac", "cannot be decoded"),
-        ("noise.wav", "has no pitch in its name and none in its sound"),
+        ("noise.wav", "has no pitch in its name and no single pitch in its sound"),
     ],
 )
 def test_nothing_is_written_when_one_file_is_bad(name, expected, fake, tmp_path, capsys):
@@ -328,8 +354,11 @@ def test_nothing_is_written_when_one_file_is_bad(name, expected, fake, tmp_path,
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["--pitch", "128"], "error: argument --pitch: found '128', expected a MIDI number, 0 to 127 "),
-        (["--pitch", "C4"], "error: argument --pitch: found 'C4', expected a MIDI number, 0 to 127 "),
+        (["--pitch", "128"], "error: argument --pitch: found '128', expected a MIDI number, 0 to 127"),
+        (
+            ["--pitch", "H4"],
+            "error: argument --pitch: found 'H4', expected a MIDI number, 0 to 127, or a name such as C4",
+        ),
         (["--pitch", "60", "--method", "griffin-lim"], "error: --pitch: found 60 with --method griffin-lim, expected"),
         (["--model", "m", "--method", "griffin-lim"], "error: --model: found m with --method griffin-lim, expected"),
         (["--method", "wavenet"], "error: argument --method: invalid choice: 'wavenet'"),
@@ -373,7 +402,7 @@ def test_a_full_disk_leaves_nothing_half_written(fake, tmp_path, monkeypatch, ca
         path.write_bytes(b"RIFF")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
-    monkeypatch.setattr(files_module, "write_wav", fill)
+    monkeypatch.setattr(sound_writing, "write_wav", fill)
     assert command.main([str(good), "-o", str(output)]) == 2
     assert capsys.readouterr().err == (
         f"error: {output}/good C4.wav: cannot be written (No space left on device), expected a place for a WAV\n"
@@ -383,14 +412,14 @@ def test_a_full_disk_leaves_nothing_half_written(fake, tmp_path, monkeypatch, ca
 
 def test_ctrl_c_keeps_what_is_whole(fake, tmp_path, monkeypatch, capsys):
     files = [write_note(tmp_path / f"{name} C4.wav") for name in "ab"]
-    write_wav = files_module.write_wav
+    write_wav = sound_writing.write_wav
 
     def interrupt(path, audio, sample_rate):
         write_wav(path, audio, sample_rate)
         if len(fake.pitches) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(files_module, "write_wav", interrupt)
+    monkeypatch.setattr(sound_writing, "write_wav", interrupt)
     assert command.main([*map(str, files), "-o", str(tmp_path / "out")]) == 130
     assert [path.name for path in contents(tmp_path / "out")] == ["a C4.wav"]
     assert_note(tmp_path / "out" / "a C4.wav")

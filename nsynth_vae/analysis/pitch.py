@@ -56,8 +56,27 @@ def estimate_pitch(audio: np.ndarray, sample_rate: int = 16000) -> tuple[int, fl
     hertz = median_f0(audio, sample_rate)
     if hertz is None:
         return None
-    pitch = round(_to_pitch(hertz))
+    pitch = round(hertz_to_pitch(hertz))
     return (pitch, hertz) if 0 <= pitch <= 127 else None
+
+
+def pitch_candidates(part: np.ndarray) -> dict[str, float | None]:
+    """Return what each method estimates as a sound's f0, Hz, None where it finds nothing; the first is `median_f0`'s.
+
+    Args:
+        part: float32 `[samples]` at 16 kHz, the part of a note that is measured.
+    """
+    return {
+        "best": _f0(part, VOICED_FRACTION),
+        "period": _period_hertz(part),
+        "tracked": _tracked(part, 0.0),
+        "peak": _peak_hertz(part),
+    }
+
+
+def hertz_to_pitch(hertz: float) -> float:
+    """Return the MIDI pitch of a frequency, with its fraction."""
+    return 69.0 + 12.0 * math.log2(hertz / 440.0)
 
 
 def in_tune(audio: np.ndarray, pitch: int, sample_rate: int = 16000) -> bool:
@@ -79,11 +98,7 @@ def in_tune(audio: np.ndarray, pitch: int, sample_rate: int = 16000) -> bool:
         found = _peak_hertz(part)
     else:
         found = _f0(part, 0.0)
-    return found is not None and abs(_to_pitch(found) - pitch) <= 0.5
-
-
-def _to_pitch(hertz: float) -> float:
-    return 69.0 + 12.0 * math.log2(hertz / 440.0)
+    return found is not None and abs(hertz_to_pitch(found) - pitch) <= 0.5
 
 
 def _measured(audio: np.ndarray, sample_rate: int) -> np.ndarray:

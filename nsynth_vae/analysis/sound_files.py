@@ -15,7 +15,8 @@ import numpy as np
 
 from nsynth_vae.analysis.audio_reader import check_peak, read_audio
 from nsynth_vae.analysis.file_names import FileName, parse_file_name
-from nsynth_vae.analysis.pitch import estimate_pitch
+from nsynth_vae.analysis.root_keys import read_root_key
+from nsynth_vae.analysis.sound_labels import Evidence, examine
 from nsynth_vae.config import AudioConfig
 
 ONSET_DB = -40.0
@@ -45,6 +46,8 @@ class Sound:
     """The sample of the whole sound at which the note begins."""
     named: FileName
     """Instrument, pitch and velocity by the file's name."""
+    root_key: int | None = None
+    """MIDI pitch that the file states."""
     warnings: tuple[str, ...] = ()
     """What was odd about the file, though it could be read."""
 
@@ -56,14 +59,9 @@ class Sound:
         start, end = self.onset / rate, min(self.onset + taken, self.samples) / rate
         return *self.warnings, f"{self.samples / rate:.2f} s long, {start:.2f} to {end:.2f} s used"
 
-    def find_pitch(self, config: AudioConfig) -> tuple[int, float | None] | None:
-        """Return the sound's MIDI pitch: the one in its file's name, else an estimate.
-
-        Returns:
-            (pitch, None) if it is named, (pitch, Hz) if it is estimated, None if there is none.
-        """
-        pitch = self.named.pitch
-        return estimate_pitch(self.audio, config.sample_rate) if pitch is None else (pitch, None)
+    def examine(self, config: AudioConfig) -> Evidence:
+        """Compare the pitch of the file's name, and its root key, with the sound; see `sound_labels.examine`."""
+        return examine(self.named, self.root_key, self.audio, config.sample_rate)
 
 
 def read_sounds(files: Iterable[pathlib.Path], config: AudioConfig, *, whole: bool = False) -> Iterator[Sound]:
@@ -89,7 +87,7 @@ def read_sound(file: pathlib.Path, config: AudioConfig, *, whole: bool = False) 
     whole = whole and found.length * ratio <= config.num_samples
     note, problem, onset = make_note(found.samples, found.sample_rate, config, whole=whole)
     onset += round(found.start * ratio)
-    return Sound(note, problem, round(found.length * ratio), onset, named, found.warnings)
+    return Sound(note, problem, round(found.length * ratio), onset, named, read_root_key(file), found.warnings)
 
 
 def resample(audio: np.ndarray, rate_in: int, rate_out: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import dataclasses
 import pathlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nsynth_vae.cli.types import midi_list, midi_range, names, positive_float, positive_int
+from nsynth_vae.cli.types import midi_list, midi_range, names, octave_shift, positive_float, positive_int
 from nsynth_vae.config import AnyConfig, ClassificationConfig, Config, DataConfig, SynthesisConfig
 
 if TYPE_CHECKING:
@@ -38,6 +38,18 @@ _SOURCES = (
 def _add_source(group: argparse._ArgumentGroup, text: str, default: str | None) -> None:
     group.add_argument("--data", metavar="SRC", action="append", default=default, help=text)
     group.add_argument("--data-dir", metavar="DIR", help="TensorFlow Datasets' folder, for --data tfds:...")
+
+
+def add_octave_shift_option(group: argparse._ActionsContainer, default: str | None = None) -> None:
+    """Add `--octave-shift`, for commands that read the pitches of samples from their files' names."""
+    group.add_argument(
+        "--octave-shift",
+        metavar="N",
+        type=octave_shift,
+        default=default,
+        help="octaves to add to the pitches in the names of sound files, 1 where C3 is MIDI 60; auto: as most of the "
+        "files sound; 0: as they are named (default: as they are named, but an error if most files sound otherwise)",
+    )
 
 
 def add_data_options(parser: argparse.ArgumentParser, *, features: bool = True, cache: bool = True) -> None:
@@ -73,7 +85,7 @@ def add_data_options(parser: argparse.ArgumentParser, *, features: bool = True, 
         ("--families", "A,B", names, "only these instrument families"),
         ("--sources", "A,B", names, "only acoustic, electronic, synthetic"),
         ("--instruments", "A,B", names, "only these instruments"),
-        ("--pitches", "LOW-HIGH", midi_range, "only these MIDI pitches: 24-84"),
+        ("--pitches", "LOW-HIGH", midi_range, "only these MIDI pitches: 24-84 or C1-C6"),
         ("--velocities", "A,B", midi_list, "only these MIDI velocities: 25,100"),
         ("--max-notes", "N", positive_int, "at most N notes of each split (default: all)"),
     ):
@@ -85,6 +97,7 @@ def add_data_options(parser: argparse.ArgumentParser, *, features: bool = True, 
         help="source: the source's own splits, else by instrument; instrument: split anew by a stable hash of the "
         "instrument (default: source)",
     )
+    add_octave_shift_option(group, _UNSET)
     group.add_argument(
         "--on-bad-note",
         choices=("error", "skip"),
@@ -98,6 +111,7 @@ def add_lookup_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of where notes are looked up by their `note_str`."""
     group = parser.add_argument_group("notes")
     _add_source(group, f"where notes are looked up by name: {_SOURCES.format('', 'nowhere')}", None)
+    add_octave_shift_option(group)
 
 
 def add_model_options(parser: argparse.ArgumentParser, *, backend: bool = True) -> None:

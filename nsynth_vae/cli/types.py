@@ -6,10 +6,12 @@ import argparse
 import glob
 import os
 import pathlib
+import re
 from collections.abc import Sequence
 
 from nsynth_vae import config
 from nsynth_vae.errors import InputError
+from nsynth_vae.notes import parse_note_name
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -21,23 +23,43 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def midi_number(text: str) -> int:
-    """Parse a MIDI pitch or velocity."""
+    """Parse a MIDI velocity."""
     if not (text.isascii() and text.isdigit() and int(text) <= 127):
         raise argparse.ArgumentTypeError(f"found {text!r}, expected a MIDI number, 0 to 127")
     return int(text)
 
 
+def midi_pitch(text: str) -> int:
+    """Parse a MIDI pitch: a number, or a note's name such as C4 = 60, F#3, Bb2 or C-1."""
+    pitch = parse_note_name(text.strip())
+    if pitch is not None:
+        return pitch
+    if not (text.isascii() and text.isdigit() and int(text) <= 127):
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a MIDI number, 0 to 127, or a name such as C4")
+    return int(text)
+
+
 def midi_range(text: str) -> tuple[int, int]:
-    """Parse a range of MIDI pitches, `24-84`; one pitch is a range of its own."""
-    parts = text.split("-")
-    if len(parts) > 2 or not all(parts):
+    """Parse a range of MIDI pitches, `24-84` or `C2-C6`; one pitch is a range of its own."""
+    # The hyphen of C-1 does not separate.
+    parts = re.findall(r"[A-Ga-g][^-\d]*-1|[^-]+", text)
+    if not 1 <= len(parts) <= 2 or "-".join(parts) != text:
         raise argparse.ArgumentTypeError(f"found {text!r}, expected a MIDI pitch or a range, LOW-HIGH")
-    return midi_number(parts[0]), midi_number(parts[-1])
+    return midi_pitch(parts[0]), midi_pitch(parts[-1])
 
 
 def midi_list(text: str) -> tuple[int, ...]:
     """Parse MIDI numbers separated by commas: `25,100`."""
     return tuple(midi_number(part.strip()) for part in text.split(","))
+
+
+def octave_shift(text: str) -> int | str:
+    """Parse octaves by which names of files are wrong: -4 to 4, or `auto`."""
+    if text == "auto":
+        return text
+    if not re.fullmatch(r"[+-]?[0-4]", text):
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected octaves, -4 to 4, or auto")
+    return int(text)
 
 
 def positive_int(text: str) -> int:

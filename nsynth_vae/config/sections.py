@@ -89,12 +89,15 @@ class DataConfig(Section):
     """At most this many notes of each split."""
     split_by: str = "source"
     """`source`: the source's own splits; `instrument`: by a stable hash of the instrument."""
+    octave_shift: int | str | None = None
+    """Octaves by which the names of a folder of samples are wrong, or `auto`; None: that they are is an error."""
 
     def _check(self) -> None:
         self.require("at least one source of notes", lambda data: len(data) > 0, "data")
         self.require("source or instrument", lambda value: value in ("source", "instrument"), "split_by")
         if self.max_notes is not None:
             self.require_positive("max_notes")
+        self.require("octaves, -4 to 4, or auto", lambda n: n in (None, "auto", *range(-4, 5)), "octave_shift")
         if self.pitches is not None:
             self.require(
                 "two MIDI pitches, 0 to 127, low-high",

@@ -44,7 +44,14 @@ def open_splits(
     Raises:
         InputError: if there are no such notes.
     """
-    source = open_sources(config.data, audio=audio, bad_notes=bad_notes, data_dir=data_dir, log=log)
+    source = open_sources(
+        config.data,
+        audio=audio,
+        bad_notes=bad_notes,
+        data_dir=data_dir,
+        octave_shift=config.octave_shift,
+        log=log,
+    )
     if split == "all":
         table = source.table.with_split(np.zeros(len(source.table), np.int8))
         rows = {"all": select(table, dataclasses.replace(config, split_by="source"), log=log)["train"]}

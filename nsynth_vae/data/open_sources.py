@@ -8,6 +8,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Unpack
 
+from nsynth_vae.analysis.sound_labels import OctaveShift
 from nsynth_vae.data.source import ReaderOptions, Source
 from nsynth_vae.errors import InputError
 
@@ -18,7 +19,11 @@ EXPECTED = (
 
 
 def open_source(
-    spec: str | os.PathLike, *, data_dir: str | os.PathLike | None = None, **options: Unpack[ReaderOptions]
+    spec: str | os.PathLike,
+    *,
+    data_dir: str | os.PathLike | None = None,
+    octave_shift: OctaveShift = None,
+    **options: Unpack[ReaderOptions],
 ) -> Source:
     """Open the source that one `--data` names.
 
@@ -26,6 +31,7 @@ def open_source(
         spec: `starter`, `tfds:NAME/CONFIG[:VERSION]`, a `.tfrecord` file, a glob or a folder of them, a folder in
             NSynth's layout, or a folder of samples.
         data_dir: TensorFlow Datasets' folder; None for its default.
+        octave_shift: of the names in a folder of samples; see `sound_labels.OctaveShift`.
         options: see `ReaderOptions`.
 
     Returns:
@@ -36,7 +42,7 @@ def open_source(
         BadNoteError: for the first invalid note, if the policy is `error`.
     """
     spec = os.fspath(spec)
-    source = _open(spec, data_dir, options)
+    source = _open(spec, data_dir, octave_shift, options)
     if not len(source.table):
         skipped = len(options["bad_notes"].skipped)
         raise InputError(f"{spec}: no usable note in it ({skipped} invalid ones), expected at least one")
@@ -47,12 +53,13 @@ def open_sources(
     specs: Sequence[str | os.PathLike],
     *,
     data_dir: str | os.PathLike | None = None,
+    octave_shift: OctaveShift = None,
     **options: Unpack[ReaderOptions],
 ) -> Source:
     """Open one or more `--data` as one source, in the given order; see `open_source`."""
     if not specs:
         raise InputError(f"--data: found nothing, expected {EXPECTED}")
-    sources = [open_source(spec, data_dir=data_dir, **options) for spec in specs]
+    sources = [open_source(spec, data_dir=data_dir, octave_shift=octave_shift, **options) for spec in specs]
     if len(sources) == 1:
         return sources[0]
     from nsynth_vae.data.readers.concatenated import ConcatenatedSource
@@ -60,7 +67,7 @@ def open_sources(
     return ConcatenatedSource(sources)
 
 
-def _open(spec: str, data_dir: str | os.PathLike | None, options: ReaderOptions) -> Source:
+def _open(spec: str, data_dir: str | os.PathLike | None, octave_shift: OctaveShift, options: ReaderOptions) -> Source:
     if spec == "starter":
         from nsynth_vae.data.readers.starter_set import open_starter_set
 
@@ -72,7 +79,7 @@ def _open(spec: str, data_dir: str | os.PathLike | None, options: ReaderOptions)
         return open_tfds(spec, data_dir=data_dir, **options)
     path = pathlib.Path(spec).expanduser()
     if path.is_dir():
-        return _open_folder(spec, path, options)
+        return _open_folder(spec, path, octave_shift, options)
     if path.is_file():
         if ".tfrecord" not in path.name:
             raise InputError(f"{spec}: found a file, expected {EXPECTED}")
@@ -97,7 +104,7 @@ def _open_records(files: list[str], spec: str, options: ReaderOptions) -> Source
     return TFRecordSource(files, name=spec, **options)
 
 
-def _open_folder(spec: str, path: pathlib.Path, options: ReaderOptions) -> Source:
+def _open_folder(spec: str, path: pathlib.Path, octave_shift: OctaveShift, options: ReaderOptions) -> Source:
     from nsynth_vae.data.readers.nsynth_json import JsonAudioSource, split_folders
 
     if split_folders(path):
@@ -113,7 +120,7 @@ def _open_folder(spec: str, path: pathlib.Path, options: ReaderOptions) -> Sourc
     from nsynth_vae.data.readers.samples import SamplesSource, find_audio
 
     if find_audio(path)[0]:
-        return SamplesSource(path, name=spec, **options)
+        return SamplesSource(path, name=spec, octave_shift=octave_shift, **options)
     entries = sorted(entry.name for entry in path.iterdir())
     listed = ", ".join(entries[:4]) + (f", ... ({len(entries)} in all)" if len(entries) > 4 else "")
     raise InputError(f"{spec}: a folder with {listed or 'nothing'} in it, expected {EXPECTED}")

@@ -14,6 +14,7 @@ import numpy as np
 
 from nsynth_vae.analysis.audio_formats import EXPECTED
 from nsynth_vae.analysis.sound_files import read_sound
+from nsynth_vae.analysis.sound_labels import NO_PITCH, OctaveShift, label_sounds
 from nsynth_vae.errors import InputError
 from nsynth_vae.notes import FAMILIES, QUALITIES, SOURCES
 
@@ -69,14 +70,16 @@ class Timbre:
 class TimbreLookup:
     """Timbres and directions of a model by name."""
 
-    def __init__(self, model: TimbreModel, *, source: Source | None = None) -> None:
+    def __init__(self, model: TimbreModel, *, source: Source | None = None, octave_shift: OctaveShift = None) -> None:
         """Collect the names.
 
         Args:
             model: encodes files and notes; its `attributes` have the instruments, families and directions.
             source: notes that are found by their exact `note_str`.
+            octave_shift: of files' names; see `sound_labels.OctaveShift`.
         """
         self.model = model
+        self._octave_shift = octave_shift
         self._source = source
         self._attributes: dict[str, dict[str, Any]] = {
             kind: names if isinstance(names, dict) else {} for kind, names in model.attributes.items()
@@ -201,11 +204,10 @@ class TimbreLookup:
         if sound.problem:
             raise InputError(f"{text}: {sound.problem}")
         (z,) = self.model.encode(sound.audio[None])
-        # The pitch tracker takes 16 kHz only.
-        has_pitch = config.sample_rate == 16000 or sound.named.pitch is not None
-        pitch, hertz = (sound.find_pitch(config) if has_pitch else None) or (None, None)
-        words = "no pitch found" if pitch is None else f"pitch {pitch}" + (" (estimated)" if hertz else "")
-        return Timbre(text, z, pitch, sound.named.velocity, ", ".join(("file", words, *sound.remarks(config))))
+        (label,) = label_sounds([sound.examine(config)], octave_shift=self._octave_shift, alone=True)
+        named = () if label.source != "name" else (f"pitch {label.pitch}",)
+        words = (NO_PITCH,) if label.pitch is None else (*named, *label.remarks())
+        return Timbre(text, z, label.pitch, label.velocity, ", ".join(("file", *words, *sound.remarks(config))))
 
     def _unknown(self, text: str) -> str:
         """Return the message for a text that names nothing."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nsynth_vae.analysis.sound_files import Sound, read_sounds
+from nsynth_vae.analysis.sound_labels import NO_PITCH, OctaveShift, label_sounds
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import read_json, save_json
 from nsynth_vae.latent.summary import nearest
@@ -21,7 +22,6 @@ from nsynth_vae.timbre_model import BATCH, TimbreModel
 
 QUIET_DB = -40.0
 """Peak, dB of full scale, below which a note gets a warning: recording noise is then near the notes' level."""
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EncodedNotes:
@@ -41,13 +41,20 @@ class EncodedNotes:
         save_json(path, {"format_version": 1, "model": self.model, "notes": self.notes})
 
 
-def encode_files(model: TimbreModel, files: Iterable[pathlib.Path]) -> EncodedNotes:
+def encode_files(
+    model: TimbreModel, files: Iterable[pathlib.Path], *, octave_shift: OctaveShift = None
+) -> EncodedNotes:
     """Encode sound files of any rate and length.
 
+    Args:
+        model: the model.
+        files: the files.
+        octave_shift: of their names; see `sound_labels.OctaveShift`.
+
     Raises:
-        InputError: for the first file that cannot be used.
+        InputError: for the first file that cannot be used, and if most sound octaves off their names.
     """
-    notes, files = [], list(files)
+    notes, examined, files = [], [], list(files)
     sounds = zip(files, read_sounds(files, model.config), strict=True)
     while batch := list(itertools.islice(sounds, BATCH)):
         for file, sound in batch:
@@ -55,19 +62,17 @@ def encode_files(model: TimbreModel, files: Iterable[pathlib.Path]) -> EncodedNo
                 raise InputError(f"{file}: {sound.problem}")
         z = model.encode(np.stack([sound.audio for _, sound in batch]))
         notes += [_describe(file, sound, row, model) for (file, sound), row in zip(batch, z, strict=True)]
+        examined += [sound.examine(model.config) for _, sound in batch]
+    where = str(files[0].parent) if files else ""
+    for note, label in zip(notes, label_sounds(examined, octave_shift=octave_shift, where=where), strict=True):
+        note |= {"pitch": label.pitch, "velocity": label.velocity, "instrument": label.instrument}
+        note["warnings"] += label.remarks() if label.pitch is not None else (NO_PITCH,)
     return EncodedNotes(model=model.name, notes=notes)
 
 
 def _describe(file: pathlib.Path, sound: Sound, z: np.ndarray, model: TimbreModel) -> dict[str, Any]:
     config, warnings = model.config, list(sound.remarks(model.config))
-    # The pitch tracker takes 16 kHz only.
-    has_pitch = config.sample_rate == 16000 or sound.named.pitch is not None
-    pitch, hertz = (sound.find_pitch(config) if has_pitch else None) or (None, None)
     level = 20.0 * np.log10(float(np.abs(sound.audio).max()))
-    if pitch is None:
-        warnings.append("no pitch found")
-    elif hertz is not None:
-        warnings.append(f"pitch {pitch} estimated, {hertz:.1f} Hz")
     if level < QUIET_DB:
         warnings.append(f"quiet: peaks at {level:.1f} dB of full scale")
     if level >= -0.001:
@@ -75,9 +80,9 @@ def _describe(file: pathlib.Path, sound: Sound, z: np.ndarray, model: TimbreMode
     return {
         "file": file.as_posix(),
         "z": z.tolist(),
-        "pitch": pitch,
-        "velocity": sound.named.velocity,
-        "instrument": sound.named.instrument,
+        "pitch": None,
+        "velocity": None,
+        "instrument": "",
         "level_db": level,
         "onset_seconds": sound.onset / config.sample_rate,
         "nearest": nearest(z, model.attributes),

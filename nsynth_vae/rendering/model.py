@@ -20,6 +20,7 @@ from nsynth_vae.rendering import morph, random_samples, timbre_sum
 from nsynth_vae.rendering.decoded_notes import DecodedNotes
 
 if TYPE_CHECKING:
+    from nsynth_vae.analysis.sound_labels import OctaveShift
     from nsynth_vae.data.source import Source
 
 TimbreLike = str | os.PathLike[str] | np.ndarray | Timbre
@@ -35,6 +36,8 @@ class RenderingModel(timbre_model.TimbreModel):
 
     source: Source | None = None
     """Notes that are found by name."""
+    octave_shift: OctaveShift = None
+    """Of the names of sound files; see `sound_labels.OctaveShift`."""
 
     def __repr__(self) -> str:
         """Return name and size; the attributes are thousands of numbers."""
@@ -43,7 +46,7 @@ class RenderingModel(timbre_model.TimbreModel):
     @functools.cached_property
     def lookup(self) -> TimbreLookup:
         """Timbres and directions by name."""
-        return TimbreLookup(self, source=self.source)
+        return TimbreLookup(self, source=self.source, octave_shift=self.octave_shift)
 
     @property
     def instruments(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from nsynth_vae.analysis import griffin_lim, spectra
 from nsynth_vae.analysis.audio_formats import EXPECTED
 from nsynth_vae.analysis.pitch import in_tune
 from nsynth_vae.analysis.sound_files import Sound, read_sounds
+from nsynth_vae.analysis.sound_labels import NO_PITCH, OctaveShift, SoundLabel, label_sounds
 from nsynth_vae.cli.types import check_midi
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.errors import InputError
@@ -85,6 +86,7 @@ def resynthesize(
     pitch: int | None = None,
     method: str = "synthesizer",
     model: str | os.PathLike | None = None,
+    octave_shift: OctaveShift = None,
     report: Callable[[str], None] = print,
 ) -> Resynthesis:
     """Turn sound files into log-mels, and these back into sound, each note by itself.
@@ -99,6 +101,7 @@ def resynthesize(
             estimated. Griffin-Lim plays the log-mel as it is: for it there can be none.
         method: `synthesizer` or `griffin-lim`.
         model: the synthesizer's model folder; None for the shipped one.
+        octave_shift: of the files' names; see `sound_labels.OctaveShift`.
         report: called with a line for each sound that is cut and one for each note written.
 
     Raises:
@@ -112,10 +115,18 @@ def resynthesize(
     _check_inputs(paths)
     targets = _output_paths(paths, pathlib.Path(output)) if output is not None else []
     synthesize = _load_synthesizer(method, model)
-    notes = []
+    sounds, examined = [], []
     for path, sound in zip(paths, read_sounds(paths, CONFIG, whole=True), strict=True):
-        notes.append(_make_note(path, sound, pitch, method))
-        for remark in sound.remarks(CONFIG):
+        if sound.problem:
+            raise InputError(f"{path}: {sound.problem}")
+        sounds.append(sound)
+        examined.append(sound.examine(CONFIG))
+    where = str(paths[0].parent) if paths else ""
+    notes = []
+    labels = label_sounds(examined, octave_shift=octave_shift, where=where)
+    for path, sound, labelled in zip(paths, sounds, labels, strict=True):
+        notes.append(_make_note(path, sound, labelled, pitch, method))
+        for remark in (*sound.remarks(CONFIG), *labelled.warnings):
             report(f"{path}: {remark}")
     if output is not None:
         _make_folder(output)
@@ -203,28 +214,29 @@ def _load_synthesizer(method: str, model: str | os.PathLike | None) -> Callable[
     return play
 
 
-def _make_note(path: pathlib.Path, sound: Sound, pitch: int | None, method: str) -> _Note:
+def _make_note(path: pathlib.Path, sound: Sound, labelled: SoundLabel, pitch: int | None, method: str) -> _Note:
     """Compute the log-mel of a file, and choose the pitch to play it at.
 
     Raises:
-        InputError: if the file cannot be decoded, or has no pitch and the method needs one.
+        InputError: if the file has no pitch and the method needs one.
     """
-    if sound.problem:
-        raise InputError(f"{path}: {sound.problem}")
-    target = pitch
-    own, hertz = sound.find_pitch(CONFIG) or (None, None)
+    target, own = pitch, labelled.pitch
     if own is None:
         if method == "synthesizer" and pitch is None:
             expected = "expected a name such as `bell A#3` or --pitch P"
-            raise InputError(f"{path}: has no pitch in its name and none in its sound, {expected}")
+            raise InputError(f"{path}: {NO_PITCH}, {expected}")
         own = pitch
         description = "no pitch" if pitch is None else f"pitch {pitch} ({note_name(pitch)}, --pitch)"
-    elif pitch not in (None, own) and hertz is None and in_tune(sound.audio, pitch, CONFIG.sample_rate):
+    elif pitch not in (None, own) and labelled.source == "name" and in_tune(sound.audio, pitch, CONFIG.sample_rate):
         # The name is wrong, or means something else: the sound already has the target pitch.
         description = f"pitch {pitch} ({note_name(pitch)}, estimated; the name says {own})"
         own = pitch
     else:
-        source = "from its name" if hertz is None else f"{hertz:.1f} Hz, estimated from the sound"
+        source = (
+            f"from its {labelled.source}"
+            if labelled.hertz is None
+            else f"{labelled.hertz:.1f} Hz, estimated from the sound"
+        )
         target = own if pitch is None else pitch
         played = "" if target == own else f", played at {target} ({note_name(target)})"
         description = f"pitch {own} ({note_name(own)}, {source}){played}"

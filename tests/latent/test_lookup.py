@@ -14,6 +14,8 @@ from synthetic import tone
 from timbres import ATTRIBUTES, export_model, lookup_with, named_lookup, vector
 
 from nsynth_vae import timbre_model
+from nsynth_vae.analysis.recordings import set_level
+from nsynth_vae.analysis.sound_labels import NO_PITCH
 from nsynth_vae.data.open_sources import open_sources
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.errors import InputError
@@ -55,6 +57,11 @@ def sound(sample_rate: int = 16000, pitch: int = 57) -> np.ndarray:
     return resample_poly(tone(pitch, (1.0, 0.5, 0.3, 0.2)) + noise, sample_rate // 50, 320)
 
 
+def levelled(*notes: np.ndarray) -> np.ndarray:
+    """Return notes at the level at which files are encoded."""
+    return np.stack([set_level(note)[0] for note in notes])
+
+
 def distance(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.linalg.norm(one - other))
 
@@ -73,15 +80,17 @@ def distance(one: np.ndarray, other: np.ndarray) -> float:
 def test_files_of_any_format_and_rate(name, rate, channels, keywords, lookup, model, tmp_path):
     soundfile.write(tmp_path / name, np.stack([sound(rate)] * channels, 1), rate, **keywords)
     timbre = lookup.timbre(str(tmp_path / name))
-    asked, other = model.encode(np.stack([sound(), sound(pitch=60)]))
+    asked, other = model.encode(levelled(sound(), sound(pitch=60)))
     assert timbre.z.dtype == np.float32
     assert timbre.name == str(tmp_path / name)
     # Vorbis is noisier than what it encodes; the noise of the others ends at 7.6 kHz after resampling.
     assert distance(timbre.z, asked) < (0.4 if name.endswith("ogg") else 0.15) * distance(asked, other)
     velocity = {"A3 v90.flac": 90, "bell-057-064.ogg": 64}.get(name)
     assert (timbre.pitch, timbre.velocity) == (57, velocity)
-    estimated = " (estimated)" if name == "no name.WAV" else ""
-    assert timbre.description == f"file, pitch 57{estimated}"
+    estimated = name == "no name.WAV"
+    assert timbre.description == (
+        "file, pitch 57 (A3, 220.3 Hz) estimated from the sound" if estimated else "file, pitch 57"
+    )
 
 
 def test_silence_in_front_goes_and_what_is_longer_than_a_note(lookup, model, tmp_path):
@@ -89,7 +98,7 @@ def test_silence_in_front_goes_and_what_is_longer_than_a_note(lookup, model, tmp
     soundfile.write(tmp_path / "late A3.wav", late, 16000, subtype="FLOAT")
     timbre = lookup.timbre(str(tmp_path / "late A3.wav"))
     assert re.fullmatch(r"file, pitch 57, 10\.75 s long, 0\.(49|50) to 4\.(49|50) s used", timbre.description)
-    asked, other = model.encode(np.stack([sound(), sound(pitch=60)]))
+    asked, other = model.encode(levelled(sound(), sound(pitch=60)))
     assert distance(timbre.z, asked) < 0.2 * distance(asked, other)
 
 
@@ -97,20 +106,20 @@ def test_a_short_sound_is_followed_by_silence(lookup, model, tmp_path):
     soundfile.write(tmp_path / "short A3.wav", sound()[:8000], 16000, subtype="FLOAT")
     timbre = lookup.timbre(str(tmp_path / "short A3.wav"))
     padded = np.where(np.arange(64000) < 8000, sound(), 0.0)
-    np.testing.assert_allclose(timbre.z, model.encode(padded[None])[0], atol=1e-4)
+    np.testing.assert_allclose(timbre.z, model.encode(levelled(padded))[0], atol=1e-4)
 
 
 def test_a_sound_without_a_pitch_is_a_timbre(lookup, tmp_path):
     noise = 0.1 * np.random.default_rng(0).standard_normal(32000)
     soundfile.write(tmp_path / "noise.wav", noise, 16000)
     timbre = lookup.timbre(str(tmp_path / "noise.wav"))
-    assert (timbre.pitch, timbre.velocity, timbre.description) == (None, None, "file, no pitch found")
+    assert (timbre.pitch, timbre.velocity, timbre.description) == (None, None, f"file, {NO_PITCH}")
 
 
-def test_at_another_sample_rate_pitches_are_read_not_heard(model, tmp_path):
+def test_pitches_at_another_sample_rate(model, tmp_path):
     config = dataclasses.replace(model.config, sample_rate=22050)
     other = TimbreLookup(dataclasses.replace(model, config=config))
-    for name, pitch in (("tone.wav", None), ("tone A3.wav", 57)):
+    for name, pitch in (("tone.wav", 57), ("tone A3.wav", 57), ("tone C4.wav", 57)):
         soundfile.write(tmp_path / name, sound(22050), 22050)
         assert other.timbre(str(tmp_path / name)).pitch == pitch
 
@@ -126,10 +135,13 @@ def test_notes_of_a_source_go_by_their_exact_names(lookup, model, folder):
     assert not lookup.knows("GUITAR_acoustic_010-057-100")
 
 
-def test_a_file_and_a_note_of_the_same_sound_are_the_same_timbre(lookup, folder):
+def test_a_file_is_encoded_at_a_level_of_its_own_and_a_note_as_it_is(lookup, model, folder):
     name = "guitar_acoustic_010-057-100"
-    note, file = lookup.timbre(name), lookup.timbre(str(folder / "nsynth-train" / "audio" / f"{name}.wav"))
-    np.testing.assert_allclose(file.z, note.z, atol=1e-4)
+    path = folder / "nsynth-train" / "audio" / f"{name}.wav"
+    note, file = lookup.timbre(name), lookup.timbre(str(path))
+    audio, _ = soundfile.read(path, dtype="float32")
+    np.testing.assert_allclose(note.z, model.encode(audio[None])[0], atol=1e-4)
+    np.testing.assert_allclose(file.z, model.encode(levelled(audio))[0], atol=1e-4)
     assert (file.pitch, file.velocity) == (note.pitch, note.velocity)
 
 

@@ -14,13 +14,14 @@ from collections.abc import Callable
 import numpy as np
 
 from nsynth_vae.analysis.audio_formats import EXPECTED
-from nsynth_vae.analysis.sound_files import Sound, read_sound, read_sounds
+from nsynth_vae.analysis.sound_files import read_sound, read_sounds
+from nsynth_vae.analysis.sound_labels import NO_PITCH, Evidence, OctaveShift, SoundLabel, label_sounds
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.readers.audio_files import FolderSource
 from nsynth_vae.data.source import BadNotes, NoteTable
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import AUDIO_EXTENSIONS
-from nsynth_vae.notes import DEFAULT_VELOCITY, UNKNOWN, Note, format_note_str, note_name, parse_instrument_str
+from nsynth_vae.notes import DEFAULT_VELOCITY, UNKNOWN, Note, format_note_str, parse_instrument_str
 
 
 def find_audio(root: pathlib.Path) -> tuple[list[pathlib.Path], int]:
@@ -53,8 +54,9 @@ class SamplesSource(FolderSource):
         bad_notes: BadNotes,
         log: Callable[[str], None] = print,
         name: str | None = None,
+        octave_shift: OctaveShift = None,
     ) -> None:
-        """Read every file once, to check it, to report cuts and to estimate pitches that are not named.
+        """Read every file once, to check it and to compare the pitch of its name with its sound.
 
         The instrument is the file's folder below `path` (`strings/cello` becomes `strings_cello`), else the
         file's name less pitch and velocity. Two files with the same instrument, pitch and velocity get the
@@ -64,11 +66,12 @@ class SamplesSource(FolderSource):
             path: a folder, searched at any depth.
             audio: the target sample rate and length.
             bad_notes: gets the files that cannot be used, unpitched sounds among them.
-            log: called with a line for each cut and each estimated pitch.
+            log: called with a line for each cut, and for each pitch that is not the one of the name.
             name: the argument of `--data`, if it is not the path.
+            octave_shift: see `sound_labels.OctaveShift`.
 
         Raises:
-            InputError: if there is no audio in the folder.
+            InputError: if there is no audio in the folder, or most files sound octaves off their names.
             BadNoteError: for the first invalid file, if the policy is `error`.
         """
         path = pathlib.Path(path)
@@ -78,47 +81,51 @@ class SamplesSource(FolderSource):
         if others:
             log(f"{path}: {others} files that are not audio are ignored")
         self.name, self.config = name or str(path), audio
+        examined: list[tuple[pathlib.Path, Evidence]] = []
+        for file, sound in zip(files, read_sounds(files, audio), strict=True):
+            if sound.problem:
+                bad_notes.report(str(file), sound.problem)
+                continue
+            for remark in sound.remarks(audio):
+                log(f"{file}: {remark}")
+            folder = file.parent.relative_to(path).as_posix()
+            if folder != ".":
+                instrument = folder.replace("/", "_")
+                named = dataclasses.replace(sound.named, instrument=instrument, otherwise=instrument)
+                sound = dataclasses.replace(sound, named=named)
+            examined.append((file, sound.examine(audio)))
+        labels = label_sounds([one for _, one in examined], octave_shift=octave_shift, where=str(path))
         notes: list[Note] = []
         paths: list[str] = []
         counts: collections.Counter[str] = collections.Counter()
-        for file, sound in zip(files, read_sounds(files, audio), strict=True):
-            note = self._label(file, path, sound, bad_notes, log)
-            if note is None:
+        for (file, _), label in zip(examined, labels, strict=True):
+            for remark in label.remarks():
+                log(f"{file}: {remark}")
+            if label.pitch is None:
+                bad_notes.report(str(file), f"{NO_PITCH}, expected a name such as `bell A#3`, or a note")
                 continue
+            note = _make_note(label, label.pitch)
             counts[note.note_str] += 1
             if counts[note.note_str] > 1:
                 instrument = f"{note.instrument_str}.{counts[note.note_str]}"
                 note = dataclasses.replace(note, note_str=format_note_str(instrument, note.pitch, note.velocity))
             notes.append(note)
             paths.append(str(file))
-        super().__init__(self.name, NoteTable.from_notes(notes, [UNKNOWN] * len(notes)), paths, audio)
-
-    def _label(
-        self, file: pathlib.Path, root: pathlib.Path, sound: Sound, bad_notes: BadNotes, log: Callable[[str], None]
-    ) -> Note | None:
-        """Return a file's note, or None if it is invalid."""
-        if sound.problem:
-            bad_notes.report(str(file), sound.problem)
-            return None
-        found = sound.find_pitch(self.config)
-        if found is None:
-            bad_notes.report(
-                str(file),
-                "has no pitch in its name and none in its sound, expected NAME-PITCH-VELOCITY or a note",
+        if len(notes) > 1 and len({note.instrument_str for note in notes}) == len(notes):
+            log(
+                f"{path}: each of its {len(notes)} files is an instrument of its own by its name; "
+                "the files of one instrument belong into a folder of its name"
             )
-            return None
-        pitch, hertz = found
-        if hertz is not None:
-            log(f"{file}: pitch {pitch} ({note_name(pitch)}, {hertz:.1f} Hz) estimated from the sound")
-        for remark in sound.remarks(self.config):
-            log(f"{file}: {remark}")
-        named, folder = sound.named, file.parent.relative_to(root).as_posix()
-        instrument = named.instrument if folder == "." else folder.replace("/", "_")
-        velocity = DEFAULT_VELOCITY if named.velocity is None else named.velocity
-        family, source = parse_instrument_str(instrument)
-        return Note(format_note_str(instrument, pitch, velocity), pitch, velocity, instrument, family, source)
+        super().__init__(self.name, NoteTable.from_notes(notes, [UNKNOWN] * len(notes)), paths, audio)
 
     def read(self, row: int) -> tuple[np.ndarray, str]:
         """Read the audio of one note; see `Source.read`."""
         sound = read_sound(pathlib.Path(self._paths[row]), self.config)
         return sound.audio, sound.problem
+
+
+def _make_note(label: SoundLabel, pitch: int) -> Note:
+    velocity = DEFAULT_VELOCITY if label.velocity is None else label.velocity
+    family, source = parse_instrument_str(label.instrument)
+    note_str = format_note_str(label.instrument, pitch, velocity)
+    return Note(note_str, pitch, velocity, label.instrument, family, source)

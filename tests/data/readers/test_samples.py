@@ -6,7 +6,6 @@ import soundfile
 from conftest import read_audio, sine
 from scipy.signal import resample_poly
 
-from nsynth_vae.analysis.file_names import FileName, parse_file_name
 from nsynth_vae.data.readers.samples import SamplesSource, find_audio
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.errors import BadNoteError, InputError
@@ -17,46 +16,13 @@ def open_folder(path, config, bad_notes=None, log=lambda text: None):
     return SamplesSource(path, audio=config, bad_notes=bad_notes or BadNotes(), log=log)
 
 
-@pytest.mark.parametrize(
-    ("stem", "instrument", "pitch", "velocity"),
-    [
-        ("piano-060-100", "piano", 60, 100),
-        ("guitar_acoustic_010-055-025", "guitar_acoustic_010", 55, 25),
-        ("a-b_060_127", "a-b", 60, 127),
-        ("060-100", "sample", 60, 100),
-        ("C4", "sample", 60, None),
-        ("Piano C4", "Piano", 60, None),
-        ("A#3", "sample", 58, None),
-        ("Bb2", "sample", 46, None),
-        ("bb2 pad", "pad", 46, None),
-        ("pad_c-1", "pad", 0, None),
-        ("vl_C#-1", "vl", 1, None),
-        ("Piano.mf.G9", "Piano.mf", 127, None),
-        ("My Cello A#3 v90", "My Cello", 58, 90),
-        ("Cello-A3-vel64", "Cello", 57, 64),
-        ("E4-100", "sample", 64, 100),
-        ("C2 lead E4", "C2 lead", 64, None),
-        ("Cello", "Cello", None, None),
-        ("Bass2b", "Bass2b", None, None),
-        ("A440", "A440", None, None),
-        ("kick 808", "kick 808", None, None),
-        ("G#9", "G#9", None, None),
-        ("2023-11-24", "2023-11-24", None, None),
-        ("take-200-100", "take-200-100", None, None),
-        ("pad v200", "pad v200", None, None),
-        ("ABC4", "ABC4", None, None),
-    ],
-)
-def test_file_names(stem, instrument, pitch, velocity):
-    assert parse_file_name(stem) == FileName(instrument, pitch, velocity)
-
-
 def expected_note(audio: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Returns what a file's audio should become, by scipy: mono, 16 kHz, from 5 ms before the onset, 4 s."""
+    """Returns what a file's audio should become, by scipy: mono, 16 kHz, from 2.5 ms before the onset, 4 s, peak -0.6 dB."""
     divisor = np.gcd(sample_rate, 16000)
     mono = resample_poly(audio.mean(axis=1), 16000 // divisor, sample_rate // divisor, window=("kaiser", 12.0))
-    onset = max(int(np.argmax(np.abs(mono) >= 0.01 * np.abs(mono).max())) - 80, 0)
-    return np.pad(mono[onset:], (0, 64000))[:64000]
+    onset = max(int(np.argmax(np.abs(mono) >= 0.01 * np.abs(mono).max())) - 40, 0)
+    note = np.pad(mono[onset:], (0, 64000))[:64000]
+    return note * 10 ** (-0.6 / 20) / np.abs(note).max()
 
 
 def test_formats_and_rates(tmp_path, audio_config):
@@ -100,18 +66,19 @@ def test_long_sounds_are_cut_from_the_onset_with_a_fade(tmp_path, audio_config, 
     soundfile.write(tmp_path / "late-069-100.wav", np.append(np.zeros(16000), held[:8000]), 16000, subtype="FLOAT")
     soundfile.write(tmp_path / "exact-069-100.wav", held[:64000], 16000, subtype="FLOAT")
     source = open_folder(tmp_path, audio_config, log=messages.append)
-    assert messages == [
+    assert messages[:2] == [
         f"{tmp_path}/late-069-100.wav: 1.50 s long, 1.00 to 1.50 s used",
         f"{tmp_path}/long-069-100.wav: 6.50 s long, 0.50 to 4.50 s used",
     ]
     notes = {source.location(row).rsplit("/", 1)[1][:4]: audio for row, audio, _ in read_audio(source)}
-    np.testing.assert_allclose(notes["exac"], held[:64000], atol=1e-6)
+    peak = 10 ** (-0.6 / 20)
+    np.testing.assert_allclose(notes["exac"], 2 * peak * held[:64000], atol=1e-6)
     start = np.flatnonzero(notes["long"])[0]
-    assert 70 <= start <= 80
-    np.testing.assert_allclose(notes["long"][80:63600], np.append(0, held)[1 : 63600 - 80 + 1], atol=0.2)
+    assert 30 <= start <= 40
+    np.testing.assert_allclose(notes["long"][start:63600], 2 * peak * held[1 : 63600 - start + 1], atol=1e-5)
     faded = notes["long"][-320:]
     assert abs(faded[-1]) < 1e-4
-    assert np.abs(faded[:40]).max() > 0.45
+    assert np.abs(faded[:40]).max() > 0.8
     assert np.abs(faded[-40:]).max() < 0.03
     assert not notes["late"][8100:].any()
     assert notes["late"][1000] != 0
@@ -134,7 +101,9 @@ def test_unpitched_sound_is_a_bad_note(tmp_path, audio_config, skip):
     soundfile.write(tmp_path / "noise C4.wav", 0.1 * noise, 16000)
     assert open_folder(tmp_path, audio_config, skip).table.pitch.tolist() == [60]
     assert [file.rsplit("/", 1)[1] for file in skip.skipped] == ["noise.wav", "snare.wav"]
-    assert all("has no pitch in its name and none in its sound" in problem for problem in skip.skipped.values())
+    assert all(
+        "has no pitch in its name and no single pitch in its sound" in problem for problem in skip.skipped.values()
+    )
     with pytest.raises(BadNoteError, match=r"noise\.wav: has no pitch"):
         open_folder(tmp_path, audio_config)
 
@@ -150,7 +119,7 @@ def test_instruments_velocities_and_collisions(tmp_path, audio_config):
     ):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, sine(262), 16000)
+        soundfile.write(path, sine({"D4": 294, "gu": 196}.get(path.name[:2], 262)), 16000)
     source = open_folder(tmp_path, audio_config)
     table = source.table
     labels = {

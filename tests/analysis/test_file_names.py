@@ -1,0 +1,87 @@
+"""Labels in file names, as sample libraries write them."""
+
+import pytest
+
+from nsynth_vae.analysis.file_names import parse_file_name
+
+pytestmark = pytest.mark.player
+
+SURE = [
+    ("C4", "sample", 60, None),
+    ("Piano C4", "Piano", 60, None),
+    ("A#3", "sample", 58, None),
+    ("Bb2", "sample", 46, None),
+    ("bb2 pad", "pad", 46, None),
+    ("pad_c-1", "pad", 0, None),
+    ("vl_C#-1", "vl", 1, None),
+    ("Piano.mf.G9", "Piano", 127, 80),
+    ("My Cello A#3 v90", "My Cello", 58, 90),
+    ("Cello-A3-vel64", "Cello", 57, 64),
+    ("E4-100", "sample", 64, 100),
+    ("C2 lead E4", "C2 lead", 64, None),
+    ("guitar_acoustic_010-055-025", "guitar_acoustic_010", 55, 25),
+    ("violin_As3_1_forte_arco-normal", "violin", 58, 96),  # Philharmonia
+    ("violin_A3_025_mezzo-piano_normal", "violin", 57, 64),
+    ("Fs3", "sample", 54, None),  # Tone.js
+    ("Csharp4", "sample", 61, None),
+    ("Dflat4", "sample", 61, None),
+    ("C4v127", "sample", 60, 127),
+    ("Vibes_C4_rr2", "Vibes", 60, None),
+    ("Harp_A2_mf_RR2", "Harp", 45, 80),  # VSCO
+    ("Violin.arco.ff.sulG.C4.stereo", "Violin.arco.sulG", 60, 112),  # Iowa
+    ("Piano_C3_60", "Piano", 60, None),  # C3 = 60, with the MIDI number
+    ("60_C4_Piano", "Piano", 60, None),
+    ("Loop_C3_120", "Loop", 48, None),  # a tempo
+    ("Pad_120bpm_C2", "Pad_120bpm", 36, None),
+    ("Grand-C3-V127-ABCD", "Grand", 48, 127),  # Logic's Auto Sampler
+]
+UNSURE = [
+    ("piano-060-100", "piano", 60, 100),
+    ("a-b_060_127", "a-b", 60, 127),
+    ("060-100", "sample", 60, 100),
+    ("piano_60_100", "piano", 60, 100),
+    ("piano_60", "piano", 60, None),
+    ("60", "sample", 60, None),
+    ("Strings_C_4", "Strings", 60, None),
+    ("Violin-C-4", "Violin", 60, None),
+]
+
+
+@pytest.mark.parametrize(("stem", "instrument", "pitch", "velocity"), [*SURE, *UNSURE])
+def test_labels(stem, instrument, pitch, velocity):
+    found = parse_file_name(stem)
+    assert (found.instrument, found.pitch, found.velocity, found.layer) == (instrument, pitch, velocity, None)
+    assert found.readings[0].sure == ((stem, instrument, pitch, velocity) in SURE)
+
+
+@pytest.mark.parametrize(
+    "stem", ["Cello", "Bass2b", "A440", "kick 808", "G#9", "pad v200", "ABC4", "Flute.nonvib.ff.C4B4", "Loop_120"]
+)
+def test_names_without_labels(stem):
+    found = parse_file_name(stem)
+    assert (found.instrument, found.readings, found.velocity, found.layer) == (stem, (), None, None)
+
+
+@pytest.mark.parametrize(
+    ("stem", "pitch", "layer"), [("A0v1", 21, 1), ("C8v16", 108, 16), ("D#1v3", 27, 3), ("Vib_C4_v2", 60, 2)]
+)
+def test_layers(stem, pitch, layer):
+    found = parse_file_name(stem)
+    assert (found.pitch, found.layer, found.velocity) == (pitch, layer, None)
+    assert parse_file_name(f"{stem[: stem.index('v', 1)]}_dyn{layer}").layer == layer
+
+
+@pytest.mark.parametrize(
+    ("stem", "otherwise"),
+    [("take_001_001", "take"), ("bell-01", "bell-01"), ("Section_B_3", "Section_B_3"), ("piano-060-100", "piano")],
+)
+def test_the_instrument_if_the_pitch_is_not_believed(stem, otherwise):
+    found = parse_file_name(stem)
+    assert found.readings
+    assert not found.readings[0].sure
+    assert found.otherwise == otherwise
+
+
+def test_other_readings_of_a_name():
+    assert [one.pitch for one in parse_file_name("Piano_C3_60").readings] == [60, 48]
+    assert [one.pitch for one in parse_file_name("Violin-C-1").readings] == [0, 24]
