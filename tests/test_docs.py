@@ -157,7 +157,7 @@ def test_options_of_the_training_page_exist_with_their_defaults():
 def test_file_names_of_the_training_page():
     page = (ROOT / "docs/train.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([^`]+\.(?:wav|flac|ogg|mp3))` \| (\w+) \| (\w+) \| (\d+) \|$", page, re.MULTILINE)
-    assert len(rows) == 5
+    assert len(rows) == 7
     for file, instrument, pitch, velocity in rows:
         found = parse_file_name(pathlib.Path(file).stem)
         assert (found.instrument, str(found.pitch or "estimated")) == (instrument, pitch)

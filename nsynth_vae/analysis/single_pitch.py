@@ -29,9 +29,9 @@ _GRID = 2.0 ** (np.arange(-90, 91, 6) / 1200.0)
 _STRETCHES = (0.0, 1e-4, 3e-4)  # B of stiff strings; partials of low ones are 5 % sharp from the 20th on.
 _OWN = (7, 11, 13, 17, 19, 23)
 _HARMONICS = 64
-_LEAST_TONAL = 0.45  # Of 1000 real notes, 3 have less; of 160 decaying noises, none has more than 0.03.
+_LEAST_TONAL = 0.25  # Of 1000 real notes, 2 have less; of 160 decaying noises, none has more than 0.03.
 _SHORT_SECONDS = 0.17
-_FEWEST_PERIODS = 12  # With fewer, the multiples are no further apart than the spectrum resolves.
+_FEWEST_PERIODS = 8  # With fewer, the multiples are no further apart than the spectrum resolves.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +131,7 @@ def _is_single(comb: _Comb, estimates: dict[str, float | None], seconds: float) 
         return False
     if seconds < _SHORT_SECONDS:
         # The knock of a pluck: noise has half of the power even in the highest notes of a guitar.
-        return (comb.hertz > 600.0 and comb.explained >= 0.33) or (comb.explained > 0.6 and comb.is_fundamental())
+        return (comb.hertz > 600.0 and comb.explained >= 0.25) or (comb.explained > 0.5 and comb.is_fundamental())
     agree = {name: hertz is not None and _near(hertz, comb.hertz, 60.0) for name, hertz in estimates.items()}
     votes = sum(agree[name] for name in ("tracked", "period", "sum"))
     low = comb.level(1, 2, 3)
@@ -142,9 +142,9 @@ def _is_single(comb: _Comb, estimates: dict[str, float | None], seconds: float) 
     if comb.hertz >= 1200.0:  # The period is too short to be measured, and there is little room for chords.
         needed = 0.4
     elif comb.hertz >= 557.0:
-        needed = 0.6 if alone else 0.8
+        needed = 0.6 if alone else 0.7
     elif agree["period"] and votes >= 2:
-        needed = 0.6 if alone else 0.64
+        needed = 0.5 if alone else 0.55
     elif votes >= 2:
         needed = 0.6 if alone else 0.86
     elif comb.hertz < 60.0 and low > -0.05 and not agree["period"]:

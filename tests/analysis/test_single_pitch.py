@@ -90,3 +90,13 @@ def test_nothing_to_measure():
         assert not confirms(audio, 60)
     with pytest.raises(ValueError, match="sample_rate is 44100, expected 16000"):
         find_single_pitch(np.zeros(100), 44100)
+
+
+def test_the_benchmark_counts_sounds_and_notes(capsys):
+    found = benchmark().main(["--sounds", "1", "--notes", "6", "--seed", "3"])
+    assert sum(total for total, _ in found["unpitched"].values()) == 12
+    assert sum(len(names) for names in found["notes"].values()) == 6
+    assert len(found["notes"]["right"]) >= 4
+    rows = capsys.readouterr().out.splitlines()
+    assert "| real notes in chords | 1 |" in "\n".join(rows)
+    assert rows[-1].startswith("| refused | ")
