@@ -77,7 +77,7 @@ class Result:
 
     def markdown(self) -> str:
         """Return the measurements and the targets as Markdown tables."""
-        from nsynth_vae.evaluation.markdown_report import table
+        from nsynth_vae.evaluation.tables import table
 
         rows, targets = [], []
         for method, rates in self.rates.items():

@@ -49,9 +49,9 @@ from nsynth_vae.config import DataConfig
 from nsynth_vae.data.load_notes import load_notes
 from nsynth_vae.data.source import BadNotes, NoteTable
 from nsynth_vae.directions.learn import load_family_predictor
-from nsynth_vae.evaluation.markdown_report import table
 from nsynth_vae.evaluation.sound_measures import make_pool
 from nsynth_vae.evaluation.systems import STEPS, request_interpolations, request_other_pitches
+from nsynth_vae.evaluation.tables import table
 from nsynth_vae.exporters.saved_model_backend import open_model
 from nsynth_vae.latent.lookup import TimbreLookup
 from nsynth_vae.rendering import brightness_equalizer

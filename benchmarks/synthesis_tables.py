@@ -14,7 +14,7 @@ import numpy as np
 
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.errors import InputError
-from nsynth_vae.evaluation.markdown_report import table
+from nsynth_vae.evaluation.tables import table
 
 if TYPE_CHECKING:
     from synthesis import Notes

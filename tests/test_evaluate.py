@@ -126,6 +126,25 @@ def test_the_timbre_space_is_probed(report):
     assert latent["family"]["z_mean"]["nearest"] == latent["family"]["log_mel"]["nearest"] == 0.0
 
 
+def test_motion_stands_beside_the_real_notes(report):
+    result = load(report)
+    motion = result["motion"]
+    assert list(motion) == ["griffin_lim", "synthesizer", "reconstruction"]
+    for found in motion.values():
+        assert set(found) <= set(result["definitions"]["motion"])
+        # Brass and reed are sustained; the notes are steady tones.
+        assert {name: group["notes"] for name, group in found["groups"].items()} == {
+            "all": 4, "sustained": 4, "brass": 2, "reed": 2,
+        }  # fmt: skip
+        assert found["groups"]["sustained"]["shimmer_db"]["real"] < 0.05
+    # Four notes are too few for five folds, and the instruments have one velocity.
+    assert motion["reconstruction"]["told_apart"] == {}
+    assert motion["reconstruction"]["velocity"] == {"pairs": 0, "distinct_pairs": 0}
+    assert "told_apart_by_network" not in motion["reconstruction"]
+    assert abs(motion["synthesizer"]["level"]["bias_db"]) < 1.0
+    assert motion["griffin_lim"]["groups"]["all"]["phase_wobble_cents"]["made"] > 0.0
+
+
 def test_the_circumstances_are_recorded(report, data, model):
     result = load(report)
     assert result["about"]["notes"] == 4

@@ -193,7 +193,7 @@ def markdown(attributes: dict[str, Any]) -> str:
 
     Effect rates are at strength 1 and at half of it; a standard deviation is the descriptor's within families.
     """
-    from nsynth_vae.evaluation.markdown_report import table
+    from nsynth_vae.evaluation.tables import table
 
     def row(name: str, entry: dict[str, Any]) -> list[str]:
         effect = entry["effect"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from nsynth_vae.evaluation import motion_report
 from nsynth_vae.evaluation.summary import FRACTIONS
+from nsynth_vae.evaluation.systems import FOLDER, RECONSTRUCTION, TITLES
+from nsynth_vae.evaluation.tables import table
 
 DISTANCES = ("decoder_log_mel_l1", "log_mel_l1", "mss", "lsd_db", "onset_off_seconds")
 SOUND = ("in_tune", "real_in_tune", "wobble_cents", "off_harmonic_db")
@@ -40,6 +43,7 @@ def report(result: dict[str, Any]) -> str:
         "`off_harmonic_db`: mean / median.",
         systems_table(systems, SOUND),
     ]
+    parts += _motion(result["motion"])
     own = systems_table(systems, OWN)
     parts.append("## By the own classifier")
     parts.append(
@@ -60,6 +64,23 @@ def report(result: dict[str, Any]) -> str:
             parts.append(f"{system['title'][0].upper()}{system['title'][1:]}:")
             parts.append(families_table(system["families"]))
     return "\n\n".join(parts) + "\n"
+
+
+def _motion(motion: dict[str, dict[str, Any]]) -> list[str]:
+    """Return the section on motion: all systems, then the model (or the folder) by family."""
+    parts = [
+        "## Motion and level\n\nMedians over the notes of sustained families, the level's over all notes. Near to the "
+        "real notes is better; `told_apart`: 0.5 is best.",
+        motion_report.systems_table(motion, TITLES),
+    ]
+    for name in (RECONSTRUCTION, FOLDER):
+        if name in motion:
+            parts += [
+                f"{TITLES[name][0].upper()}{TITLES[name][1:]}, medians:",
+                *motion_report.model_tables(motion[name]),
+            ]
+            break
+    return parts
 
 
 def systems_table(systems: dict[str, dict], measures: Sequence[str]) -> str:
@@ -98,37 +119,6 @@ def latent_tables(latent: dict) -> list[str]:
     return parts
 
 
-def motion_tables(motion: dict[str, Any]) -> list[str]:
-    """Return the tables and lines of a system's motion, level and velocity, what `motion_summary` and others return."""
-    groups = motion["groups"]
-    rows = []
-    for name, group in groups.items():
-        pairs = [group[measure] for measure in MOTION]
-        rows.append([name, group["notes"], *(_beside(m, pair) for m, pair in zip(MOTION, pairs, strict=True))])
-    parts = [table(["", "notes", *MOTION], rows)]
-    lines = []
-    for key, title in (("told_apart", "five numbers"), ("told_apart_by_network", "a network on the log-mel")):
-        if motion.get(key):
-            lines.append([f"told apart by {title}", _listed(motion[key], "{:.2f}")])
-    if motion["non_harmonic"]:
-        lines.append(["non-harmonic energy within 6 dB of the note's own", _listed(motion["non_harmonic"], "{:.1%}")])
-    if motion["level"]:
-        lines.append(["level", "bias {bias_db:.1f} dB, error {error_db:.1f} dB".format(**motion["level"])])
-    velocity = motion.get("velocity", {})
-    if "gain_nats" in velocity:
-        text = (
-            "{distinct_pairs} of {pairs} pairs: at the target velocity {target_nats:.3f}, at its own {own_nats:.3f} "
-            "nats (gain {gain_nats:+.3f}); brightness moves as in the real pair in {brightness:.1%}"
-        )
-        lines.append(["velocity", text.format(**velocity)])
-    return [*parts, table(["", ""], lines)] if lines else parts
-
-
-def table(header: Sequence, rows: Iterable[Sequence]) -> str:
-    """Return a Markdown table."""
-    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in (header, ["---"] * len(header), *rows))
-
-
 def _cell(measure: str, figure: dict | None) -> str:
     if figure is None:
         return ""
@@ -136,17 +126,6 @@ def _cell(measure: str, figure: dict | None) -> str:
         return "not finite"
     text = _number(measure, figure["mean"])
     return f"{text} / {_number(measure, figure['median'])}" if "median" in figure else text
-
-
-def _beside(measure: str, pair: dict[str, float | None]) -> str:
-    """Return the real notes' median and the system's."""
-    if pair["real"] is None and pair["made"] is None:
-        return ""
-    return " / ".join(_number(measure, pair[key]) or "-" for key in ("real", "made"))
-
-
-def _listed(figures: dict[str, float], form: str) -> str:
-    return ", ".join(f"{name} {form.format(value)}" for name, value in figures.items())
 
 
 def _number(measure: str, value: float | None) -> str:

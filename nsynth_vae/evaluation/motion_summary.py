@@ -58,19 +58,21 @@ def summarize_motion(real: Sequence[Record], made: Sequence[Record], *, seed: in
     if [one["note"] for one in real] != [other["note"] for other in made]:
         raise ValueError("made: found other notes than the real ones, expected the same in the same order")
     family = np.array([record["family"] for record in real])
-    both = [_columns(records, MEASURES) for records in (real, made)]
+    first, second = _columns(real, MEASURES), _columns(made, MEASURES)
     groups = groups_of(family)
     return {
         "groups": {
             name: {"notes": int(rows.sum())}
             | {
-                measure: {"real": _median(both[0][rows, column]), "made": _median(both[1][rows, column])}
+                measure: {"real": _median(first[rows, column]), "made": _median(second[rows, column])}
                 for column, measure in enumerate(MEASURES)
             }
             for name, rows in groups.items()
         },
-        "told_apart": _told_apart(*(values[:, : len(FIVE)] for values in both), groups, seed),
-        "non_harmonic": _non_harmonic(*(values[:, FIVE.index("off_harmonic_db")] for values in both), family),
+        "told_apart": _told_apart(first[:, : len(FIVE)], second[:, : len(FIVE)], groups, seed),
+        "non_harmonic": _non_harmonic(
+            first[:, FIVE.index("off_harmonic_db")], second[:, FIVE.index("off_harmonic_db")], family
+        ),
         "level": _level(_columns(made, ("level_error_db",))[:, 0]),
     }
 

@@ -40,6 +40,8 @@ class Options:
     seed: int = 0
     pairs: int = 24
     """Interpolation paths between notes of different families."""
+    told_apart: int = 0
+    """Training notes of the network that tells real notes from the model's; 0 for none."""
     jobs: int = 2
 
     @property
@@ -72,6 +74,8 @@ def evaluate(options: Options, *, log: Callable[[str], None] = print) -> dict[st
         latent_probes,
         markdown_report,
         measure,
+        model_motion,
+        motion_summary,
         summary,
         systems,
     )
@@ -88,11 +92,28 @@ def evaluate(options: Options, *, log: Callable[[str], None] = print) -> dict[st
     if sounds is not None:
         compared.append(systems.folder_system(notes, sounds))
     measured = measure.measure_all(compared, notes, options.jobs, classifier)
+    motion = {
+        name: motion_summary.summarize_motion(measured[systems.REAL].records, part.records, seed=options.seed)
+        for name, part in measured.items()
+        if name in systems.OWN_NOTES
+    }
     if model:
+        motion[systems.RECONSTRUCTION] |= model_motion.measure_model_motion(
+            notes,
+            model,
+            z,
+            next(system for system in compared if system.name == systems.RECONSTRUCTION),
+            data=options.data,
+            told_apart_notes=options.told_apart,
+            seed=options.seed,
+            data_dir=options.data_dir,
+            log=log,
+        )
         bar = Progress("Probing")
         latent = latent_probes.measure(notes, model, z, seed=options.seed, progress=bar.to)
         bar.close()
-    result = _result(options, notes, summary.summarize(measured, seed=options.seed), latent, classifier is not None)
+    figures = {"systems": summary.summarize(measured, seed=options.seed), "motion": motion, "latent": latent}
+    result = _result(options, notes, figures, classifier is not None)
     log("Writing the report")
     report = markdown_report.report(result)
     sections = examples.make_sections(compared, measured, notes.loaded.table)
@@ -152,11 +173,9 @@ def _open_notes(options: Options, config: AudioConfig, names: set[str] | None, l
     return notes
 
 
-def _result(
-    options: Options, notes: Notes, systems: dict[str, Any], latent: dict[str, Any] | None, classified: bool
-) -> dict[str, Any]:
+def _result(options: Options, notes: Notes, figures: dict[str, Any], classified: bool) -> dict[str, Any]:
     """Return the content of `metrics.json`."""
-    from nsynth_vae.evaluation import latent_probes, summary
+    from nsynth_vae.evaluation import latent_probes, model_motion, motion_summary, summary
 
     return rounded(
         {
@@ -165,10 +184,10 @@ def _result(
             "definitions": {
                 "measures": summary.DEFINITIONS,
                 "systems": summary.SYSTEM_DEFINITIONS,
+                "motion": motion_summary.DEFINITIONS | model_motion.DEFINITIONS,
                 "timbre_space": latent_probes.DEFINITIONS,
             },
-            "systems": systems,
-            "latent": latent,
+            **figures,
             "skipped_notes": notes.bad_notes.skipped,
             "versions": summary.versions(),
             "cpu_cores": os.cpu_count(),
@@ -190,6 +209,7 @@ def _about(options: Options, notes: Notes, classified: bool) -> dict[str, Any]:
         "filters": filters,
         "seed": options.seed,
         "pairs": options.pairs if options.model_path else 0,
+        "told_apart": options.told_apart if options.model_path else 0,
         "notes": len(table),
         "instruments": len(set(table.instrument_str)),
     }

@@ -22,6 +22,9 @@ from nsynth_vae.timbre_model import DecodedNotes, TimbreModel
 REAL, GRIFFIN_LIM, SYNTHESIZER = "real", "griffin_lim", "synthesizer"
 RECONSTRUCTION, OTHER_PITCH, INTERPOLATION, FOLDER = "reconstruction", "other_pitch", "interpolation", "audio_dir"
 
+OWN_NOTES = (GRIFFIN_LIM, SYNTHESIZER, RECONSTRUCTION, FOLDER)
+"""Systems that play every evaluated note at its own pitch."""
+
 TITLES = {
     REAL: "real notes",
     GRIFFIN_LIM: "true mel, Griffin-Lim (non-negative, fast, 60)",
@@ -102,9 +105,6 @@ def true_mel_systems(notes: Notes) -> list[System]:
     specs = [tf.TensorSpec([None, config.num_frames, config.num_mel_bins]), tf.TensorSpec([None], tf.int32)]
     synthesize = tf.function(load_synthesizer().call, input_signature=specs, autograph=False)
 
-    def real(requests: Requests) -> SystemOutput:
-        return SystemOutput(audio_of(notes, requests.note))
-
     def griffin_lim(requests: Requests) -> SystemOutput:
         mels = log_mels(audio_of(notes, requests.note), config)
         return SystemOutput(log_mel_to_audio(mels, config, iterations=GRIFFIN_LIM_ITERATIONS).numpy())
@@ -113,8 +113,14 @@ def true_mel_systems(notes: Notes) -> list[System]:
         return SystemOutput(synthesize(log_mels(audio_of(notes, requests.note), config), requests.pitch).numpy())
 
     requests = request_own(notes.loaded.table)
-    systems = {REAL: real, GRIFFIN_LIM: griffin_lim, SYNTHESIZER: synthesizer}
-    return [System(name, requests, play) for name, play in systems.items()]
+    round_trips = [System(GRIFFIN_LIM, requests, griffin_lim), System(SYNTHESIZER, requests, synthesizer)]
+    return [real_system(notes), *round_trips]
+
+
+def real_system(notes: Notes) -> System:
+    """Return the real notes as a system."""
+    requests = request_own(notes.loaded.table)
+    return System(REAL, requests, lambda requests: SystemOutput(audio_of(notes, requests.note)))
 
 
 def model_systems(notes: Notes, model: TimbreModel, z: np.ndarray, *, seed: int, pairs: int) -> list[System]:

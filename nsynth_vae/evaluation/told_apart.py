@@ -5,19 +5,15 @@ Once from the five numbers of motion, by logistic regression; once from the log-
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nsynth_vae.analysis.spectra import log_mel
-from nsynth_vae.config import AudioConfig, DataConfig
+from nsynth_vae.config import AudioConfig
 
 if TYPE_CHECKING:
     import keras
-
-    from nsynth_vae.data.source import NoteTable
 
 FOLDS = 5
 
@@ -88,7 +84,7 @@ def train_network(real: np.ndarray, made: np.ndarray, *, seed: int = 0) -> keras
     layers += [keras.layers.GlobalAveragePooling2D(), keras.layers.Dropout(0.2), keras.layers.Dense(1)]
     network = keras.Sequential(layers)
     inputs = np.concatenate([real, made])[..., None]
-    labels = np.repeat(np.float32([0, 1]), len(real))
+    labels = np.repeat(np.array([0.0, 1.0], np.float32), len(real))
     batch = 32
     rate = keras.optimizers.schedules.CosineDecay(2e-3, EPOCHS * -(-len(inputs) // batch))
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
@@ -101,30 +97,3 @@ def by_network(network: keras.Model, real: np.ndarray, made: np.ndarray) -> np.n
     """Return which notes the network tells apart, `[notes]` as in `by_numbers`; arguments as in `train_network`."""
     logits = [network.predict(part[..., None], batch_size=64, verbose=0)[:, 0] for part in (real, made)]
     return 0.5 * ((logits[0] < 0) + 1.0 * (logits[1] > 0))
-
-
-def read_training_notes(
-    data: DataConfig,
-    count: int,
-    *,
-    data_dir: str | None = None,
-    log: Callable[[str], None] = lambda line: None,
-) -> tuple[NoteTable, np.ndarray]:
-    """Read the notes that the network is trained on: training notes of the sources and of the starter set.
-
-    Args:
-        data: sources and filters.
-        count: notes, drawn of all instruments.
-        data_dir: TensorFlow Datasets' folder.
-        log: called with each line for the user.
-
-    Returns:
-        (labels, audio float32 `[notes, num_samples]`).
-    """
-    from nsynth_vae.data.load_notes import load_notes
-    from nsynth_vae.data.source import BadNotes
-
-    both = dataclasses.replace(data, data=tuple(dict.fromkeys([*data.data, "starter"])), max_notes=count)
-    notes = load_notes(both, "train", audio=AudioConfig(), bad_notes=BadNotes("skip"), data_dir=data_dir, log=log)
-    table = notes.loaded.table
-    return table, notes.loaded.read(np.arange(len(table)))["audio"]
