@@ -384,3 +384,18 @@ def test_the_player_is_measured_as_whole_processes(monkeypatch, tmp_path, capsys
     assert found["wrong"]["here"] is None
     assert "| wrong | here | failed | failed | failed |" in capsys.readouterr().out
     assert json.loads((tmp_path / "found.json").read_text())["wrong"] == {"here": None}
+
+
+def test_motion_of_the_shipped_model_is_measured(tmp_path, capsys):
+    import synthetic
+
+    synthetic.write_nsynth(tmp_path / "notes")
+    options = ["--data", str(tmp_path / "notes"), "--jobs", "1", "--json", str(tmp_path / "motion.json")]
+    found = load_benchmark("motion").main(options)
+    assert found == json.loads((tmp_path / "motion.json").read_text())
+    assert (found["model"], found["notes"]) == ("nsynth-small", 4)
+    # Steady tones, real and decoded.
+    shimmer = found["groups"]["sustained"]["shimmer_db"]
+    assert shimmer["real"] < 0.05
+    assert 0.0 < shimmer["made"] < 2.0
+    assert "nsynth-small, 4 notes\n\n| real / made | notes | shimmer_db |" in capsys.readouterr().out
