@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 import synthetic
 
+from nsynth_vae import api
 from nsynth_vae.config import AudioConfig, DataConfig
 from nsynth_vae.data.load_notes import load_notes
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.evaluation import systems, told_apart
 from nsynth_vae.evaluation.model_motion import measure_model_motion
-from nsynth_vae.timbre_model import DecodedNotes, TimbreModel
+from nsynth_vae.timbre_model import DecodedNotes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class WithTakes(TimbreModel):
+class WithTakes(api.TimbreModel):
     """The fake model, whose takes are louder by their seed."""
 
     def decode(self, z, pitch, velocity, seed=0) -> DecodedNotes:
