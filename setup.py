@@ -7,7 +7,14 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 SHIPPED = {
-    "nsynth-small": ("config.json", "attributes.json", "encoder.tflite", "decoder.tflite"),
+    "nsynth-small": (
+        "config.json",
+        "attributes.json",
+        "encoder.tflite",
+        "decoder.tflite",
+        "encoder_int8.tflite",
+        "decoder_int8.tflite",
+    ),
     "synthesizer": ("config.json", "synthesizer_float16.tflite"),
 }
 """Model -> its files that playing needs; the weights for training stay in the repository."""

@@ -17,6 +17,7 @@ COMMANDS = {
         "arithmetic": 'a sum of timbres and attributes: "violin + bright - dark"',
         "sample": "random timbres",
         "play": "a MIDI file, played with a timbre",
+        "pad": "an instrument in the browser: four timbres, a finger between them",
         "instrument": "a timbre as an SFZ instrument for samplers",
         "resynthesize": "sound files through log-mel and synthesizer",
     },

@@ -96,6 +96,11 @@ class TimbreLookup:
         self.longest_name = max(map(len, (*self._names, *self._rows)))
         """Letters of the longest name or `note_str`."""
 
+    @property
+    def names(self) -> dict[str, tuple[str, str]]:
+        """Every name and alias -> (kind, full name); kinds are those of `attributes.json`."""
+        return dict(self._names)
+
     def knows(self, text: str) -> bool:
         """Return whether a text is a name or a note, even one that the model has no vector of; files do not count."""
         return self._find(text)[0] != ""

@@ -84,7 +84,7 @@ def page(
         "kind": f"data:{kind};base64,",
         "clips": [base64.b64encode(clip).decode() for clip in clips],
     }
-    values = {"TITLE": html.escape(title), "SUMMARY": html.escape(summary), "DATA": _json(data)}
+    values = {"TITLE": html.escape(title), "SUMMARY": html.escape(summary), "DATA": script_json(data)}
     # One pass: a note's name may look like a placeholder.
     return re.sub("@(TITLE|SUMMARY|DATA)@", lambda match: values[match[1]], _TEMPLATE.read_text(encoding="utf-8"))
 
@@ -127,7 +127,7 @@ def _numbers(values: np.ndarray) -> list:
     return [float(f"{value:.5g}") if np.isfinite(value) else None for value in values]
 
 
-def _json(data: dict[str, Any]) -> str:
+def script_json(data: Mapping[str, Any]) -> str:
     """Return JSON that ends no script element and begins no comment, whatever its strings hold."""
     text = json.dumps(data, separators=(",", ":"))
     for letter in "<>&":

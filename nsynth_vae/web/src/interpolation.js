@@ -1,0 +1,108 @@
+/** Windowed-sinc interpolation: of a sound at any place, and from one sample rate to another. */
+
+import { roundHalfEven } from "./crossfade.js";
+
+/** Samples on each side, and phases between two samples, of the table by which voices are played. */
+export const HALF = 12;
+const PHASES = 512;
+
+/**
+ * Return the modified Bessel function of order 0 by its series.
+ * @param {number} x
+ */
+function bessel(x) {
+  let [sum, term] = [1, 1];
+  for (let index = 1; term > 1e-18 * sum; index++) {
+    term *= (x / (2 * index)) ** 2;
+    sum += term;
+  }
+  return sum;
+}
+
+/**
+ * Return a Kaiser window at -1..1.
+ * @param {number} place
+ * @param {number} beta
+ */
+function kaiser(place, beta) {
+  return Math.abs(place) >= 1 ? 0 : bessel(beta * Math.sqrt(1 - place * place)) / bessel(beta);
+}
+
+/** @param {number} x */
+const sinc = (x) => (x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x));
+
+/** Coefficients, `[PHASES + 1][2 * HALF]`: sidelobes 80 dB down from 9.3 kHz on, for a sound of 16 kHz. */
+const table = new Float32Array((PHASES + 1) * 2 * HALF);
+for (let phase = 0; phase <= PHASES; phase++) {
+  let sum = 0;
+  const row = table.subarray(phase * 2 * HALF, (phase + 1) * 2 * HALF);
+  for (let tap = 0; tap < 2 * HALF; tap++) {
+    const place = tap - HALF + 1 - phase / PHASES;
+    row[tap] = sinc(place) * kaiser(place / HALF, 8);
+    sum += row[tap];
+  }
+  for (let tap = 0; tap < 2 * HALF; tap++) row[tap] /= sum;
+}
+
+/**
+ * Return the sound between `window[HALF - 1]` and the next sample.
+ * @param {Float32Array} window
+ * @param {number} offset of the window's first sample in the array
+ * @param {number} fraction 0 to 1
+ */
+export function interpolate(window, offset, fraction) {
+  const row = Math.round(fraction * PHASES) * 2 * HALF;
+  let sum = 0;
+  for (let tap = 0; tap < 2 * HALF; tap++) sum += window[offset + tap] * table[row + tap];
+  return sum;
+}
+
+/**
+ * Return a sound at another sample rate. The filter's transition and attenuation are those of soxr's HQ: flat to
+ * 0.9137 of the lower Nyquist frequency, 126 dB down from there on.
+ * @param {ArrayLike<number>} audio
+ * @param {number} rateIn
+ * @param {number} rateOut
+ * @returns {Float32Array}
+ */
+export function resample(audio, rateIn, rateOut) {
+  if (rateIn === rateOut) return Float32Array.from(audio);
+  const lower = Math.min(1, rateOut / rateIn);
+  const [pass, stop] = [0.9137 * lower, lower];
+  const attenuation = 126;
+  const beta = 0.1102 * (attenuation - 8.7);
+  // Kaiser 1974: taps for an attenuation and a transition, in samples of the input.
+  const half = Math.ceil((attenuation - 7.95) / (2.285 * Math.PI * (stop - pass)) / 2);
+  const cutoff = (pass + stop) / 2;
+  const divisor = gcd(rateIn, rateOut);
+  const [up, down] = [rateOut / divisor, rateIn / divisor];
+  const phases = new Map();
+  const length = roundHalfEven((audio.length * rateOut) / rateIn);
+  return Float32Array.from({ length }, (_, index) => {
+    const center = Math.floor((index * down) / up);
+    const phase = (index * down) % up;
+    let filter = phases.get(phase);
+    if (!filter) {
+      filter = Float64Array.from({ length: 2 * half }, (_, tap) => {
+        const place = tap - half + 1 - phase / up;
+        return cutoff * sinc(cutoff * place) * kaiser(place / half, beta);
+      });
+      phases.set(phase, filter);
+    }
+    let sum = 0;
+    const first = center - half + 1;
+    for (let tap = Math.max(0, -first); tap < filter.length && first + tap < audio.length; tap++) {
+      sum += filter[tap] * audio[first + tap];
+    }
+    return sum;
+  });
+}
+
+/**
+ * @param {number} one
+ * @param {number} other
+ * @returns {number}
+ */
+function gcd(one, other) {
+  return other ? gcd(other, one % other) : one;
+}
