@@ -30,6 +30,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument(
         "--told-apart", metavar="N", type=int, default=0, help="also by a network trained on N notes (default: none)"
     )
+    parser.add_argument("--synthesizer", action="store_true", help="also of the synthesizer on the notes' true mel")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
     parser.add_argument("--json", type=pathlib.Path, help="write the figures to this file too")
     options = parser.parse_args(arguments)
@@ -37,9 +38,11 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     found = measure(options)
     say(f"{time.monotonic() - started:.0f} s")
 
-    from nsynth_vae.evaluation import motion_report
+    from nsynth_vae.evaluation import motion_report, systems
 
-    print(f"{found['model']}, {found['notes']} notes\n\n" + "\n\n".join(motion_report.model_tables(found)))
+    model = found["motion"][systems.RECONSTRUCTION]
+    tables = [motion_report.systems_table(found["motion"], systems.TITLES), *motion_report.model_tables(model)]
+    print(f"{found['model']}, {found['notes']} notes\n\n" + "\n\n".join(tables))
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return found
@@ -61,12 +64,16 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     model = open_model(options.model)
     z = latent_probes.encode(notes, model)
     made = systems.model_systems(notes, model, z, seed=0, pairs=1)[0]
-    measured = measure_all([systems.real_system(notes), made], notes, options.jobs, None)
-    records = [measured[name].records for name in (systems.REAL, systems.RECONSTRUCTION)]
-    result = {"model": model.name, "notes": len(z)} | summarize_motion(*records)
-    return result | measure_model_motion(
+    compared = [systems.real_system(notes), made]
+    if options.synthesizer:
+        compared.insert(1, systems.true_mel_systems(notes)[-1])
+    measured = measure_all(compared, notes, options.jobs, None)
+    real = measured[systems.REAL].records
+    motion = {system.name: summarize_motion(real, measured[system.name].records) for system in compared[1:]}
+    motion[made.name] |= measure_model_motion(
         notes, model, z, made, data=data, told_apart_notes=options.told_apart, seed=0, log=say
     )
+    return {"model": model.name, "notes": len(z), "motion": motion}
 
 
 if __name__ == "__main__":

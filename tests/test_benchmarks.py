@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
+import io
 import json
 import math
 import os
@@ -12,8 +14,9 @@ import sys
 
 import numpy as np
 import pytest
+import soundfile
 
-from nsynth_vae import features
+from nsynth_vae import features, pretrained
 from nsynth_vae.config import AudioConfig
 
 CONFIG = AudioConfig()
@@ -390,12 +393,87 @@ def test_motion_of_the_shipped_model_is_measured(tmp_path, capsys):
     import synthetic
 
     synthetic.write_nsynth(tmp_path / "notes")
-    options = ["--data", str(tmp_path / "notes"), "--jobs", "1", "--json", str(tmp_path / "motion.json")]
+    options = ["--data", str(tmp_path / "notes"), "--synthesizer", "--jobs", "1", "--json"]
+    options += [str(tmp_path / "motion.json")]
     found = load_benchmark("motion").main(options)
+    assert list(found["motion"]) == ["synthesizer", "reconstruction"]
     assert found == json.loads((tmp_path / "motion.json").read_text())
     assert (found["model"], found["notes"]) == ("nsynth-small", 4)
     # Steady tones, real and decoded.
-    shimmer = found["groups"]["sustained"]["shimmer_db"]
+    shimmer = found["motion"]["reconstruction"]["groups"]["sustained"]["shimmer_db"]
     assert shimmer["real"] < 0.05
     assert 0.0 < shimmer["made"] < 2.0
-    assert "nsynth-small, 4 notes\n\n| real / made | notes | shimmer_db |" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "nsynth-small, 4 notes\n\n|  | shimmer_db |" in printed
+    assert "| true mel, synthesizer | 0.0" in printed
+    assert "| real / made | notes | shimmer_db |" in printed
+
+
+@pytest.fixture(scope="module")
+def listening():
+    return load_benchmark("listening_page")
+
+
+def test_the_listening_page_has_every_sound_and_needs_nothing_else(listening, tmp_path):
+    import html_page
+    import synthetic
+
+    synthetic.write_nsynth(tmp_path / "notes")
+    models = [f"{name}={pretrained.TIMBRE_MODEL}" for name in ("before", "after & <now>")]
+    options = ["--data", str(tmp_path / "notes"), "--models", *models, "--notes", "3", "--credit", "By <me>."]
+    path = listening.main([*options, "-o", str(tmp_path / "page.html")])
+    page = html_page.Page(path.read_text(encoding="utf-8"))
+    assert "3 notes of the split test of notes, of instruments never trained on. By <me>." in page.text
+    assert not [value for name, value in page.attributes if name in ("src", "href")]
+    data = json.loads(page.scripts[0])
+    assert data["models"] == ["before", "after & <now>"]
+    assert len(data["notes"]) == 3
+    for note in data["notes"]:
+        clips = [soundfile.read(io.BytesIO(base64.b64decode(clip)))[0] for clip in (note["real"], *note["made"])]
+        # One level for all, so that it gives nothing away.
+        assert np.ptp([20 * np.log10(np.sqrt(np.square(clip).mean())) for clip in clips]) < 0.1
+        assert {clip.size for clip in clips} == {64000}
+        # Both models are the same here.
+        np.testing.assert_array_equal(clips[1], clips[2])
+    # Buttons for every key that the page names.
+    keys = [value for name, value in page.attributes if name == "aria-keyshortcuts"]
+    assert keys == ["A", "B", "X", "1", "2"]
+
+
+def test_a_listening_page_that_is_too_large_is_not_written(listening, tmp_path, monkeypatch, capsys):
+    import synthetic
+
+    synthetic.write_nsynth(tmp_path / "notes")
+    monkeypatch.setattr(listening, "MOST_BYTES", 10_000)
+    options = ["--data", str(tmp_path / "notes"), "--models", str(pretrained.TIMBRE_MODEL), "--notes", "1"]
+    with pytest.raises(SystemExit) as stopped:
+        listening.main([*options, "-o", str(tmp_path / "page.html")])
+    assert stopped.value.code == 2
+    assert "--notes: found 1, which make " in capsys.readouterr().err
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_listening_levels_are_the_recordings_without_clipping(listening):
+    real, soft = 0.5 * np.sin(np.arange(8000)), 0.01 * np.sin(np.arange(8000))
+    peaky = np.zeros(8000)
+    peaky[::1000] = 1.0
+    one, other = listening.match_levels(real, [soft])
+    np.testing.assert_allclose(other, one, atol=1e-12)
+    loud, peaks = listening.match_levels(real, [peaky])
+    assert np.abs(peaks).max() == pytest.approx(1.0)
+    assert np.square(peaks).mean() == pytest.approx(np.square(loud).mean())
+    assert np.isfinite(listening.match_levels(real, [np.zeros(8000)])[1]).all()
+
+
+def test_listening_notes_are_of_all_families_in_turn(listening):
+    family = np.array(["organ"] * 20 + ["flute"] * 3 + ["reed"])
+    rows = listening.draw_notes(family, 6, 0)
+    assert sorted(family[rows[:3]]) == ["flute", "organ", "reed"]
+    assert sorted(family[rows[3:5]]) == ["flute", "organ"]
+    assert len(set(rows.tolist())) == 6
+    assert sorted(listening.draw_notes(family, 100, 0)) == list(range(24))
+    np.testing.assert_array_equal(rows, listening.draw_notes(family, 6, 0))
+
+
+def test_models_of_one_name_are_told_apart(listening):
+    assert list(listening.name_models(["a/x", "b/x", "new=b/x"])) == ["x", "x (2)", "new"]
