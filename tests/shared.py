@@ -6,7 +6,7 @@ import pathlib
 import shutil
 from collections.abc import Callable
 
-from nsynth_vae.exporters.folder_lock import exclusive_lock
+from nsynth_vae.files import exclusive_lock
 
 root = pathlib.Path()
 """The folder of all of them: conftest.py sets it to one of the whole run, not of a worker."""

@@ -15,6 +15,7 @@ from fake_model import DIM, fake, make_model  # noqa: F401 (a fixture)
 from nsynth_vae import __main__, arithmetic, cli, decode, files, interpolate
 from nsynth_vae.config import Config
 from nsynth_vae.errors import InputError
+from nsynth_vae.files import atomic_writes
 from nsynth_vae.latent.expression import parse
 from nsynth_vae.latent.lookup import TimbreLookup
 from nsynth_vae.rendering.sounds import file_name
@@ -22,7 +23,7 @@ from nsynth_vae.rendering.timbre_sum import _file_names
 
 pytestmark = pytest.mark.player
 
-PACKAGE = pathlib.Path(files.__file__).parent
+PACKAGE = pathlib.Path(__main__.__file__).parent
 RESERVED = ["CON", "con", "NUL", "nul.tar", "Aux", "PRN", "COM1", "lpt9", "COM¹", "CONIN$"]
 
 
@@ -85,7 +86,7 @@ def test_files_of_a_former_run_that_lie_elsewhere_are_left(tmp_path):
     for name in [*inside, *(name for name in outside if "/" not in name)]:
         (tmp_path / name).touch()
     record.write_text(json.dumps({"files": [*inside, *outside]}))
-    assert files._former(record) == set(inside)
+    assert atomic_writes._former(record, tmp_path) == set(inside)
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
@@ -142,7 +143,7 @@ def test_every_text_file_has_its_encoding_given():
             opens = function.endswith((".read_text", ".write_text")) or (
                 function == "open" or (function.endswith(".open") and not binary and function != "os.open")
             )
-            own = function.startswith(("files.", "PIL.")) or function in ("soundfile.open", "wave.open")
+            own = function.startswith(("files.", "PIL.")) or function in ("soundfile.open", "wave.open", "webbrowser.open")
             if opens and not binary and not own and not any(one.arg == "encoding" for one in node.keywords):
                 found.append(f"{path.relative_to(PACKAGE)}:{node.lineno}: {function}")
     assert found == []

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 from nsynth_vae import __version__, pretrained
 from nsynth_vae.config import Config, DataConfig
 from nsynth_vae.errors import InputError
-from nsynth_vae.exporters.folder_lock import exclusive_lock
-from nsynth_vae.files import atomic_rename_all, atomic_write, temporary_folder, write_text
+from nsynth_vae.files import atomic_rename_all, atomic_write, exclusive_lock, temporary_folder, write_text
 from nsynth_vae.pretrained import (
     ASSETS_EXTRA,
     ATTRIBUTES,
     FORMAT_VERSION,
     METADATA,
+    PAGE,
     PARTS,
     SYNTHESIZER,
     SYNTHESIZER_TFLITE,
     are_of,
+    page_files,
     player_files,
     versions,
 )
@@ -103,22 +104,28 @@ def export_model(
             paths |= {kind: exports_dir / kind / number for kind in PARTS}
             atomic_rename_all({sources[name]: path for name, path in paths.items()})
     if model is not None and devices:
-        copy_to_player({part: paths[f"{part}_{PLAYED}"] for part in PARTS}, model)
+        copy_to_player(paths, model)
     return paths
 
 
 def copy_to_player(sources: Mapping[str, pathlib.Path], model: str | os.PathLike) -> None:
-    """Copy the TFLite files of encoder and decoder into a model folder, unless it has them.
+    """Copy the TFLite files that players and pages run into a model folder, unless it has them.
+
+    Args:
+        sources: stem of `tflite.FILES` -> path.
+        model: the model folder.
 
     Raises:
         InputError: if the folder cannot be written.
     """
-    files = player_files(model)
-    if not are_of(files, pretrained.fingerprint(model)):
+    fingerprint = pretrained.fingerprint(model)
+    for kind, files in ((PLAYED, player_files(model)), (PAGE, page_files(model))):
+        if are_of(files, fingerprint):
+            continue
         for part, file in files.items():
             try:
                 with atomic_write(file) as temporary:
-                    shutil.copyfile(sources[part], temporary)
+                    shutil.copyfile(sources[f"{part}_{kind}"], temporary)
             except OSError as error:
                 raise InputError(f"{file}: {error.strerror}, expected a folder that can be written") from error
 
@@ -138,9 +145,9 @@ def export_for_player(folder: pathlib.Path) -> None:
     synthesizer, metadata = shipped_synthesizer_for(config.audio), model_metadata(config, folder)
     with temporary_folder(folder) as temporary:
         written = tflite.write_models(
-            temporary, *networks, config, synthesizer, metadata, lambda line: None, kinds=(PLAYED,)
+            temporary, *networks, config, synthesizer, metadata, lambda line: None, kinds=(PLAYED, PAGE)
         )
-        copy_to_player({part: written[f"{part}_{PLAYED}"] for part in PARTS}, folder)
+        copy_to_player(written, folder)
 
 
 def export_folder(folder: pathlib.Path, exports: pathlib.Path) -> int:

@@ -7,7 +7,6 @@ import pathlib
 import subprocess
 import sys
 import threading
-import time
 
 import keras
 import numpy as np
@@ -334,14 +333,21 @@ def test_a_failure_leaves_nothing_and_prints_why(tmp_path: pathlib.Path, stubs, 
 
 def test_what_a_killed_export_left_is_removed_later(tmp_path: pathlib.Path) -> None:
     """But not what may still be in use."""
-    old, young = tmp_path / ".writing-old", tmp_path / ".writing-young"
-    old.mkdir()
-    young.mkdir()
-    os.utime(old, (time.time() - 7200, time.time() - 7200))
+    code = """
+import os, pathlib, sys
+from nsynth_vae.files import temporary_folder
+with temporary_folder(pathlib.Path(sys.argv[1])) as folder:
+    (folder / "encoder").mkdir()
+    os.kill(os.getpid(), 9)
+"""
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)]).returncode == -9
+    (left,) = tmp_path.iterdir()
+    in_use = tmp_path / left.name.replace(left.name.split("-")[1], str(os.getppid()))
+    in_use.mkdir()
     with files.temporary_folder(tmp_path) as folder:
         assert folder.is_dir()
         assert not folder.name.isdecimal()
-    assert sorted(tmp_path.iterdir()) == [young]
+    assert sorted(tmp_path.iterdir()) == [in_use]
 
 
 def test_exports_folder_that_cannot_be_made(tmp_path: pathlib.Path) -> None:

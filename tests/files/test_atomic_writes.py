@@ -1,19 +1,43 @@
 """Files: a folder gets all files of a run or none, and its JSON file is strict."""
 
+import errno
 import json
+import os
 import pathlib
+import subprocess
+import sys
 
+import numpy as np
 import pytest
 import soundfile
 
 from nsynth_vae.errors import InputError
-from nsynth_vae.files import atomic_write, check_output, remove_abandoned, to_json, writing
+from nsynth_vae.files import (
+    atomic_write,
+    check_output,
+    check_output_file,
+    check_working_directory,
+    expand,
+    remove_abandoned,
+    save_json,
+    save_sound,
+    to_json,
+    walk,
+    write_text,
+    writing,
+)
 
 pytestmark = pytest.mark.player
 
 
 def names(folder: pathlib.Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def killed(code: str) -> None:
+    """Run Python code in a process that kills itself."""
+    code = f"import os, pathlib\nfrom nsynth_vae.files import atomic_write, writing\n{code}"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -9
 
 
 def write(folder: pathlib.Path, files: dict[str, str], **record) -> None:
@@ -29,18 +53,68 @@ def test_an_atomic_write_replaces_the_file_or_leaves_it(tmp_path):
             temporary.write_text(text)
             assert not path.exists() or path.read_text() == "one"
         assert path.read_text() == text
-    with pytest.raises(FileExistsError), atomic_write(path) as temporary:
-        temporary.touch(exist_ok=False) or temporary.touch(exist_ok=False)
+
+    def fail() -> None:
+        with atomic_write(path) as temporary:
+            temporary.write_text("half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(InputError, match=r"a.txt: cannot be written \(No space left on device\), expected a place for"):
+        fail()
     assert path.read_text() == "two"
     assert names(tmp_path) == ["a.txt"]
 
 
 def test_temporary_files_of_killed_processes_are_removed(tmp_path):
-    (tmp_path / ".tmp-999999999-a.txt").write_text("half")
+    for make in ("touch", "mkdir"):
+        killed(f"with atomic_write('{tmp_path / make}') as path: path.{make}(); os.kill(os.getpid(), 9)")
+    elsewhere = tmp_path / ".tmp-999999999-0badc0de-of another machine"
+    elsewhere.touch()
+    assert len(names(tmp_path)) == 3
     with atomic_write(tmp_path / "b.txt") as temporary:
         temporary.write_text("whole")
         remove_abandoned(tmp_path)
-    assert names(tmp_path) == ["b.txt"]
+    assert names(tmp_path) == [elsewhere.name, "b.txt"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell whether a process has ended")
+def test_a_run_that_was_killed_while_it_moved_its_files_is_repeated(tmp_path):
+    killed(f"""
+with writing('{tmp_path}', 'record.json', {{}}) as folder:
+    for name in ('a.wav', 'b.wav'):
+        (folder / name).write_text('half')
+    replace, moved = pathlib.Path.replace, []
+    def kill(self, path):
+        if moved:
+            os.kill(os.getpid(), 9)
+        if path.suffix == '.wav':
+            moved.append(path)
+        return replace(self, path)
+    pathlib.Path.replace = kill
+""")
+    assert names(tmp_path)[1:] == ["a.wav"]
+    write(tmp_path, {"a.wav": "2", "b.wav": "2"})
+    assert names(tmp_path) == ["a.wav", "b.wav", "record.json"]
+    assert (tmp_path / "a.wav").read_text() == "2"
+
+
+def test_names_as_long_as_they_can_be_are_written(tmp_path):
+    name = "a" * 251 + ".txt"
+    write_text(tmp_path / name, "whole")
+    assert names(tmp_path) == [name]
+
+
+def test_a_leading_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    write_text("~/a.txt", "whole")
+    write(pathlib.Path("~/folder"), {"a.wav": "1"})
+    save_json("~/z.json", {"z": 1.0})
+    save_sound("~/a.wav", np.zeros(8), 16000)
+    check_output_file("~/new.wav", "WAV")
+    assert names(tmp_path) == ["a.txt", "a.wav", "folder", "z.json"]
+    assert not pathlib.Path("~").exists()
+    assert expand("~no such user/x") == pathlib.Path("~no such user/x")
 
 
 def test_what_a_former_run_left_is_replaced_and_nothing_else(tmp_path):
@@ -141,3 +215,32 @@ def test_what_is_not_finite_is_null_in_the_record(tmp_path):
     write(tmp_path / "folder", {}, attack=float("nan"), values=[1.0, float("inf")], third=1 / 3)
     found = json.loads((tmp_path / "folder" / "record.json").read_text())
     assert found == {"attack": None, "values": [1.0, None], "third": 0.333333, "files": []}
+
+
+def test_links_to_folders_are_followed_once_and_broken_ones_yielded(tmp_path):
+    root, other = tmp_path / "root", tmp_path / "other"
+    (root / "z").mkdir(parents=True)
+    other.mkdir()
+    for path in (root / "z" / "1.wav", other / "2.wav"):
+        path.touch()
+    # A link to a folder of the tree, one to a folder outside, two in a circle, and a broken one.
+    for link, target in {"a": root / "z", "b": other, "z/up": root, "c.wav": "nowhere"}.items():
+        (root / link).symlink_to(target)
+    (other / "back").symlink_to(root)
+    assert [path.relative_to(root).as_posix() for path in walk(root)] == ["c.wav", "z/1.wav", "b/2.wav"]
+    assert [path.name for path in walk(root, skip=lambda name: name in ("z", "c.wav"))] == ["1.wav", "2.wav"]
+
+
+def test_nothing_is_written_to_the_root_of_the_file_system_unless_it_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir("/")
+    with pytest.raises(InputError, match="--exports exports: the working directory is /, expected another one, or"):
+        check_working_directory("exports", "--exports")
+    check_working_directory(tmp_path, "--exports")
+    monkeypatch.chdir(tmp_path)
+    check_working_directory("exports", "--exports")
+
+
+def test_an_output_through_a_broken_link_is_named(tmp_path):
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(InputError, match=r"link is a link to nowhere, which is not there, expected a folder"):
+        check_output(tmp_path / "link" / "morph")

@@ -1,0 +1,42 @@
+"""Files and folders: atomic writes, locks, JSON, sound files, and checks of places."""
+
+from nsynth_vae.files.atomic_writes import (
+    atomic_rename,
+    atomic_rename_all,
+    atomic_write,
+    remove_abandoned,
+    save_json,
+    temporary_folder,
+    write_text,
+    writing,
+)
+from nsynth_vae.files.folder_lock import exclusive_lock
+from nsynth_vae.files.json_files import LINE, read_json, rounded, to_json
+from nsynth_vae.files.places import check_output, check_output_file, check_working_directory, expand, walk
+from nsynth_vae.files.sound_writing import AUDIO_EXTENSIONS, check_sound_file, flac, save_sound, write_wav
+
+__all__ = [
+    "AUDIO_EXTENSIONS",
+    "LINE",
+    "atomic_rename",
+    "atomic_rename_all",
+    "atomic_write",
+    "check_output",
+    "check_output_file",
+    "check_sound_file",
+    "check_working_directory",
+    "exclusive_lock",
+    "expand",
+    "flac",
+    "read_json",
+    "remove_abandoned",
+    "rounded",
+    "save_json",
+    "save_sound",
+    "temporary_folder",
+    "to_json",
+    "walk",
+    "write_text",
+    "write_wav",
+    "writing",
+]

@@ -1,0 +1,81 @@
+"""Places of files and folders: `~`, symbolic links, and checks before anything is written."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Callable, Iterator
+
+from nsynth_vae.errors import InputError
+
+
+def expand(path: str | os.PathLike) -> pathlib.Path:
+    """Return a path with the home folder for a leading `~`, which shells leave in `--output=~/morph`."""
+    # `Path.expanduser` raises RuntimeError for `~name` of no user, which a file may be called.
+    return pathlib.Path(os.path.expanduser(path))  # noqa: PTH111
+
+
+def check_output(output: str | os.PathLike) -> None:
+    """Check, before anything is computed, that a folder exists or can be made.
+
+    Raises:
+        InputError: if it or the folder above it is something else.
+    """
+    output = expand(output)
+    above = next(path for path in (output, *output.parents) if os.path.lexists(path))
+    if above.is_symlink() and not above.exists():
+        raise InputError(f"{output}: {above} {broken_link(above)}, expected a folder to write to")
+    if not above.is_dir():
+        raise InputError(f"{output}: {above} is no folder, expected a folder to write to")
+
+
+def check_output_file(output: str | os.PathLike, kind: str) -> None:
+    """Check as `check_output` does that a file can be written; `kind` of file, for the message."""
+    output = expand(output)
+    check_output(output.parent)
+    if output.is_dir():
+        raise InputError(f"{output}: is a folder, expected the name of a {kind} to write")
+
+
+def check_working_directory(folder: str | os.PathLike, flag: str) -> None:
+    """Check that a relative folder, such as the default of `flag`, is not to be made in the root of the file system.
+
+    A service's working directory often is `/`, where no one looks for `/exports`.
+
+    Raises:
+        InputError: if it is.
+    """
+    here = pathlib.Path.cwd()
+    if here == here.parent and not expand(folder).is_absolute():
+        raise InputError(
+            f"{flag} {folder}: the working directory is {here}, expected another one, or {flag} with an absolute path"
+        )
+
+
+def broken_link(path: pathlib.Path) -> str:
+    """Return what is wrong with a symbolic link whose target is not there, in words."""
+    return f"is a link to {os.readlink(path)}, which is not there"  # noqa: PTH115 (Path.readlink of 3.11 is the same)
+
+
+def walk(root: pathlib.Path, skip: Callable[[str], bool] = lambda name: False) -> Iterator[pathlib.Path]:
+    """Yield the files below a folder, at any depth; links to folders are followed, each folder is visited once.
+
+    Folders that are really there come before those that links lead to, so that a folder with two names keeps its own.
+    A broken link is yielded as it is.
+
+    Args:
+        root: the folder.
+        skip: tells by its name whether a file or folder is passed over.
+    """
+    visited, waiting = set(), [root]
+    while waiting:
+        for folder, folders, names in os.walk(waiting.pop(0)):
+            status = os.stat(folder)  # noqa: PTH116
+            if (status.st_dev, status.st_ino) in visited:
+                folders.clear()
+                continue
+            visited.add((status.st_dev, status.st_ino))
+            folders[:] = sorted(name for name in folders if not skip(name))
+            paths = [pathlib.Path(folder, name) for name in folders]
+            waiting += [path for path in paths if path.is_symlink()]
+            yield from (pathlib.Path(folder, name) for name in sorted(names) if not skip(name))
