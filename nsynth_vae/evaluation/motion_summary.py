@@ -17,7 +17,10 @@ Record = Mapping[str, Any]
 SUSTAINED = ("string", "reed", "brass", "flute", "vocal", "organ")
 """Families whose notes sound as long as they are held; the others are plucked or struck, or can be either."""
 
-FIVE = ("shimmer_db", "phase_wobble_cents", "flux", "grain_db", "off_harmonic_db")
+LOGARITHMIC = ("shimmer_db", "phase_wobble_cents", "flux", "grain_db")
+"""Numbers that are compared by their logarithm: they span three decades, and most notes lie in the lowest."""
+
+FIVE = (*LOGARITHMIC, "off_harmonic_db")
 """The numbers that notes are told apart by."""
 
 MEASURES = (*FIVE, "wobble_cents")
@@ -32,10 +35,11 @@ DEFINITIONS = {
     "groups": "medians of each measure of motion over the real notes (`real`) and over the same notes of the system "
     "(`made`), for all notes, for the sustained families (" + ", ".join(SUSTAINED) + "), for the others (plucked and "
     "struck), and by family; null if there is none",
-    "told_apart": "accuracy of a logistic regression that tells real notes from the system's by "
-    + ", ".join(FIVE)
-    + f"; {told_apart.FOLDS} folds, grouped by note, of the notes whose ten numbers are known; 0.5 cannot tell. "
-    "Trained for all notes, and anew for the sustained families alone and for the others",
+    "told_apart": "accuracy of a logistic regression that tells real notes from the system's by the logarithms of "
+    + ", ".join(LOGARITHMIC)
+    + f", by off_harmonic_db, and by the squares and products of these; {told_apart.FOLDS} folds, grouped by note, of "
+    "the notes whose ten numbers are known; 0.5 cannot tell. Trained for all notes, and anew for the sustained "
+    "families alone and for the others",
     "non_harmonic": f"fraction of the notes of {' and '.join(BELLS)} whose off_harmonic_db is within {WITHIN_DB:g} dB "
     "of the note's own",
     "level": "bias_db: median of level_error_db; error_db: median of its absolute value",
@@ -91,6 +95,11 @@ def groups_of(family: np.ndarray) -> dict[str, np.ndarray]:
 
 def _told_apart(real: np.ndarray, made: np.ndarray, groups: dict[str, np.ndarray], seed: int) -> dict[str, float]:
     known = np.isfinite(real).all(axis=1) & np.isfinite(made).all(axis=1)
+    count = len(LOGARITHMIC)
+    # Below 0.001 dB, cents or nats nothing moves.
+    real, made = (
+        np.concatenate([np.log(np.maximum(each[:, :count], 1e-3)), each[:, count:]], axis=1) for each in (real, made)
+    )
     result = {}
     for name in ("all", "sustained", "plucked"):
         rows = known & groups.get(name, False)
