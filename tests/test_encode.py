@@ -51,16 +51,19 @@ def test_notes_have_vector_labels_level_onset_names_and_warnings(files, tmp_path
     assert (first["instrument"], first["pitch"], first["velocity"]) == ("flute_acoustic_001", 69, 90)
     assert first["onset_seconds"] == pytest.approx(0.4975, abs=0.002)
     assert first["level_db"] == pytest.approx(-6.02, abs=0.1)
-    np.testing.assert_allclose(first["z"], [0.5, 0, 0], atol=0.01)
+    np.testing.assert_allclose(first["z"], [0.933, 0, 0], atol=0.01)
     assert first["warnings"] == ["3.50 s long, 0.50 to 3.50 s used"]
     assert (second["instrument"], second["velocity"], second["pitch"]) == ("My Cello", None, 57)
-    assert second["warnings"] == ["6.00 s long, 0.00 to 4.00 s used", "pitch 57 (A3, 220.0 Hz) estimated from the sound"]
+    assert second["warnings"] == [
+        "6.00 s long, 0.00 to 4.00 s used",
+        "pitch 57 (A3, 220.0 Hz) estimated from the sound",
+    ]
     assert quiet["warnings"] == ["quiet: peaks at -46.0 dB of full scale, expected at least -45"]
     assert loud["warnings"] == ["peaks at full scale: may be clipped"]
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == 5
     assert printed[0].endswith(
-        "nearest flute_acoustic_001 (0.40), flute (0.50), guitar (1.12); 3.50 s long, 0.49 to 3.50 s used"
+        "nearest flute_acoustic_001 (0.03), flute (0.07), guitar (1.37); 3.50 s long, 0.50 to 3.50 s used"
     )
     assert printed[-1] == f"4 notes -> {tmp_path / 'z.json'}"
 

@@ -1,8 +1,9 @@
 """Sound files to notes, in numpy: reading, resampling by soxr, onset, length and checks.
 
-A file becomes a note like this: it is read (of a long file the 30 s where the sound begins), folded to mono (the mean
-of the channels), resampled, cut before its onset (silence in front goes, also in a short file), cut or padded with
-zeros to the note's length; where sound was cut off at the end, it fades out over 20 ms.
+A file becomes a note like this: it is read (of a long file the 30 s where the sound begins), resampled, folded to mono,
+freed of offset, hum and noise (`recordings.prepare`), cut before its onset (what is in front goes, also in a short
+file), cut or padded with zeros to the note's length; where sound was cut off at the end, it fades out over 20 ms. Last,
+it is set to the level of NSynth's notes (`recordings.set_level`).
 """
 
 from __future__ import annotations
@@ -13,17 +14,12 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from nsynth_vae.analysis import recordings
 from nsynth_vae.analysis.audio_reader import check_peak, read_audio
 from nsynth_vae.analysis.file_names import FileName, parse_file_name
 from nsynth_vae.analysis.root_keys import read_root_key
 from nsynth_vae.analysis.sound_labels import Evidence, examine
 from nsynth_vae.config import AudioConfig
-
-ONSET_DB = -40.0
-"""The onset is where the sound first comes this close to its peak."""
-
-ONSET_SECONDS = 0.005
-"""This much before the onset is kept."""
 
 FADE_SECONDS = 0.02
 """Length of the fade-out where sound is cut off."""
@@ -49,7 +45,9 @@ class Sound:
     root_key: int | None = None
     """MIDI pitch that the file states."""
     warnings: tuple[str, ...] = ()
-    """What was odd about the file, though it could be read."""
+    """What was odd about the file, though it could be read, and what was removed from its sound."""
+    peak_db: float = -np.inf
+    """The note's peak in the file, dB of full scale, before its level was set."""
 
     def remarks(self, config: AudioConfig) -> tuple[str, ...]:
         """Return what is to be said of the sound: the warnings, and which part of it is the note if it is not all."""
@@ -64,19 +62,22 @@ class Sound:
         return examine(self.named, self.root_key, self.audio, config.sample_rate)
 
 
-def read_sounds(files: Iterable[pathlib.Path], config: AudioConfig, *, whole: bool = False) -> Iterator[Sound]:
+def read_sounds(
+    files: Iterable[pathlib.Path], config: AudioConfig, *, whole: bool = False, as_is: bool = False
+) -> Iterator[Sound]:
     """Yield each file's sound, in the files' order.
 
     Args:
         files: of any format that `read_audio` reads, whatever their names end in.
         config: the target sample rate and length.
-        whole: leave a sound that is no longer than a note as it is, with the silence before its onset, or all silent.
+        whole: keep the silence before the onset of a sound that is no longer than a note, or all of it, and its level.
+        as_is: remove nothing from a sound, and keep its level, as for the output of a synthesizer.
     """
     for file in files:
-        yield read_sound(file, config, whole=whole)
+        yield read_sound(file, config, whole=whole, as_is=as_is)
 
 
-def read_sound(file: pathlib.Path, config: AudioConfig, *, whole: bool = False) -> Sound:
+def read_sound(file: pathlib.Path, config: AudioConfig, *, whole: bool = False, as_is: bool = False) -> Sound:
     """Return a file's sound; see `read_sounds`."""
     named = parse_file_name(file.stem)
     try:
@@ -84,10 +85,26 @@ def read_sound(file: pathlib.Path, config: AudioConfig, *, whole: bool = False) 
     except ValueError as error:
         return Sound(np.zeros(config.num_samples, np.float32), str(error), 0, 0, named)
     ratio = config.sample_rate / found.sample_rate
-    whole = whole and found.length * ratio <= config.num_samples
-    note, problem, onset = make_note(found.samples, found.sample_rate, config, whole=whole)
-    onset += round(found.start * ratio)
-    return Sound(note, problem, round(found.length * ratio), onset, named, read_root_key(file), found.warnings)
+    channels = resample(found.samples, found.sample_rate, config.sample_rate)
+    recording = (recordings.leave if as_is else recordings.prepare)(channels, config.sample_rate)
+    uncut = whole and found.length * ratio <= config.num_samples
+    onset = 0 if uncut else recording.onset
+    note = cut_note(recording.audio, onset, config)
+    note, problem = check_audio(note, config, silence=0.0 if uncut else SILENCE)
+    levelled, peak_db = recordings.set_level(note)
+    remarks = recording.remarks
+    if not whole and not as_is:
+        note, remarks = levelled, (*remarks, *recordings.level_remarks(peak_db))
+    return Sound(
+        note,
+        problem,
+        samples=round(found.length * ratio),
+        onset=onset + round(found.start * ratio),
+        named=named,
+        root_key=read_root_key(file),
+        warnings=(*found.warnings, *remarks),
+        peak_db=peak_db,
+    )
 
 
 def resample(audio: np.ndarray, rate_in: int, rate_out: int) -> np.ndarray:
@@ -97,43 +114,23 @@ def resample(audio: np.ndarray, rate_in: int, rate_out: int) -> np.ndarray:
     return audio if rate_in == rate_out or not audio.size else soxr.resample(audio, rate_in, rate_out, quality="HQ")
 
 
-def make_note(
-    audio: np.ndarray, sample_rate: int, config: AudioConfig, *, whole: bool = False
-) -> tuple[np.ndarray, str, int]:
-    """Fold audio to mono, resample it, and cut it from the onset on or pad it.
+def cut_note(audio: np.ndarray, onset: int, config: AudioConfig) -> np.ndarray:
+    """Cut a sound to a note's length from its onset on, with a fade-out, or pad it with zeros.
 
     Args:
-        audio: float32 `[samples, channels]`, -1..1.
-        sample_rate: Hz.
-        config: the target sample rate and length.
-        whole: leave the silence before the onset, and do not mind silence.
+        audio: float32 `[samples]`.
+        onset: the sample at which the note begins.
+        config: gives the sample rate and length.
 
     Returns:
-        (audio: float32 `[num_samples]`, zeros if bad; problem, empty if good; where in the resampled audio the note
-        begins).
+        float32 `[num_samples]`.
     """
-    mono = resample(audio.mean(axis=1, dtype=np.float32), sample_rate, config.sample_rate)
-    onset, size = 0 if whole else find_onset(mono, config), config.num_samples
-    note = mono[onset : onset + size].copy()
-    if mono.size - onset > size:
+    size = config.num_samples
+    note = audio[onset : onset + size].copy()
+    if audio.size - onset > size:
         fade = round(FADE_SECONDS * config.sample_rate)
         note[-fade:] *= 0.5 + 0.5 * np.cos(np.pi * np.arange(1, fade + 1) / fade)
-    note = np.pad(note, (0, size - note.size))
-    return *check_audio(note, config, silence=0.0 if whole else SILENCE), onset
-
-
-def find_onset(mono: np.ndarray, config: AudioConfig) -> int:
-    """Return the sample at which a sound is taken to begin: `ONSET_SECONDS` before it first nears its peak.
-
-    It is 0 for silence, and for audio that is not finite.
-
-    Args:
-        mono: float32 `[samples]`.
-        config: gives the sample rate.
-    """
-    level = np.abs(mono)
-    loud = level >= max(1e-9, level.max(initial=0.0)) * 10 ** (ONSET_DB / 20)
-    return max(int(loud.argmax() if loud.any() else 0) - round(ONSET_SECONDS * config.sample_rate), 0)
+    return np.pad(note, (0, size - note.size))
 
 
 def check_format(audio: np.ndarray, sample_rate: int, config: AudioConfig) -> tuple[np.ndarray, str]:

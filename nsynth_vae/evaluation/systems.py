@@ -195,7 +195,7 @@ def read_folder(
     if not paths:
         raise InputError(f"{folder}: found no WAV file, expected files named like notes, INSTRUMENT-PPP-VVV.wav")
     found = {}
-    for path, sound in zip(paths, read_sounds(paths, audio, whole=True), strict=True):
+    for path, sound in zip(paths, read_sounds(paths, audio, whole=True, as_is=True), strict=True):
         if sound.problem:
             raise InputError(f"{path}: {sound.problem}")
         for remark in sound.remarks(audio):

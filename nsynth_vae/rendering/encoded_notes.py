@@ -20,8 +20,6 @@ from nsynth_vae.notes import MIDDLE_C
 from nsynth_vae.rendering.sounds import MOST_NOTES
 from nsynth_vae.timbre_model import BATCH, TimbreModel
 
-QUIET_DB = -40.0
-"""Peak, dB of full scale, below which a note gets a warning: recording noise is then near the notes' level."""
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EncodedNotes:
@@ -72,10 +70,7 @@ def encode_files(
 
 def _describe(file: pathlib.Path, sound: Sound, z: np.ndarray, model: TimbreModel) -> dict[str, Any]:
     config, warnings = model.config, list(sound.remarks(model.config))
-    level = 20.0 * np.log10(float(np.abs(sound.audio).max()))
-    if level < QUIET_DB:
-        warnings.append(f"quiet: peaks at {level:.1f} dB of full scale")
-    if level >= -0.001:
+    if sound.peak_db >= -0.001:
         warnings.append("peaks at full scale: may be clipped")
     return {
         "file": file.as_posix(),
@@ -83,7 +78,7 @@ def _describe(file: pathlib.Path, sound: Sound, z: np.ndarray, model: TimbreMode
         "pitch": None,
         "velocity": None,
         "instrument": "",
-        "level_db": level,
+        "level_db": sound.peak_db,
         "onset_seconds": sound.onset / config.sample_rate,
         "nearest": nearest(z, model.attributes),
         "warnings": warnings,

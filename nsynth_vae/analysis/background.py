@@ -1,0 +1,299 @@
+"""Background of recordings: a converter's offset, rumble, mains hum and noise, each estimated and removed.
+
+Noise and hum are measured where the note is not: before it or after it. Where there is no such place, they are left.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from nsynth_vae.analysis.spectra import hann
+
+HIGH_PASS_HERTZ = 15.0
+"""-3 dB of the high-pass; A0, the piano's lowest note, has 27.5 Hz."""
+
+HIGH_PASS_DAMPING = (0.5176, 1.4142, 1.9319)
+"""Of the sections of a Butterworth filter of order 6: 2 sin(i pi / 12), i = 1, 3, 5."""
+
+OFFSET = 0.005
+"""Smaller offsets and rumble, as fractions of the peak, are left: half of what is the onset."""
+
+NOISE_DB = (-66.0, -12.0)
+"""Range of noise and hum, dB of the loudest frame. Quieter ones are part of NSynth's own notes."""
+
+TAIL_DB = -20.0
+"""Most after the note: what decays slowly is steady, too."""
+
+HUM_LEFT_DB = -110.0
+"""Where hum was removed, what is left of it is removed as noise down to this level, dB of the loudest frame."""
+
+FRAME_SECONDS = 0.064
+STEADY_DB = 3.0
+"""A noise floor's frames are at most this far above their median."""
+
+DRIFT_DB = 0.5
+"""Most that the two halves of a noise floor differ by; a decaying note's differ by more."""
+
+QUIET_SECONDS = 5.0
+CLEAN_SECONDS = 0.5
+LEAD_IN_FRAMES = 8
+TAIL_FRAMES = 24
+"""Fewest frames, 16 ms apart, from which noise is measured before the note and after it."""
+
+NOISE_SPREAD = 0.3
+"""A floor after the note is noise if the logarithm of its mean power is this far above the mean logarithm.
+
+It is Euler's constant, 0.577, for noise, whose power is distributed exponentially, and about 0 for steady tones."""
+
+MAINS_HERTZ, MAINS_OFF = (50.0, 60.0), 0.5
+"""Frequencies of mains, and how far they are off at most, Hz."""
+
+HUM_MULTIPLES = 24
+
+GATE = 1.7
+"""What is less than this many times the noise's power, mean over 9 frames and 3 bins, is removed as noise.
+
+Lower limits leave noise, higher ones remove what notes have below it as well: in z both are further from the note."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Quiet:
+    """Where only the noise floor sounds; `QUIET_SECONDS` at most of each."""
+
+    lead_in: slice | None
+    """The samples before the first sound."""
+    tail: slice | None
+    """Those after the last."""
+
+    def cleanest(self, sample_rate: int) -> slice | None:
+        """Return the part in which there is least of the note: the lead-in, if it is long, or the end of the tail."""
+        enough = round(CLEAN_SECONDS * sample_rate)
+        if self.tail is None or (self.lead_in and self.lead_in.stop - self.lead_in.start > enough):
+            return self.lead_in
+        return slice(
+            max(self.tail.start, min((self.tail.start + self.tail.stop) // 2, self.tail.stop - enough)), self.tail.stop
+        )
+
+
+def remove_offset(audio: np.ndarray, sample_rate: int) -> tuple[np.ndarray, str]:
+    """Subtract the offset of a recording's quietest frames, and remove rumble that is there.
+
+    A mean of the whole would be a step where the note begins: synthetic basses have means of 1 %, and silence around.
+
+    Returns:
+        (float64 `[samples]`, what is to be said).
+    """
+    if audio.size < _frame(sample_rate)[0] or not audio.any():
+        return audio, ""
+    frames = _frames(audio, sample_rate)
+    spread = frames.std(axis=1)
+    quietest = spread <= min(np.quantile(spread, 0.1), 2.0 * spread.min() + 1e-5)
+    window = hann(frames.shape[1])
+    means = frames[quietest] @ window / window.sum()
+    offset, least = float(np.median(means)), OFFSET * np.abs(audio).max()
+    low = _filter(audio - offset, 1.0 - np.abs(_response(audio, sample_rate)))
+    below = _frames(low, sample_rate)[quietest]
+    # What sounds all the time is a note; some synthetic basses reach below 15 Hz.
+    if np.median(below.std(axis=1)) >= least and spread.min() <= 0.1 * spread.max():
+        return high_pass(audio - offset, sample_rate), "offset and rumble removed"
+    if abs(offset) < max(least, 3.0 * means.std()):
+        return audio, ""
+    return audio - offset, f"offset of {100 * offset:.2g} % removed"
+
+
+def high_pass(audio: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Remove what is below the lowest pitch, float64 `[samples]`.
+
+    The filter is causal: one of zero phase would let low notes begin before their onset.
+    """
+    return _filter(audio, _response(audio, sample_rate))
+
+
+def _response(audio: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Return the high-pass's frequency response for audio that is padded to twice its length."""
+    s = 1j * np.fft.rfftfreq(2 * audio.size, 1 / sample_rate) / HIGH_PASS_HERTZ
+    return np.prod([s**2 / (s**2 + damping * s + 1) for damping in HIGH_PASS_DAMPING], axis=0)
+
+
+def _filter(audio: np.ndarray, response: np.ndarray) -> np.ndarray:
+    return np.fft.irfft(np.fft.rfft(audio, 2 * audio.size) * response)[: audio.size]
+
+
+def find_quiet(audio: np.ndarray, sample_rate: int, least_db: float = NOISE_DB[0]) -> Quiet:
+    """Find where only the noise floor sounds: the steady part before the first sound, and that after the last.
+
+    What is steady near the loudest is a note, such as an organ's from the beginning to the end of a file.
+
+    Args:
+        audio: float64 `[samples]`.
+        sample_rate: Hz.
+        least_db: level of the quietest floor, dB of the loudest frame.
+    """
+    size, step = _frame(sample_rate)
+    if audio.size < size:
+        return Quiet(None, None)
+    levels, most = _levels(audio, sample_rate), round(QUIET_SECONDS * sample_rate)
+
+    def is_floor(steady: np.ndarray, most_db: float) -> bool:
+        return steady.size > 0 and least_db <= np.median(steady) - levels.max() <= most_db
+
+    lead_in = tail = None
+    if is_floor(levels[: (count := _steady(levels, LEAD_IN_FRAMES))], NOISE_DB[1]):
+        end = (count - 1) * step + size
+        lead_in = slice(max(0, end - most), end)
+    if is_floor(levels[levels.size - (count := _steady(levels[::-1], TAIL_FRAMES)) :], TAIL_DB):
+        start = (levels.size - count) * step
+        tail = slice(max(start, audio.size - most), audio.size)
+    return Quiet(lead_in, tail)
+
+
+def _frame(sample_rate: int) -> tuple[int, int]:
+    """Return a frame's samples, and those from one frame to the next."""
+    step = max(1, round(FRAME_SECONDS * sample_rate / 4))
+    return 4 * step, step
+
+
+def _frames(audio: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Return a view of the audio, `[frames, samples]`."""
+    size, step = _frame(sample_rate)
+    return np.lib.stride_tricks.sliding_window_view(audio, size)[::step]
+
+
+def _levels(audio: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Return the frames' levels, dB of full scale."""
+    return 10.0 * np.log10(np.maximum(_frames(audio, sample_rate).var(axis=1), 1e-14))
+
+
+def _steady(levels: np.ndarray, fewest: int) -> int:
+    """Return how many of the first levels, dB, are steady; 0 if they are fewer than `fewest`."""
+    count = fewest
+    while count <= levels.size and levels[:count].max() <= np.median(levels[:count]) + STEADY_DB:
+        count += 1
+    # The frame that is too loud overlaps those before it.
+    count -= 1 if count > levels.size else 5
+    for shorter in range(count, max(fewest, count // 2) - 1, -1):
+        half = shorter // 2
+        if abs(levels[:half].mean() - levels[half:shorter].mean()) < DRIFT_DB:
+            return shorter
+    return 0
+
+
+def _spectra(audio: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Return the short-time spectra, complex128 `[frames, bins]`, with the root of Hann's window."""
+    frames = _frames(audio, sample_rate)
+    return np.fft.rfft(frames * np.sqrt(hann(frames.shape[1])))
+
+
+def remove_hum(audio: np.ndarray, where: slice, sample_rate: int) -> tuple[np.ndarray, str]:
+    """Subtract mains hum: multiples of about 50 or 60 Hz, whose amplitudes and phases a quiet part gives.
+
+    Args:
+        audio: float64 `[samples]`.
+        where: the part in which no note sounds.
+        sample_rate: Hz.
+
+    Returns:
+        (float64 `[samples]`, what is to be said).
+    """
+    part = audio[where]
+    size = 1 << (8 * part.size - 1).bit_length()
+    power = np.abs(np.fft.rfft(part * hann(part.size), size)) ** 2
+    floor = _rolling_median(power[:: size // part.size], 25)
+    multiples = np.arange(1, 1 + min(HUM_MULTIPLES, int(sample_rate / 2 / 64)))
+    best = (0.0, 0.0, multiples[:0])
+    for mains in MAINS_HERTZ:
+        for hertz in mains + np.arange(-2.5, 2.51, 0.02):
+            bins = np.round(multiples * hertz * size / sample_rate).astype(int)
+            ratio = power[bins] / (floor[bins // (size // part.size)] + 1e-20)
+            present = ratio > 16.0
+            score = float(power[bins[present]].sum())
+            if present[:3].any() and score > best[0]:
+                best = (score, float(hertz), multiples[present])
+    _, hertz, present = best
+    # Low notes are found as well: B1 at 61.7 Hz.
+    mains = min(MAINS_HERTZ, key=lambda one: abs(one - hertz))
+    if present.size and abs(hertz - mains) <= MAINS_OFF:
+        hum = _fit_hum(audio, where, hertz, present, sample_rate)
+        level = 10.0 * np.log10((hum**2).mean() + 1e-20)
+        if level >= NOISE_DB[0] + _levels(audio, sample_rate).max():
+            return audio - hum, f"hum of {mains:.0f} Hz at {level:.0f} dB removed"
+    return audio, ""
+
+
+def _fit_hum(audio: np.ndarray, where: slice, hertz: float, multiples: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Return the multiples of a frequency, `[samples]`, that are nearest to the audio in a part of it.
+
+    Gauss-Newton steps refine the frequency: 0.001 Hz decides whether the hum is still in phase seconds later.
+    """
+    seconds = np.arange(audio.size) / sample_rate
+
+    def basis(where: slice) -> np.ndarray:
+        phases = 2 * np.pi * hertz * seconds[where]
+        return np.concatenate([[np.cos(k * phases), np.sin(k * phases)] for k in multiples])
+
+    def fit(rows: np.ndarray) -> np.ndarray:
+        # The rows are nearly orthogonal: sums of products are accurate enough.
+        return np.linalg.solve(rows @ rows.T + 1e-6 * np.eye(len(rows)), rows @ audio[where])
+
+    for _ in range(5):
+        rows = basis(where)
+        cosines, sines = fit(rows).reshape(-1, 2).T
+        slope = 2 * np.pi * seconds[where] * ((sines * multiples) @ rows[::2] - (cosines * multiples) @ rows[1::2])
+        hertz += float(np.clip(fit(np.vstack([rows, slope]))[-1], -0.05, 0.05))
+    return fit(basis(where)) @ basis(slice(None))
+
+
+def remove_noise(
+    audio: np.ndarray, where: slice, sample_rate: int, *, before: bool, always: bool = False
+) -> tuple[np.ndarray, float, str]:
+    """Gate and subtract the noise floor in each bin of the short-time spectrum (Boll 1979).
+
+    Args:
+        audio: float64 `[samples]`.
+        where: the part in which only noise sounds.
+        sample_rate: Hz.
+        before: whether that is before the note.
+        always: also where the noise is below `NOISE_DB`: where hum was removed, for what is left of it.
+
+    Returns:
+        (float64 `[samples]`, the noise's root mean square, what is to be said).
+    """
+    size, step = _frame(sample_rate)
+    window = hann(size)
+    floor = np.abs(_spectra(audio[where], sample_rate)) ** 2 + 1e-20
+    lines = floor.mean(axis=0)
+    noise = _rolling_median(lines, 9)
+    level = float(np.sqrt(noise.mean() / window.sum()))
+    loud = 20.0 * np.log10(level + 1e-9) >= NOISE_DB[0] + _levels(audio, sample_rate).max()
+    is_noise = before or np.average(np.log(lines) - np.log(floor).mean(axis=0), weights=lines) >= NOISE_SPREAD
+    if not is_noise or not (loud or always):
+        return audio, 0.0, ""
+    # What sounds steadily before the first note is background, also where it is no noise; after it, it can be the note.
+    noise = np.maximum(noise, lines) if before else noise
+    padded = np.pad(audio, (size, size + step))
+    spectra = _spectra(padded, sample_rate)
+    power = np.abs(spectra) ** 2
+    local = _moving_mean(_moving_mean(power, 9).T, 3).T
+    gain = np.sqrt(np.maximum(1.0 - noise / np.maximum(local, 1e-20), 0.0)) * (local > GATE * noise)
+    frames = np.fft.irfft(spectra * gain, size) * np.sqrt(window)
+    cleaned = np.zeros(padded.size + size)
+    for shift in range(4):  # Frames a whole length apart do not overlap.
+        row = frames[shift::4].reshape(-1)
+        cleaned[shift * step : shift * step + row.size] += row
+    # Hann windows a quarter apart add to 2.
+    cleaned = 0.5 * cleaned[size : size + audio.size]
+    return cleaned, level, f"noise at {20 * np.log10(level):.0f} dB reduced" if loud else ""
+
+
+def _moving_mean(values: np.ndarray, width: int) -> np.ndarray:
+    """Return the mean over `width` rows around each row; rows beyond the ends count as zeros."""
+    sums = np.cumsum(np.pad(values, ((width // 2 + 1, width // 2), (0, 0))), axis=0)
+    return (sums[width:] - sums[:-width]) / width
+
+
+def _rolling_median(values: np.ndarray, width: int) -> np.ndarray:
+    """Return the median of `width` values around each value."""
+    padded = np.pad(values, width // 2, mode="reflect")
+    return np.median(np.lib.stride_tricks.sliding_window_view(padded, width), axis=1)

@@ -1,0 +1,159 @@
+"""Recordings as notes: channels, offset, hum, noise floor, onset and level, in numpy.
+
+A recording has what a note of a data set has not: a converter's offset, mains hum and hiss, a count-in, channels of
+opposite phase, any level. `prepare` removes what there is evidence for, and says so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from nsynth_vae.analysis.background import HUM_LEFT_DB, find_quiet, remove_hum, remove_noise, remove_offset
+
+PEAK_DB = -0.6
+"""Peak that a recording is set to, dB of full scale: the median of NSynth's notes, of which 90 % peak at -4.4 to 0."""
+
+QUIET_DB = -45.0
+"""A recording with a lower peak, dB of full scale, is named: 8 bits at most are left of 16."""
+
+RAISED_DB = 12.0
+"""A higher gain is mentioned."""
+
+ONSET_DB = -40.0
+"""The onset is where the sound first comes this close to its peak."""
+
+ONSET_SECONDS = 0.0025
+"""This much before the onset is kept, as is in the median of NSynth's notes."""
+
+CANCELLED = 0.5
+"""Where the mean keeps less of the channels' power than this fraction of what it keeps of unrelated ones, they cancel.
+
+The mean of n channels keeps 1 of equal ones, and 1/n of unrelated ones, or of one beside silence."""
+
+EVENT_SECONDS = 0.05
+"""Sounds with a longer silence between them are separate events: clicks of a count-in, and the note."""
+
+EVENT_WEIGHT = 0.03
+"""The note is the first event whose energy times length is this fraction of the greatest.
+
+Clicks have less of both: 0.02 beside a mallet's note. A tenth of the energy in a third of the time is a note."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Recording:
+    """A recording after `prepare`."""
+
+    audio: np.ndarray
+    """float32 `[samples]`, one channel, not yet cut."""
+    onset: int
+    """The sample at which the note begins, less `ONSET_SECONDS`."""
+    remarks: tuple[str, ...]
+    """What was removed."""
+
+
+def prepare(channels: np.ndarray, sample_rate: int) -> Recording:
+    """Turn a recording into the sound of a note: fold it, remove what is no part of the note, and find its onset.
+
+    Args:
+        channels: finite float32 `[samples, channels]`.
+        sample_rate: Hz.
+    """
+    audio, folded = fold(channels)
+    audio, offset = remove_offset(audio, sample_rate)
+    hum, noise, noise_level = "", "", 0.0
+    quiet = find_quiet(audio, sample_rate)
+    if where := quiet.cleanest(sample_rate):
+        audio, hum = remove_hum(audio, where, sample_rate)
+        # What the hum has covered is a note's release; only what is left before the note, or after that, is noise.
+        quiet = find_quiet(audio, sample_rate, HUM_LEFT_DB) if hum else quiet
+    if where := quiet.cleanest(sample_rate):
+        before = where == quiet.lead_in
+        audio, noise_level, noise = remove_noise(audio, where, sample_rate, before=before, always=bool(hum))
+    onset = find_onset(audio, sample_rate, noise_level)
+    return Recording(audio.astype(np.float32), onset, tuple(filter(None, (folded, offset, hum, noise))))
+
+
+def leave(channels: np.ndarray, sample_rate: int) -> Recording:
+    """Return the mean of channels with its onset, and nothing removed; arguments as for `prepare`."""
+    audio = channels.mean(axis=1, dtype=np.float32)
+    return Recording(audio, find_onset(audio, sample_rate), ())
+
+
+def fold(channels: np.ndarray) -> tuple[np.ndarray, str]:
+    """Fold channels to one: their mean, or the loudest of them if the mean loses a part of the spectrum.
+
+    Channels of opposite phase lose everything; a channel that is half a period late loses the fundamental.
+
+    Args:
+        channels: float `[samples, channels]`.
+
+    Returns:
+        (float64 `[samples]`, what is to be said).
+    """
+    channels = np.asarray(channels, np.float64)
+    mean = channels.mean(axis=1)
+    if channels.shape[1] == 1 or not channels.any():
+        return mean, ""
+    powers = (channels**2).mean(axis=0)
+    together = _third_octaves(mean)
+    each = np.mean([_third_octaves(channel) for channel in channels.T], axis=0)
+    heard = each > 0.01 * each.max()
+    if np.all(together[heard] >= CANCELLED / len(powers) * each[heard]):
+        return mean, ""
+    loudest = int(powers.argmax())
+    return channels[:, loudest], f"channels cancel out, channel {loudest + 1} of {len(powers)} used"
+
+
+def _third_octaves(audio: np.ndarray) -> np.ndarray:
+    """Return the power of audio in bands of a third of an octave, as fractions of the sample rate."""
+    power = np.abs(np.fft.rfft(audio - audio.mean())) ** 2
+    edges = np.unique((power.size * 2.0 ** (np.arange(-30, 1) / 3.0)).astype(int))
+    return np.add.reduceat(power, edges[:-1]) if edges.size > 1 else power
+
+
+def find_onset(audio: np.ndarray, sample_rate: int, noise_level: float = 0.0) -> int:
+    """Return the sample at which the note begins: `ONSET_SECONDS` before it first nears its peak.
+
+    Short and weak events before it, such as a count-in's clicks, are passed over. It is 0 for silence.
+
+    Args:
+        audio: float `[samples]`.
+        sample_rate: Hz.
+        noise_level: root mean square of the noise that was reduced; what is not above it is no onset.
+    """
+    level = np.abs(audio)
+    peak = level.max(initial=0.0)
+    if peak < 1e-9:
+        return 0
+    loud = np.flatnonzero(level >= max(peak * 10 ** (ONSET_DB / 20), 4.0 * noise_level))
+    if not loud.size:
+        return 0
+    gaps = np.flatnonzero(np.diff(loud) > EVENT_SECONDS * sample_rate)
+    starts, ends = loud[np.append(0, gaps + 1)], loud[np.append(gaps, loud.size - 1)]
+    energies = np.add.reduceat(np.append(audio, 0.0) ** 2, np.stack([starts, ends + 1], 1).reshape(-1))[::2]
+    weights = energies * (ends - starts + 1)
+    first = int((weights >= EVENT_WEIGHT * weights.max()).argmax())
+    return max(int(starts[first]) - round(ONSET_SECONDS * sample_rate), 0)
+
+
+def set_level(audio: np.ndarray) -> tuple[np.ndarray, float]:
+    """Scale a note to a peak of `PEAK_DB`; silence stays.
+
+    Returns:
+        (float32 `[samples]`, the peak it had, dB of full scale).
+    """
+    peak = float(np.abs(audio).max(initial=0.0))
+    if peak == 0.0:
+        return np.asarray(audio, np.float32), -math.inf
+    return (audio * (10 ** (PEAK_DB / 20) / peak)).astype(np.float32), 20.0 * math.log10(peak)
+
+
+def level_remarks(peak_db: float) -> tuple[str, ...]:
+    """Return what is to be said of a note's level, if it was raised by more than `RAISED_DB`."""
+    if peak_db < QUIET_DB:
+        return (f"quiet: peaks at {peak_db:.1f} dB of full scale, expected at least {QUIET_DB:g}",)
+    raised = PEAK_DB - peak_db
+    return (f"level raised by {raised:.0f} dB",) if raised > RAISED_DB else ()
