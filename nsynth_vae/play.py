@@ -1,4 +1,4 @@
-"""`python -m nsynth_vae.play`: a MIDI file played with a timbre, or with a morph from one to another."""
+"""`python -m nsynth_vae.play`: a MIDI file played with one timbre, one a channel, or a morph from one to another."""
 
 from __future__ import annotations
 
@@ -15,17 +15,31 @@ def make_parser() -> cli.Parser:
     """Return the command's parser."""
     parser = cli.Parser(
         "nsynth_vae.play",
-        "Plays a MIDI file with a timbre, all channels but the drums' with the same one, and writes a WAV: 16 kHz, "
-        "16 bits, mono. Tempo changes and the sustain pedal are followed. Notes released before 3 s get the release "
+        "Plays a MIDI file, all channels but the drums', and writes WAV or FLAC: 16 kHz, 16 bits, mono. Tempo changes, "
+        "the sustain pedal, pitch bend, volume and expression are followed. Notes released before 3 s get the release "
         "that the model gives them; longer ones are sustained, or decay on, by a loop.",
     )
-    parser.add_argument("melody", metavar="MELODY.mid", type=pathlib.Path, help="a Standard MIDI File of type 0 or 1")
-    parser.add_argument("--timbre", metavar="TIMBRE", required=True, help=cli.TIMBRE)
+    parser.add_argument("melody", metavar="MELODY.mid", type=cli.path, help="a Standard MIDI File")
+    parser.add_argument("--timbre", metavar="TIMBRE", help=f"of all channels without an own one: {cli.TIMBRE}")
+    parser.add_argument(
+        "--channel",
+        metavar="N=TIMBRE",
+        type=_channel_timbre,
+        action="append",
+        default=[],
+        help="the timbre of channel N, 1 to 16; can be given more than once; 10, the drums, is only played with one",
+    )
+    parser.add_argument(
+        "--programs",
+        action="store_true",
+        help="channels without --channel have the instrument family of their General MIDI program; where they set "
+        "none, that of program 1, or --timbre",
+    )
     parser.add_argument(
         "--morph-to",
         metavar="TIMBRE",
-        help="the timbre of the last note: from the first one, which has --timbre, the notes are linearly interpolated "
-        "by the times at which they begin (default: one timbre throughout)",
+        help="the timbre of the last note of --timbre: from the first, the notes are linearly interpolated by the "
+        "times at which they begin (default: one timbre throughout)",
     )
     parser.add_argument(
         "--dynamics",
@@ -35,7 +49,7 @@ def make_parser() -> cli.Parser:
         help="a note's amplitude is multiplied by (velocity / 127) to the power of X, on top of the model's own "
         "response to velocities; 0: only the model (default: %(default)s)",
     )
-    parser.add_argument("--output", "-o", metavar="FILE", required=True, type=pathlib.Path, help="the WAV")
+    parser.add_argument("--output", "-o", metavar="FILE", required=True, type=cli.path, help=".wav or .flac")
     cli.add_lookup_options(parser)
     cli.add_model_options(parser)
     return parser
@@ -46,16 +60,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return cli.run(_play, make_parser(), arguments)
 
 
+def _channel_timbre(text: str) -> tuple[int, str]:
+    """Parse `2=flute`: a channel and its timbre."""
+    channel, _, timbre = (part.strip() for part in text.partition("="))
+    if not (channel.isascii() and channel.isdigit() and 1 <= int(channel) <= 16 and timbre):
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a channel, 1 to 16, and its timbre: 2=flute")
+    return int(channel), timbre
+
+
 def _play(options: argparse.Namespace) -> None:
     from nsynth_vae.api import open_lookup
-    from nsynth_vae.instruments.midi import read_midi
+    from nsynth_vae.cli.progress import long_progress
+    from nsynth_vae.instruments.midi import DRUM_CHANNEL, read_midi
     from nsynth_vae.instruments.performance import play
 
     _check_output(options.output, options.melody)
-    melody = read_midi(options.melody)
-    if melody.skipped:
-        print(f"skipped: {', '.join(melody.skipped)}")
-    done = play(open_lookup(options), melody, options.timbre, morph_to=options.morph_to, dynamics=options.dynamics)
+    channels = dict(options.channel)
+    if len(channels) < len(options.channel):
+        raise InputError("--channel: found a channel twice, expected one timbre for each")
+    if not (options.timbre or channels or options.programs):
+        raise InputError("--timbre: found none, expected --timbre, --channel or --programs")
+    melody = read_midi(options.melody, drums=DRUM_CHANNEL in channels)
+    if melody.warnings:
+        more = f"; and {len(melody.warnings) - 5} more" if len(melody.warnings) > 5 else ""
+        print(f"warning: {options.melody} is damaged: {'; '.join(melody.warnings[:5])}{more}")
+    with long_progress("Playing") as progress:
+        done = play(
+            open_lookup(options),
+            melody,
+            options.timbre,
+            channels=channels,
+            programs=options.programs,
+            morph_to=options.morph_to,
+            dynamics=options.dynamics,
+            progress=progress,
+        )
+    if done.skipped:
+        print(f"skipped: {', '.join(done.skipped)}")
     done.save(options.output)
     lowered = f", lowered by {done.lowered_db:.1f} dB to peak at -1 dB" if done.lowered_db else ""
     seconds = len(done.audio) / done.config.sample_rate
@@ -64,12 +105,12 @@ def _play(options: argparse.Namespace) -> None:
 
 
 def _check_output(output: pathlib.Path, melody: pathlib.Path) -> None:
-    """Raise InputError if the WAV cannot be written there, or would replace the melody."""
-    from nsynth_vae.files import check_output_file
+    """Raise InputError if the sound cannot be written there, or would replace the melody."""
+    from nsynth_vae.files import check_sound_file
 
-    check_output_file(output, "WAV")
     if output.exists() and melody.exists() and output.samefile(melody):
         raise InputError(f"{output}: is the melody, expected another file to write to")
+    check_sound_file(output)
 
 
 if __name__ == "__main__":

@@ -13,12 +13,17 @@ import timbres
 from nsynth_vae import play as command
 from nsynth_vae import timbre_model
 from nsynth_vae.errors import InputError
-from nsynth_vae.instruments.midi import Melody, NoteEvent
+from nsynth_vae.instruments.automation import bend_sound, bent_seconds
+from nsynth_vae.instruments.general_midi import family_of
+from nsynth_vae.instruments.midi import Melody, read_midi
+from nsynth_vae.instruments.midi_channel import NoteEvent
 from nsynth_vae.instruments.performance import MORPH_STEPS, PEAK, play
 from nsynth_vae.instruments.voice import sustain_and_release
 from nsynth_vae.latent.lookup import TimbreLookup
+from nsynth_vae.notes import FAMILIES
 
 RATE = timbres.AUDIO.sample_rate
+CASES = pathlib.Path(__file__).parents[2] / "shared" / "cases"
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +51,14 @@ def write(path: pathlib.Path, *messages: mido.Message | mido.MetaMessage) -> pat
 
 
 def scale(path: pathlib.Path) -> pathlib.Path:
-    """Write three notes, of 0.5 s each, and two drum beats."""
+    """Write three notes, of 0.5 s each, two drum beats, and controllers without effect."""
     messages = []
     for pitch in (60, 62, 64):
         messages.append(mido.Message("note_on", note=pitch, velocity=100))
         messages.append(mido.Message("note_off", note=pitch, time=100))
     beats = [mido.Message("note_on", note=36, velocity=100, channel=9)] * 2
-    return write(path, *messages, *beats, mido.Message("pitchwheel", pitch=100, channel=1))
+    modulation = mido.Message("control_change", control=1, value=64)
+    return write(path, mido.Message("program_change", program=72), modulation, *messages, *beats)
 
 
 def test_a_note_is_the_decoded_one_at_its_time_and_velocity(lookup):
@@ -130,7 +136,7 @@ def test_the_command_plays_a_file_and_names_what_it_skips(model, tmp_path, capsy
     arguments = [str(path), "--timbre", "0.5*flute + 0.5*guitar", *model, "-o", str(tmp_path / "a.wav")]
     assert command.main(arguments) == 0
     printed = capsys.readouterr().out
-    assert "skipped: 2 drum notes (channel 10), pitch bend on channel 2\n" in printed
+    assert "skipped: 2 drum notes (channel 10), modulation (CC1) on channel 1, program changes on channel 1" in printed
     assert "scale.mid: 3 notes, 3 decoded" in printed
     assert "a.wav" in printed
     audio, _ = soundfile.read(tmp_path / "a.wav")
@@ -154,7 +160,11 @@ def test_what_is_wrong_is_named_and_nothing_is_left(model, tmp_path, capsys):
         (good, "o.wav", ["--timbre", "nothing"], "'nothing'"),
         (good, "o.wav", ["--morph-to", "flute + guitar"], "the weights of the timbres add to 2"),
         (good, "o.wav", ["--dynamics", "-1"], "--dynamics: found -1.0, expected 0 or more"),
-        (good, "", [], "is a folder, expected the name of a WAV"),
+        (good, "", [], "is a folder, expected the name of a WAV or FLAC file"),
+        (good, "o.mp3", [], "o.mp3: found the suffix .mp3, expected a name that ends in .wav or .flac"),
+        (good, "o", [], "o: found no suffix, expected"),
+        (good, "o.wav", ["--channel", "2=nothing"], "'nothing'"),
+        (good, "o.wav", ["--channel", "2=flute", "--channel", "2=guitar"], "--channel: found a channel twice"),
         (good, "good.mid", [], "is the melody, expected another file"),
         (good, "file/o.wav", [], "file is no folder"),
     ):
@@ -164,6 +174,161 @@ def test_what_is_wrong_is_named_and_nothing_is_left(model, tmp_path, capsys):
         assert message in error
         assert error.count("\n") == 1
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_notes_without_a_timbre_are_named(model, tmp_path, capsys):
+    good, output = scale(tmp_path / "good.mid"), str(tmp_path / "o.wav")
+    for options, message in (
+        ([], "--timbre: found none, expected --timbre, --channel or --programs"),
+        (["--channel", "2=flute"], "channel 1: found no timbre, expected --timbre, --programs or --channel 1=TIMBRE"),
+        (["--programs", "--morph-to", "guitar"], "--morph-to: found no --timbre"),
+    ):
+        assert command.main([str(good), *options, *model, "-o", output]) == 2
+        assert message in capsys.readouterr().err
+    for text in ("flute", "0=flute", "17=flute", "1=", "x=flute"):
+        with pytest.raises(SystemExit, match="2"):
+            command.main([str(good), "--channel", text, *model, "-o", output])
+        assert "expected a channel, 1 to 16, and its timbre: 2=flute" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["good.mid"]
+
+
+def note(start: float, end: float, pitch: int, **others) -> NoteEvent:
+    return NoteEvent(start, end, pitch, 64, **others)
+
+
+def quiet(decoded: np.ndarray) -> np.ndarray:
+    """Return a decoded note as it is heard at velocity 64."""
+    return decoded * 64 / 127
+
+
+def test_channels_programs_and_the_timbre_of_the_rest(lookup):
+    notes = (
+        note(0, 0.2, 60, channel=1),
+        note(3, 3.2, 60, channel=2, program=72),
+        note(6, 6.2, 60, channel=3, program=72),
+        note(9, 9.2, 60, channel=4),
+    )
+
+    def heard(**options) -> list[str]:
+        """Return the names of the timbres of the notes."""
+        audio, found = play(lookup, Melody(notes, ()), **options).audio, []
+        for start in (0, 3, 6, 9):
+            part = audio[start * RATE :][: 3 * RATE]
+            for name in ("flute", "guitar", "keyboard", "string"):
+                decoded = lookup.model.decode(lookup.timbre(name).z[None], 60, 64).audio[0]
+                expected = quiet(sustain_and_release(decoded, 60, 0.2))
+                length = min(len(part), len(expected))
+                if np.abs(part[:length] - expected[:length]).max() < 1e-5:
+                    found.append(name)
+        return found
+
+    assert heard(timbre="guitar") == ["guitar"] * 4
+    assert heard(timbre="guitar", channels={2: "string", 3: "0.5*flute + 0.5*flute"}) == [
+        "guitar",
+        "string",
+        "flute",
+        "guitar",
+    ]
+    assert heard(programs=True) == ["keyboard", "flute", "flute", "keyboard"]
+    assert heard(timbre="guitar", programs=True, channels={3: "string"}) == ["guitar", "flute", "string", "guitar"]
+    # Only what has the timbre of the morph takes part in it.
+    morphed = heard(timbre="guitar", morph_to="string", channels={2: "flute", 3: "flute"})
+    assert morphed == ["guitar", "flute", "flute", "string"]
+    done = play(lookup, Melody(notes, ()), "flute", channels={3: "guitar", 7: "guitar"})
+    assert done.skipped == (
+        "program changes on channel 2 (--programs follows them)",
+        "timbre for channel 7 (no notes there)",
+    )
+    with pytest.raises(InputError, match=r"--programs: .*organ"):
+        play(lookup, Melody((note(0, 1, 60, program=16),), ()), programs=True)
+    with pytest.raises(InputError, match="--channel: found 0, expected 1 to 16"):
+        play(lookup, Melody(notes, ()), "flute", channels={0: "flute"})
+
+
+def test_every_program_has_a_family():
+    families = [family_of(program) for program in range(128)]
+    named = {0: "keyboard", 11: "mallet", 19: "organ", 24: "guitar", 33: "bass", 40: "string", 52: "vocal", 56: "brass"}
+    named |= {68: "reed", 73: "flute", 80: "synth_lead", 91: "vocal", 105: "guitar", 110: "string", 114: "mallet"}
+    assert {program: families[program] for program in named} == named
+    assert set(families) <= set(FAMILIES)
+
+
+def test_the_drums_are_played_with_a_timbre_of_their_own(model, tmp_path, capsys):
+    beat = [mido.Message("note_on", note=36, channel=9), mido.Message("note_off", note=36, time=100, channel=9)]
+    path = str(write(tmp_path / "drums.mid", *beat))
+    assert command.main([path, "--timbre", "flute", *model, "-o", str(tmp_path / "a.wav")]) == 2
+    assert "found only drums (channel 10)" in capsys.readouterr().err
+    assert command.main([path, "--channel", "10=guitar", *model, "-o", str(tmp_path / "a.flac")]) == 0
+    assert "skipped" not in capsys.readouterr().out
+    assert soundfile.info(tmp_path / "a.flac").format == "FLAC"
+
+
+def test_a_bent_note_is_the_decoded_one_resampled(lookup):
+    bend = ((0.0, 0.0), (0.5, 100.0), (0.75, -100.0), (1.0, 0.0))
+    done = play(lookup, Melody((note(0, 1.0, 60, bend=bend),), ()), "flute")
+    decoded = lookup.model.decode(lookup.timbre("flute").z[None], 60, 64).audio[0]
+    expected = quiet(bend_sound(sustain_and_release(decoded, 60, bent_seconds(bend, 1.0)), bend))
+    np.testing.assert_allclose(done.audio, expected, atol=1e-6)
+
+
+def test_a_note_bent_by_more_than_3_semitones_is_decoded_there(lookup):
+    notes = (note(0, 0.5, 60, bend=((0.0, 750.0),)), note(3, 3.5, 60, bend=((0.0, 300.0),)))
+    done = play(lookup, Melody(notes, ()), "flute")
+    for start, pitch, cents in ((0, 68, -50.0), (3, 60, 300.0)):
+        decoded = lookup.model.decode(lookup.timbre("flute").z[None], pitch, 64).audio[0]
+        bend = ((0.0, cents),)
+        expected = quiet(bend_sound(sustain_and_release(decoded, pitch, bent_seconds(bend, 0.5)), bend))
+        np.testing.assert_allclose(done.audio[start * RATE :][: len(expected)], expected, atol=1e-6)
+
+
+def test_a_bend_of_octaves_down_ends_in_silence(lookup):
+    """Its release would last for longer than the performance."""
+    steep = ((0.0, 2400.0), (0.1, -2400.0))
+    done = play(lookup, Melody((note(0, 0.6, 60, bend=steep),), ()), "flute")
+    assert len(done.audio) <= 0.7 * RATE + lookup.model.config.num_samples
+    assert abs(done.audio[-1]) < 1e-3
+
+
+def test_volume_changes_while_a_note_sounds(lookup):
+    notes = (note(0, 2.0, 60, gain=((0.0, 0.25), (1.0, 0.5))), note(5, 7.0, 60))
+    audio = play(lookup, Melody(notes, ()), "flute").audio.astype(np.float64)
+    first, plain = audio[: 2 * RATE], audio[5 * RATE : 7 * RATE]
+    np.testing.assert_allclose(first[:RATE], plain[:RATE] * 0.25, atol=1e-6)
+    np.testing.assert_allclose(first[RATE + 200 :], plain[RATE + 200 :] * 0.5, atol=1e-6)
+
+
+def test_progress_reaches_1(lookup):
+    fractions: list[float] = []
+    play(
+        lookup,
+        melody(*[(0.1 * i, 0.1 * i + 0.1, 60 + i % 3, 64) for i in range(8)]),
+        "flute",
+        progress=fractions.append,
+    )
+    assert fractions == [pytest.approx((i + 1) / 8) for i in range(8)]
+
+
+def test_damage_is_named_in_one_line(model, tmp_path, capsys):
+    path = scale(tmp_path / "scale.mid")
+    path.write_bytes(path.read_bytes()[:-4])
+    assert command.main([str(path), "--timbre", "flute", *model, "-o", str(tmp_path / "a.wav")]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "warning" in line]
+    assert line.startswith(f"warning: {path} is damaged: track 1 has no end-of-track event; track 1 is")
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not part of the repository")
+def test_the_files_from_the_field_have_their_notes():
+    spans = {
+        path.name: [(one.pitch, round(one.start, 3), round(one.end, 3)) for one in read_midi(path).notes]
+        for path in CASES.glob("*/*.mid")
+    }
+    assert spans["t24_channel_prefix_bad.mid"] == [(60, 0, 0.5)]
+    assert spans["t35_reset_ctrl.mid"] == [(60, 0, 0.5), (64, 1.0, 1.25), (67, 2.25, 2.5)]
+    assert spans["t28_eot_late_61min.mid"] == [(60, 0, 0.5)]
+    assert spans["t40_double_on_single_off.mid"] == [(60, 0, 0.5), (60, 0.25, 0.5), (64, 1.5, 2.0)]
+    assert spans["t22_fewer_tracks.mid"] == [(60, 0, 0.5), (64, 0, 0.5)]
+    bends = [one.bend for one in read_midi(next(CASES.glob("*/u_bend_micro.mid"))).notes]
+    assert [round(bend[0][1]) if bend else 0 for bend in bends] == [0, 50, 100, 150, 200]
 
 
 def test_a_place_that_cannot_be_written_is_named(lookup, tmp_path):

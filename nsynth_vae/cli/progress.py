@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
+from collections.abc import Callable, Iterator
 
 import tqdm
+
+_SHORT_SECONDS = 2.0
 
 
 class Progress:
@@ -46,3 +50,22 @@ class Progress:
     def close(self) -> None:
         """End the bar where it is."""
         self._bar.close()
+
+
+@contextlib.contextmanager
+def long_progress(what: str) -> Iterator[Callable[[float], None]]:
+    """Give what takes the fraction that is done; there is no bar for work of less than two seconds."""
+    start = time.monotonic()
+    bars: list[Progress] = []
+
+    def move(fraction: float) -> None:
+        if not bars and time.monotonic() - start > _SHORT_SECONDS:
+            bars.append(Progress(what))
+        for bar in bars:
+            bar.to(fraction)
+
+    try:
+        yield move
+    finally:
+        for bar in bars:
+            bar.close()

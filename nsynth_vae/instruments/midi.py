@@ -1,43 +1,35 @@
-"""Standard MIDI Files: their notes, in seconds."""
+"""Notes of MIDI files, in seconds."""
 
 from __future__ import annotations
 
 import collections
 import dataclasses
-import io
 import os
 import pathlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from nsynth_vae.errors import InputError
-
-if TYPE_CHECKING:
-    import mido
+from nsynth_vae.instruments.midi_channel import Channel, NoteEvent
+from nsynth_vae.instruments.midi_file import Message, read_midi_file
 
 LONGEST_SECONDS = 3600.0
-"""The longest file that is read: longer ones have a broken time in them."""
+"""The end of the last note, at most: later ones have a broken time in them."""
 
-DRUM_CHANNEL = 9
-"""General MIDI's channel 10, counted from 0."""
+LEFT_SOUNDING_SECONDS = 4.0
+"""Notes without a release end at most this long after the last note-on or note-off: a decoded note's length."""
 
-_SUSTAIN, _ALL_SOUND_OFF, _ALL_NOTES_OFF = 64, 120, 123
-_SKIPPED_CONTROLS = {1: "modulation (CC1)", 7: "volume (CC7)", 11: "expression (CC11)"}
-_EXPECTED = "expected a Standard MIDI File of type 0 or 1"
+DRUM_CHANNEL = 10
+"""General MIDI's."""
 
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class NoteEvent:
-    """A note of a MIDI file."""
-
-    start: float
-    """Seconds from the file's start."""
-    end: float
-    """Seconds from the file's start to the release of the key, or of the pedal that sustains the note."""
-    pitch: int
-    """MIDI, 0 to 127."""
-    velocity: int
-    """MIDI, 1 to 127."""
+_NOTE_OFF, _NOTE_ON, _KEY_PRESSURE, _CONTROL, _PROGRAM, _CHANNEL_PRESSURE, _BEND = range(0x80, 0xF0, 0x10)
+_ALL_SOUND_OFF, _ALL_NOTES_OFF = 120, 123
+_SKIPPED_CONTROLS = {
+    1: ("modulation (CC1)", 1),
+    65: ("portamento (CC65)", 64),
+    66: ("sostenuto pedal (CC66)", 64),
+    67: ("soft pedal (CC67)", 64),
+}
+"""Number -> name, and the lowest value that would be heard."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,133 +40,94 @@ class Melody:
     """In the order of their starts; at least one."""
     skipped: tuple[str, ...]
     """Events that are not played, in words."""
+    warnings: tuple[str, ...] = ()
+    """What is damaged in the file, and was read in spite of it."""
 
 
-def read_midi(path: str | os.PathLike) -> Melody:
-    """Read the notes of all tracks and channels but the drums'.
+def read_midi(path: str | os.PathLike, *, drums: bool = False) -> Melody:
+    """Read the notes of all tracks and channels but, without `drums`, the drums'.
 
-    Tempo changes and the sustain pedal (CC64, down from 64 on) are followed. A key that is pressed again while the
-    pedal sustains its last note ends that note. If a pitch of a channel is pressed twice before it is released, the
-    first release belongs to the first press. Notes without a release end with the file.
+    Tempo changes, the sustain pedal (CC64, down from 64 on), pitch bend and tuning (RPN 0 to 2), volume and expression
+    (CC7, CC11), program changes, and the resets CC120 to CC127 are followed. A key that is pressed again while the
+    pedal sustains its last note ends that note. Of several note-ons of a pitch with as many note-offs, the first
+    note-off belongs to the first; if there are fewer, each note-off ends all that began before it. Notes without a
+    release end with the file, or `LEFT_SOUNDING_SECONDS` after its last note-on or note-off.
 
     Raises:
-        InputError: for a file that is not MIDI, is broken, has no notes, or lasts longer than `LONGEST_SECONDS`.
+        InputError: for a file that is not MIDI, has no notes, or whose notes end after `LONGEST_SECONDS`.
     """
     path = pathlib.Path(path)
-    channels = [_Channel() for _ in range(16)]
+    file = read_midi_file(path)
+    channels = [Channel(number) for number in range(1, 17)]
     skipped: dict[str, set[int]] = collections.defaultdict(set)
-    drums, seconds = 0, 0.0
-    for seconds, message in _timed(_parse(path), path):
-        if seconds > LONGEST_SECONDS:
-            raise InputError(f"{path}: lasts more than {LONGEST_SECONDS / 60:.0f} minutes, expected at most these")
-        if not hasattr(message, "channel"):
-            continue
-        channel = channels[message.channel]
-        is_press = message.type == "note_on" and message.velocity > 0
-        if message.channel == DRUM_CHANNEL:
-            drums += is_press
-        elif is_press:
-            channel.press(seconds, message.note, message.velocity)
-        elif message.type in ("note_on", "note_off"):
-            channel.release(seconds, message.note)
-        elif message.type == "control_change":
-            if message.control == _SUSTAIN:
-                channel.move_pedal(seconds, message.value >= 64)
-            elif message.control in (_ALL_SOUND_OFF, _ALL_NOTES_OFF):
-                channel.release_all(seconds)
-            elif message.control in _SKIPPED_CONTROLS:
-                skipped[_SKIPPED_CONTROLS[message.control]].add(message.channel)
-        elif message.type == "pitchwheel" and message.pitch:
-            skipped["pitch bend"].add(message.channel)
-        elif message.type in ("aftertouch", "polytouch"):
-            skipped["aftertouch"].add(message.channel)
+    beats, last = 0, 0.0
+    single = _paired_releases(file.messages)
+    for index, message in enumerate(file.messages):
+        seconds, kind, first, second = message.seconds, message.kind, message.first, message.second
+        channel, number = channels[message.channel], message.channel + 1
+        if kind in (_NOTE_ON, _NOTE_OFF):
+            last = seconds
+        if number == DRUM_CHANNEL and not drums:
+            beats += _is_press(message)
+        elif _is_press(message):
+            channel.press(seconds, first, second)
+        elif kind in (_NOTE_ON, _NOTE_OFF):
+            channel.release(seconds, first, one=index in single)
+        elif kind == _CONTROL:
+            channel.control(seconds, first, second)
+            name, lowest = _SKIPPED_CONTROLS.get(first, ("", 128))
+            if second >= lowest:
+                skipped[name].add(number)
+        elif kind == _BEND:
+            channel.bend(seconds, first + 128 * second)
+        elif kind == _PROGRAM:
+            channel.program = first
+        elif first if kind == _CHANNEL_PRESSURE else second:
+            skipped["aftertouch"].add(number)
     for channel in channels:
-        channel.release_all(seconds)
-    notes = [note for channel in channels for note in channel.notes]
+        channel.end_all(max(last, min(file.end, last + LEFT_SOUNDING_SECONDS)))
+    notes = [note for channel in channels for note in channel.finished()]
     if not notes:
-        found = f"only drums (channel {DRUM_CHANNEL + 1})" if drums else "no notes"
+        damage = f" ({'; '.join(file.warnings)})" if file.warnings else ""
+        found = f"only drums (channel {DRUM_CHANNEL})" if beats else f"no notes{damage}"
         raise InputError(f"{path}: found {found} in it, expected notes to play")
-    words = [f"{drums} drum {'note' if drums == 1 else 'notes'} (channel {DRUM_CHANNEL + 1})"] if drums else []
-    words += [f"{name} on {_channel_names(found)}" for name, found in sorted(skipped.items())]
-    return Melody(tuple(sorted(notes, key=lambda note: (note.start, note.pitch))), tuple(words))
+    if max(note.end for note in notes) > LONGEST_SECONDS:
+        raise InputError(f"{path}: lasts more than {LONGEST_SECONDS / 60:.0f} minutes, expected at most these")
+    words = [f"{beats} drum {'note' if beats == 1 else 'notes'} (channel {DRUM_CHANNEL})"] if beats else []
+    words += [f"{name} on {channel_names(found)}" for name, found in sorted(skipped.items())]
+    notes.sort(key=lambda note: (note.start, note.pitch))
+    return Melody(tuple(notes), tuple(words), file.warnings)
 
 
-class _Channel:
-    """The keys and the pedal of a channel; a note's end is set when it ends."""
-
-    def __init__(self) -> None:
-        self.notes: list[NoteEvent] = []
-        self._pressed: list[NoteEvent] = []
-        self._sustained: list[NoteEvent] = []
-        self._pedal = False
-
-    def press(self, seconds: float, pitch: int, velocity: int) -> None:
-        self._end(seconds, self._sustained, pitch)
-        self._pressed.append(NoteEvent(seconds, seconds, pitch, velocity))
-
-    def release(self, seconds: float, pitch: int) -> None:
-        note = next((note for note in self._pressed if note.pitch == pitch), None)
-        if note is not None:
-            self._pressed.remove(note)
-            self._sustained.append(note)
-            self.move_pedal(seconds, self._pedal)
-
-    def move_pedal(self, seconds: float, down: bool) -> None:
-        self._pedal = down
-        if not down:
-            self._end(seconds, self._sustained)
-
-    def release_all(self, seconds: float) -> None:
-        self._end(seconds, self._pressed)
-        self._end(seconds, self._sustained)
-
-    def _end(self, seconds: float, notes: list[NoteEvent], pitch: int | None = None) -> None:
-        """End the notes of a pitch, or all, and take them out of the list."""
-        self.notes.extend(dataclasses.replace(note, end=seconds) for note in notes if pitch in (None, note.pitch))
-        notes[:] = [note for note in notes if pitch not in (None, note.pitch)]
-
-
-def _parse(path: pathlib.Path) -> mido.MidiFile:
-    import mido
-
-    try:
-        # A pipe would block: only regular files are opened.
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path}: is {'a folder' if path.is_dir() else 'no regular file'}, {_EXPECTED}")
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}), {_EXPECTED}") from error
-    if not data.startswith(b"MThd"):
-        raise InputError(f"{path}: does not begin as a MIDI file does, {_EXPECTED}")
-    try:
-        parsed = mido.MidiFile(file=io.BytesIO(data))
-    except EOFError as error:
-        raise InputError(f"{path}: ends too early, {_EXPECTED}") from error
-    except Exception as error:  # The errors of mido for broken files have no common class.
-        problem = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: is broken ({problem}), {_EXPECTED}") from error
-    if parsed.type not in (0, 1):
-        raise InputError(f"{path}: is of type {parsed.type}, {_EXPECTED}")
-    return parsed
-
-
-def _timed(file: mido.MidiFile, path: pathlib.Path) -> Iterator[tuple[float, mido.Message]]:
-    """Yield (seconds from the start, message); mido's own clock does not support SMPTE time."""
-    division = file.ticks_per_beat
-    # Negative: frames a second in the high byte, ticks a frame in the low one, and no tempo. 29 stands for 29.97.
-    frames = {29: 30 / 1.001}.get(-(division >> 8), -(division >> 8))
-    ticks_per_second = frames * (division & 0xFF)
-    if division == 0 or (division < 0 and not ticks_per_second):
-        raise InputError(f"{path}: is broken (no ticks in its unit of time), {_EXPECTED}")
-    seconds_per_tick = 1 / ticks_per_second if division < 0 else 0.5 / division
-    seconds = 0.0
-    for message in file.merged_track:
-        seconds += message.time * seconds_per_tick
-        yield seconds, message
-        if message.type == "set_tempo" and division > 0:
-            seconds_per_tick = message.tempo * 1e-6 / division
-
-
-def _channel_names(channels: set[int]) -> str:
-    names = [str(channel + 1) for channel in sorted(channels)]
+def channel_names(channels: Iterable[int]) -> str:
+    """Return channels, 1 to 16, in words: `channels 1, 2 and 5`."""
+    names = [str(channel) for channel in sorted(set(channels))]
     return f"channel {names[0]}" if len(names) == 1 else f"channels {', '.join(names[:-1])} and {names[-1]}"
+
+
+def _is_press(message: Message) -> bool:
+    return message.kind == _NOTE_ON and message.second > 0
+
+
+def _paired_releases(messages: Sequence[Message]) -> set[int]:
+    """Return the indices of releases that belong to one press each.
+
+    These are the releases of keys that are pressed several times, and then as often released, before all is released.
+    """
+    paired: set[int] = set()
+    pressed: collections.Counter[tuple[int, int]] = collections.Counter()
+    released: dict[tuple[int, int], list[int]] = collections.defaultdict(list)
+    for index, message in enumerate(messages):
+        key = message.channel, message.first
+        if _is_press(message):
+            pressed[key] += 1
+        elif message.kind in (_NOTE_ON, _NOTE_OFF) and pressed[key]:
+            pressed[key] -= 1
+            released[key].append(index)
+            if not pressed[key]:
+                paired.update(released.pop(key))
+        elif message.kind == _CONTROL and (message.first == _ALL_SOUND_OFF or message.first >= _ALL_NOTES_OFF):
+            for key in [key for key in pressed if key[0] == message.channel]:
+                del pressed[key]
+                released.pop(key, None)
+    return paired

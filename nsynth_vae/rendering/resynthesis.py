@@ -56,7 +56,7 @@ class Resynthesis(NotebookDisplay):
         targets = _output_paths(self.files, pathlib.Path(output))
         _make_folder(output)
         for target, audio in zip(targets, self.audio, strict=True):
-            sound_files.save_wav(target, audio, self.config.sample_rate)
+            sound_files.save_sound(target, audio, self.config.sample_rate)
 
     def plot(self, target: Target) -> None:
         """Write the notes' spectrograms, as PNG to a path or a binary file."""
@@ -134,7 +134,7 @@ def resynthesize(
     for index, note in enumerate(notes):
         audio[index] = synthesize(note)
         if targets:
-            sound_files.save_wav(targets[index], audio[index], CONFIG.sample_rate)
+            sound_files.save_sound(targets[index], audio[index], CONFIG.sample_rate)
             report(f"{paths[index]}: {note.description} -> {targets[index]}")
     return Resynthesis(files=paths, pitches=tuple(note.target for note in notes), audio=audio)
 

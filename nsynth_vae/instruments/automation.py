@@ -1,0 +1,88 @@
+"""Automation of a sounding note: its pitch bend, by resampling, and its level."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+Curve = tuple[tuple[float, float], ...]
+"""Steps of a value: (seconds from a note's start, the value from then on), ascending; the first at 0."""
+
+MOST_CENTS = 2400.0
+"""The largest bend of a sound either way, two octaves; the pitch that is decoded follows larger ones."""
+
+_ZERO_CROSSINGS = 16
+"""Of the interpolating sinc to each side: flat to 0.9 of the band."""
+
+_BLOCK = 4096
+_RAMP_SECONDS = 0.01
+"""Steps of the level are averaged over this time: sudden ones click."""
+
+
+def mean_of(curve: Curve, seconds: float) -> float:
+    """Return the mean of a curve from 0 to a time."""
+    return float(_integral(curve, np.array(seconds))) / seconds
+
+
+def bent_seconds(bend: Curve, seconds: float) -> float:
+    """Return how much of a sound is played in a time in which it is bent."""
+    return float(_integral(_ratios(bend), np.array(seconds)))
+
+
+def bend_sound(sound: np.ndarray, bend: Curve, sample_rate: int = 16000) -> np.ndarray:
+    """Resample a sound so that its pitch follows a bend; exact, and without aliasing.
+
+    Sample n of the result is the sound at the integral of 2^(cents / 1200), interpolated by a windowed sinc (Smith and
+    Gossett, "A flexible sampling-rate conversion method", ICASSP 1984), whose cut-off falls where the pitch rises.
+
+    Args:
+        sound: float `[samples]`.
+        bend: cents; more than `MOST_CENTS` either way are as many.
+        sample_rate: Hz.
+
+    Returns:
+        float64 `[samples]`, longer or shorter.
+    """
+    ratios = _ratios(bend)
+    last, ratio = ratios[-1]
+    far = last + len(sound) / sample_rate / ratio
+    knots = np.array([*(seconds for seconds, _ in ratios), far])
+    end = np.interp(len(sound) / sample_rate, _integral(ratios, knots), knots)
+    places = _integral(ratios, np.arange(math.ceil(end * sample_rate)) / sample_rate) * sample_rate
+    return np.concatenate([np.zeros(0), *(_interpolate(sound, part) for part in _blocks(places))])
+
+
+def levels(gain: Curve, samples: int, sample_rate: int = 16000) -> np.ndarray:
+    """Return a curve of factors as samples, float64 `[samples]`, its steps smoothed."""
+    seconds = np.arange(samples) / sample_rate
+    return (_integral(gain, seconds) - _integral(gain, seconds - _RAMP_SECONDS)) / _RAMP_SECONDS
+
+
+def _ratios(bend: Curve) -> Curve:
+    """Return the speeds at which a sound is played by a bend in cents."""
+    return tuple((at, 2 ** (min(max(cents, -MOST_CENTS), MOST_CENTS) / 1200)) for at, cents in bend)
+
+
+def _integral(curve: Curve, seconds: np.ndarray) -> np.ndarray:
+    """Return the integral of a curve from 0 to each time; before 0 it has its first value."""
+    starts, values = np.array(curve).T
+    before = np.concatenate([[0.0], np.cumsum(values[:-1] * np.diff(starts))])
+    step = np.maximum(np.searchsorted(starts, seconds, side="right") - 1, 0)
+    return before[step] + values[step] * (seconds - starts[step])
+
+
+def _blocks(places: np.ndarray) -> list[np.ndarray]:
+    return np.split(places, range(_BLOCK, len(places), _BLOCK))
+
+
+def _interpolate(sound: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return a sound at fractional samples, ascending, below the band of the steps between them."""
+    step = max(float(np.diff(places).max(initial=1.0)), 1.0)
+    half = math.ceil(_ZERO_CROSSINGS * step)
+    padded = np.pad(sound, half)
+    whole = np.floor(places).astype(int)
+    taps = whole[:, None] + np.arange(1 - half, half + 1)
+    away = places[:, None] - taps
+    kernel = np.sinc(away / step) / step * np.cos(np.pi / 2 * np.clip(away / half, -1, 1)) ** 2
+    return np.einsum("nt,nt->n", kernel, padded[np.minimum(taps + half, len(padded) - 1)])

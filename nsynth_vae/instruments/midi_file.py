@@ -1,0 +1,219 @@
+"""Standard MIDI Files: their channel messages in seconds, read as far as a damaged file allows.
+
+After "Standard MIDI Files 1.0" (MIDI Manufacturers Association, RP-001). Chunks of other kinds and meta events besides
+tempo and end of track do not matter for notes: they are passed over by their lengths, whatever is in them.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import os
+import pathlib
+import struct
+
+from nsynth_vae.errors import InputError
+
+_EXPECTED = "expected a Standard MIDI File"
+_HEADER, _TRACK = b"MThd", b"MTrk"
+_META, _SYSEX, _SYSEX_END = 0xFF, 0xF0, 0xF7
+_END_OF_TRACK, _TEMPO = 0x2F, 0x51
+_ONE_DATA_BYTE = (0xC0, 0xD0)
+_SYSTEM_DATA_BYTES = {0xF1: 1, 0xF2: 2, 0xF3: 1}
+_USUAL_TEMPO = 500_000
+"""Microseconds a quarter note where a file says nothing: 120 beats a minute."""
+
+_USUAL_DIVISION = 480
+"""Ticks a quarter note in place of a division of 0: that of most sequencers."""
+
+_MOST_BYTES_BEFORE = 256
+"""Bytes before the header that are passed over: a MacBinary header has 128."""
+
+_Event = tuple[int, int, int, int]
+"""Tick, status byte and two data bytes; of `_META` the kind and, for a tempo, its microseconds."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Message:
+    """A channel message."""
+
+    seconds: float
+    """From the file's start."""
+    kind: int
+    """The status byte without its channel: 0x80, note-off, to 0xE0, pitch bend."""
+    channel: int
+    """0 to 15."""
+    first: int
+    """The first data byte, 0 to 127."""
+    second: int
+    """The second, 0 to 127; 0 where the kind has one only."""
+
+
+@dataclasses.dataclass(frozen=True)
+class MidiFile:
+    """The channel messages of a file."""
+
+    messages: tuple[Message, ...]
+    """Of all tracks, in the order of time."""
+    end: float
+    """Seconds from the file's start to its last event, ends of tracks among them."""
+    warnings: tuple[str, ...]
+    """What is damaged in the file, and was read in spite of it."""
+
+
+def read_midi_file(path: str | os.PathLike) -> MidiFile:
+    """Read the channel messages of all tracks: at the same time (types 0 and 1), or one after the other (type 2).
+
+    Raises:
+        InputError: for a file that cannot be read, or has no MIDI header.
+    """
+    path = pathlib.Path(path)
+    try:
+        # A pipe would block: only regular files are opened.
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: is {'a folder' if path.is_dir() else 'no regular file'}, {_EXPECTED}")
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}), {_EXPECTED}") from error
+    # RIFF MIDI (RMID) holds the file in a chunk.
+    wrapped = data[:4] == b"RIFF" and data[8:12] == b"RMID"
+    start = data.find(_HEADER, 0, None if wrapped else _MOST_BYTES_BEFORE + len(_HEADER))
+    if start < 0:
+        raise InputError(f"{path}: does not begin as a MIDI file does, {_EXPECTED}")
+    if len(data) < start + 14:
+        raise InputError(f"{path}: ends too early, {_EXPECTED}")
+    warnings = [f"{start} bytes before the header"] if start and not wrapped else []
+    size, kind, count, division = struct.unpack_from(">IHHh", data, start + 4)
+    if kind > 2:
+        warnings.append(f"a file of type {kind}, read as type 1")
+    tracks, damaged = _read_tracks(data, start + 8 + size, start + 14)
+    if len(tracks) != count:
+        warnings.append(f"the header announces {count} tracks, found {len(tracks)}")
+    events = _join(tracks) if kind == 2 else [event for track in tracks for event in track]
+    messages, end, bad_times = _in_seconds(sorted(events, key=lambda event: event[0]), division)
+    return MidiFile(tuple(messages), end, (*warnings, *damaged, *bad_times))
+
+
+def _read_tracks(data: bytes, place: int, earliest: int) -> tuple[list[list[_Event]], list[str]]:
+    """Return the events of every track, and warnings; `place` of the first chunk by the header's length."""
+    tracks: list[list[_Event]] = []
+    warnings = []
+    if place < earliest or not _is_chunk(data, place):
+        warnings.append("the header has a wrong length")
+        place = _next_track(data, earliest)
+    while place + 8 <= len(data):
+        body = place + 8
+        declared = body + int.from_bytes(data[place + 4 : body])
+        is_right = _is_chunk(data, declared)
+        if data[place : place + 4] != _TRACK:
+            place = declared if is_right else _next_track(data, place + 1)
+            continue
+        name = f"track {len(tracks) + 1}"
+        limit = declared if is_right else _next_track(data, body)
+        events, length, problems = _read_track(data[body:limit])
+        tracks.append(events)
+        if body + length != declared:
+            problems.append(f"is {length} bytes long, not {declared - body} as it says")
+        # Bytes after an end of track are passed over, unless they are the next track.
+        place = body + length if _is_chunk(data, body + length) else limit
+        warnings += [f"{name} {problem}" for problem in problems]
+    return tracks, warnings
+
+
+def _is_chunk(data: bytes, place: int) -> bool:
+    """Return whether a chunk begins at a place, or the data end there."""
+    name = data[place : place + 4]
+    return place == len(data) or (len(name) == 4 and name.isalnum() and name.isascii())
+
+
+def _next_track(data: bytes, place: int) -> int:
+    found = data.find(_TRACK, place)
+    return len(data) if found < 0 else found
+
+
+def _read_track(track: bytes) -> tuple[list[_Event], int, list[str]]:
+    """Return the events of a track, the bytes to its end, and problems."""
+    events: list[_Event] = []
+    problems: collections.Counter[str] = collections.Counter()
+    place, tick, running = 0, 0, 0
+    try:
+        while True:
+            delta, place = _variable_length(track, place)
+            tick += delta
+            while track[place] < 0x80 and not running:
+                problems["data bytes without a status"] += 1
+                place += 1
+            status = track[place]
+            if status < 0x80:
+                status = running
+            else:
+                place += 1
+            if status in (_META, _SYSEX, _SYSEX_END):
+                kind = track[place] if status == _META else 0
+                size, place = _variable_length(track, place + (status == _META))
+                content, place = track[place : place + size], place + size
+                if status == _META and kind == _END_OF_TRACK:
+                    events.append((tick, _META, kind, 0))
+                    return events, min(place, len(track)), _counted(problems)
+                if status == _META and kind == _TEMPO and size == 3:
+                    events.append((tick, _META, kind, int.from_bytes(content)))
+                continue
+            if status > _SYSEX:
+                # System messages, which files should not have.
+                place += _SYSTEM_DATA_BYTES.get(status, 0)
+                continue
+            running = status
+            count = 1 if status & 0xF0 in _ONE_DATA_BYTE else 2
+            first, second = track[place], track[place + 1] if count == 2 else 0
+            problems["data bytes over 127, read as 127"] += (first > 127) + (second > 127)
+            place += count
+            events.append((tick, status, min(first, 127), min(second, 127)))
+    except IndexError:
+        lacks = "has no end-of-track event" if place >= len(track) else "ends in the middle of an event"
+        return events, len(track), [*_counted(problems), lacks]
+
+
+def _counted(problems: collections.Counter[str]) -> list[str]:
+    return [f"has {count} {problem}" for problem, count in problems.items() if count]
+
+
+def _variable_length(data: bytes, place: int) -> tuple[int, int]:
+    """Return a number of one to four bytes, seven bits each, and the place after it."""
+    number = 0
+    for place in range(place, place + 4):  # noqa: B020
+        number = number << 7 | data[place] & 0x7F
+        if data[place] < 0x80:
+            break
+    return number, place + 1
+
+
+def _join(tracks: list[list[_Event]]) -> list[_Event]:
+    """Return the events of tracks one after the other, each with its own tempo."""
+    joined: list[_Event] = []
+    for track in tracks:
+        first = max((tick for tick, status, *_ in joined if status != _META), default=0)
+        joined.append((first, _META, _TEMPO, _USUAL_TEMPO))
+        joined += [(first + tick, status, one, other) for tick, status, one, other in track]
+    return joined
+
+
+def _in_seconds(events: list[_Event], division: int) -> tuple[list[Message], float, list[str]]:
+    """Return the channel messages in seconds, the last event's seconds, and warnings."""
+    warnings = []
+    # Negative: frames a second in the high byte, ticks a frame in the low one, and no tempo. 29 stands for 29.97.
+    frames = -(division >> 8)
+    ticks_per_second = {29: 30 / 1.001}.get(frames, frames) * (division & 0xFF) if division < 0 else 0
+    if not ticks_per_second and division <= 0:
+        warnings.append(f"no ticks in its unit of time, read as {_USUAL_DIVISION} a beat")
+        division = _USUAL_DIVISION
+    seconds_per_tick = 1 / ticks_per_second if ticks_per_second else _USUAL_TEMPO * 1e-6 / division
+    messages, seconds, at = [], 0.0, 0
+    for tick, status, first, second in events:
+        seconds, at = seconds + (tick - at) * seconds_per_tick, tick
+        if status != _META:
+            messages.append(Message(seconds, status & 0xF0, status & 0x0F, first, second))
+        elif first == _TEMPO and not second:
+            warnings.append(f"a tempo of 0 at {seconds:.2f} s, passed over")
+        elif first == _TEMPO and not ticks_per_second:
+            seconds_per_tick = second * 1e-6 / division
+    return messages, seconds, warnings
