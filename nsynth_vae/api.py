@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from nsynth_vae import timbre_model
@@ -104,16 +104,21 @@ class TimbreModel(RenderingModel):
     def play(
         self,
         melody: str | os.PathLike[str],
-        timbre: TimbreLike,
+        timbre: TimbreLike | None = None,
         *,
+        channels: Mapping[int, TimbreLike] | None = None,
+        programs: bool = False,
         morph_to: TimbreLike | None = None,
         dynamics: float = 1.0,
     ) -> Performance:
         """Play a MIDI file.
 
         Args:
-            melody: a Standard MIDI File of type 0 or 1.
-            timbre: of the notes.
+            melody: a Standard MIDI File.
+            timbre: of the notes of all channels that have no other.
+            channels: timbres of single channels, 1 to 16; the drums, channel 10, are only played with one.
+            programs: channels that have no timbre in `channels` have the family of their General MIDI program; where
+                they set none, `timbre`, or else the family of program 1.
             morph_to: timbre of the last note; those before it move there from `timbre` by their times. None: no morph.
             dynamics: a note's amplitude is multiplied by (velocity / 127) to this power; 0 leaves levels to the model.
 
@@ -121,20 +126,27 @@ class TimbreModel(RenderingModel):
             The performance; `audio` is float32 `[samples]`.
 
         Raises:
-            InputError: for a MIDI file or a timbre that cannot be used, and dynamics below 0.
+            InputError: for a MIDI file or a timbre that cannot be used, notes without a timbre, and dynamics below 0.
 
         >>> performance = model.play("melody.mid", "flute", morph_to="guitar")
         >>> performance.save("melody.wav")
         """
         from nsynth_vae.instruments import performance
 
-        last = None if morph_to is None else self.timbre(morph_to)
-        return performance.play(self.lookup, melody, self.timbre(timbre), morph_to=last, dynamics=dynamics)
+        return performance.play(
+            self.lookup,
+            melody,
+            None if timbre is None else self.timbre(timbre),
+            channels={number: self.timbre(one) for number, one in (channels or {}).items()},
+            programs=programs,
+            morph_to=None if morph_to is None else self.timbre(morph_to),
+            dynamics=dynamics,
+        )
 
     def instrument(
         self, timbre: TimbreLike, *, pitches: tuple[int, int] = (36, 84), velocities: Sequence[int] = (50, 100, 127)
     ) -> Instrument:
-        """Sample a timbre at every third semitone, as an SFZ instrument for samplers.
+        """Sample a timbre at every third semitone, as an instrument for samplers: SFZ, DecentSampler or SoundFont 2.
 
         Args:
             timbre: to sample.
@@ -148,7 +160,7 @@ class TimbreModel(RenderingModel):
             InputError: for an unknown timbre, and pitches or velocities outside 0 to 127.
 
         >>> instrument = model.instrument("0.5*flute + 0.5*guitar", pitches=(60, 63), velocities=[100])
-        >>> path = instrument.save("my instrument")
+        >>> path = instrument.save("my instrument", formats=["sfz", "sf2"])
         """
         from nsynth_vae.instruments import sampled_instrument
 

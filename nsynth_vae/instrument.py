@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from nsynth_vae import cli
+from nsynth_vae.cli.types import names
 
 
 def make_parser() -> cli.Parser:
@@ -14,7 +15,7 @@ def make_parser() -> cli.Parser:
     parser = cli.Parser(
         "nsynth_vae.instrument",
         "Samples a timbre at every third semitone and several velocities, and writes it as an instrument for samplers: "
-        "16 kHz WAVs, looped where they sustain, and the SFZ file that maps them to all keys.",
+        "16 kHz WAVs, looped where they sustain, and the file that maps them to all keys.",
     )
     parser.add_argument("timbre", metavar="TIMBRE", help=cli.TIMBRE)
     parser.add_argument(
@@ -31,8 +32,17 @@ def make_parser() -> cli.Parser:
         default=(50, 100, 127),
         help="MIDI velocities to sample; each is played for those nearest to it (default: 50,100,127)",
     )
+    parser.add_argument(
+        "--format",
+        metavar="A,B",
+        type=names,
+        default=("sfz",),
+        help="files for samplers: sfz, dspreset (DecentSampler), sf2 (SoundFont 2) (default: sfz)",
+    )
     cli.add_folder_option(
-        parser, "NAME.sfz (NAME is the folder's), samples, instrument.json and keyboard.png", picture=True
+        parser,
+        "NAME.sfz, .dspreset or .sf2 (NAME is the folder's), samples, instrument.json and keyboard.png",
+        picture=True,
     )
     cli.add_lookup_options(parser)
     cli.add_model_options(parser)
@@ -47,13 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _instrument(options: argparse.Namespace) -> None:
     from nsynth_vae.api import open_lookup
     from nsynth_vae.files import check_output
-    from nsynth_vae.instruments.sampled_instrument import check_keys, make_instrument
+    from nsynth_vae.instruments.sampled_instrument import check_formats, check_keys, make_instrument
 
+    check_formats(options.format)
     check_keys(options.pitches, options.velocities)
     check_output(options.output)
     lookup = open_lookup(options)
     instrument = make_instrument(lookup, options.timbre, pitches=options.pitches, velocities=options.velocities)
-    path = instrument.save(options.output, picture=options.picture)
+    path = instrument.save(options.output, picture=options.picture, formats=options.format)
     looped = sum(sample.loop is not None for sample in instrument.samples)
     print(f"{instrument.timbre}: {len(instrument.samples)} samples, {looped} of them looped -> {path}")
 

@@ -1,14 +1,19 @@
-"""Tests of `instrument`, `multisample` and `sfz`: the files, and their sound in sfizz, an SFZ sampler."""
+"""Tests of `instrument`, `multisample` and the formats: the files, and their sound in sfizz and rustysynth."""
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import json
 import pathlib
 import struct
+from xml.etree import ElementTree
 
+import mido
 import numpy as np
 import pytest
 import soundfile
+import soxr
 import timbres
 from scipy.signal import butter, sosfilt
 
@@ -62,10 +67,10 @@ def read_chunks(path: pathlib.Path) -> dict[bytes, bytes]:
 
 
 def test_ranges_cover_all_numbers_and_go_to_the_nearest():
-    assert sfz.nearest_ranges([60]) == [(0, 127)]
-    assert sfz.nearest_ranges([36, 39, 42]) == [(0, 37), (38, 40), (41, 127)]
-    assert sfz.nearest_ranges([50, 100, 127], 1) == [(1, 75), (76, 113), (114, 127)]
-    for low, high in sfz.nearest_ranges(range(36, 85, 3))[1:-1]:
+    assert multisample.nearest_ranges([60]) == [(0, 127)]
+    assert multisample.nearest_ranges([36, 39, 42]) == [(0, 37), (38, 40), (41, 127)]
+    assert multisample.nearest_ranges([50, 100, 127], 1) == [(1, 75), (76, 113), (114, 127)]
+    for low, high in multisample.nearest_ranges(range(36, 85, 3))[1:-1]:
         assert high - low == 2
 
 
@@ -284,6 +289,149 @@ def test_a_note_sustained_for_10_s_has_no_click_and_no_jump(sampled, pitch):
 
 
 @pytest.fixture(scope="module")
+def in_all_formats(tmp_path_factory: pytest.TempPathFactory) -> tuple[Instrument, pathlib.Path]:
+    """Return an instrument of a steady key, a plucked and a struck one, and the folder of its files."""
+    places = [(pitch, velocity) for pitch in KEYS for velocity in (64, 127)]
+    slopes = dict(zip(KEYS, (0.0, -10.0, -60.0), strict=True))
+    notes = [make_note(pitch, slope=slopes[pitch], cents=pitch - 40, seed=velocity) for pitch, velocity in places]
+    made = make_instrument(notes, places)
+    folder = tmp_path_factory.mktemp("formats") / "tone"
+    assert made.save(folder, picture=False, formats=("dspreset", "sf2", "sfz")) == folder / "tone.dspreset"
+    return made, folder
+
+
+def test_formats_are_files_of_one_instrument(in_all_formats, tmp_path):
+    made, folder = in_all_formats
+    names = {"tone.dspreset", "tone.sf2", "tone.sfz", "samples", "instrument.json"}
+    assert {path.name for path in folder.iterdir()} == names
+    made.save(tmp_path / "tone", picture=False)
+    assert (tmp_path / "tone" / "tone.sfz").read_bytes() == (folder / "tone.sfz").read_bytes()
+    # Again, in another format: the former file is gone.
+    assert (
+        made.save(tmp_path / "tone", picture=False, formats=["sf2"]).read_bytes() == (folder / "tone.sf2").read_bytes()
+    )
+    assert not (tmp_path / "tone" / "tone.sfz").exists()
+    for formats, found in ((("sfz", "kontakt"), "'kontakt'"), ((), "none")):
+        with pytest.raises(InputError, match=f"--format: found {found}, expected some of sfz, dspreset, sf2"):
+            made.save(tmp_path / "other", formats=formats)
+    assert [path.name for path in tmp_path.iterdir()] == ["tone"]
+
+
+def test_a_decentsampler_preset_maps_the_samples(in_all_formats):
+    """By the attributes that the DecentSampler Developers Guide documents."""
+    made, folder = in_all_formats
+    root = ElementTree.parse(folder / "tone.dspreset").getroot()
+    assert root.tag == "DecentSampler"
+    ((group,),) = root.findall("groups")
+    assert group.tag == "group"
+    assert group.attrib["ampVelTrack"] == "1"
+    for sample, region in zip(group.findall("sample"), made.regions("tone"), strict=True):
+        values = sample.attrib
+        assert soundfile.info(folder / values["path"]).frames == len(region.sample.audio)
+        assert int(values["rootNote"]) == region.sample.pitch
+        assert (int(values["loNote"]), int(values["hiNote"])) == region.keys
+        assert (int(values["loVel"]), int(values["hiVel"])) == region.velocities
+        assert float(values["tuning"]) == pytest.approx(-region.sample.cents / 100, abs=0.006)
+        assert float(values["release"]) == pytest.approx(region.sample.release_seconds, abs=1e-3)
+        loop = ("loopStart", "loopEnd", "loopCrossfade")
+        if region.sample.loop:
+            assert (values["loopEnabled"], *(int(values[name]) for name in loop)) == ("true", *region.sample.loop, 0)
+        else:
+            assert values["loopEnabled"] == "false"
+            assert not set(loop) & set(values)
+    covered = [
+        (key, velocity)
+        for sample in group
+        for key in range(int(sample.attrib["loNote"]), int(sample.attrib["hiNote"]) + 1)
+        for velocity in range(int(sample.attrib["loVel"]), int(sample.attrib["hiVel"]) + 1)
+    ]
+    assert sorted(covered) == [(key, velocity) for key in range(128) for velocity in range(128)]
+
+
+def test_names_of_any_characters_are_written(tmp_path):
+    for name in ('"a -- b---c.wav" & <d>', "\x01\udce9\u2028ö"):
+        made = make_instrument([make_note(60)], [(60, 100)])
+        path = dataclasses.replace(made, timbre=name).save(tmp_path, picture=False, formats=sampled_instrument.FORMATS)
+        assert path.read_text(encoding="utf-8").count("\n") > 5
+        root = ElementTree.parse(path.with_suffix(".dspreset")).getroot()
+        assert len(root.findall("groups/group/sample")) == 1
+
+
+def test_a_soundfont_has_the_samples_and_their_zones(in_all_formats):
+    made, folder = in_all_formats
+    data = (folder / "tone.sf2").read_bytes()
+    chunks: dict[bytes, bytes] = {}
+    assert (data[:4], data[8:12]) == (b"RIFF", b"sfbk")
+    place = 12
+    while place < len(data):
+        name, size = struct.unpack("<4sI", data[place : place + 8])
+        assert size % 2 == 0
+        if name == b"LIST":
+            place += 12
+            continue
+        chunks[name] = data[place + 8 : place + 8 + size]
+        place += 8 + size
+    assert place == len(data)
+    assert struct.unpack("<2H", chunks[b"ifil"]) == (2, 1)
+    audio = np.frombuffer(chunks[b"smpl"], "<i2") / 32767
+    headers = list(struct.iter_unpack("<20s5IBbHH", chunks[b"shdr"]))
+    bags = [first for first, _ in struct.iter_unpack("<2H", chunks[b"ibag"])]
+    generators = list(struct.iter_unpack("<2H", chunks[b"igen"]))
+    assert len(headers) == len(bags) == len(made.samples) + 1
+    assert bags[-1] == len(generators) - 1
+    for number, region in enumerate(made.regions("tone")):
+        _, start, end, first, last, rate, pitch, correction, _, kind = headers[number]
+        assert (rate, pitch, correction, kind) == (RATE, region.sample.pitch, 0, 1)
+        np.testing.assert_allclose(audio[start:end], region.sample.audio, atol=1e-4)
+        assert not audio[end : end + 46].any()
+        zone = generators[bags[number] : bags[number + 1]]
+        assert [one for one, _ in zone[:2]] == [43, 44]
+        assert zone[-1] == (53, number)
+        values = dict(zone)
+        assert (values[43] & 255, values[43] >> 8, values[44] & 255, values[44] >> 8) == (
+            *region.keys,
+            *region.velocities,
+        )
+        assert struct.unpack("<h", struct.pack("<H", values[52]))[0] == region.cents
+        release = 2 ** (struct.unpack("<h", struct.pack("<H", values[38]))[0] / 1200)
+        assert release == pytest.approx(region.sample.release_seconds * 100 / 60, rel=1e-3)
+        if region.sample.loop:
+            assert values[54] == 1
+            assert (first - start, last - start - 1) == region.sample.loop
+        else:
+            assert values[54] == 0
+
+
+def render_soundfont(path: pathlib.Path, key: int, velocity: int, sustained: float, seconds: float) -> np.ndarray:
+    """Return a key's sound, float `[samples]`, by rustysynth."""
+    ticks = mido.MidiTrack(
+        [
+            mido.Message("note_on", note=key, velocity=velocity),
+            mido.Message("note_off", note=key, time=round(960 * sustained)),
+            mido.Message("control_change", control=20, time=round(960 * (seconds - sustained))),
+        ]
+    )
+    buffer = io.BytesIO()
+    mido.MidiFile(ticks_per_beat=480, tracks=[ticks]).save(file=buffer)
+    renderer = pytest.importorskip("midirenderer")
+    audio, rate = soundfile.read(io.BytesIO(renderer.render_wave_from(path.read_bytes(), buffer.getvalue())))
+    return soxr.resample(audio.mean(axis=1), rate, RATE)
+
+
+def test_a_synthesizer_plays_the_soundfont_in_tune_and_sustains_it(in_all_formats):
+    _, folder = in_all_formats
+    for key, velocity, within in ((47, 127, 2.0), (49, 20, 2.0), (51, 100, 2.0), (55, 127, 10.0)):
+        sound = render_soundfont(folder / "tone.sf2", key, velocity, 4.0, 5.0)
+        assert multisample.detuning_cents(sound[: 4 * RATE], key) == pytest.approx(0.0, abs=within)
+    sound = render_soundfont(folder / "tone.sf2", 48, 100, 8.0, 10.0)
+    level = crossfade.levels(sound, 1600)
+    assert np.ptp(level[RATE : round(7.9 * RATE)]) < 1.0
+    assert level[9 * RATE] < level[7 * RATE] - 50
+    loud, soft = (crossfade.rms(render_soundfont(folder / "tone.sf2", 48, v, 1.0, 1.2)[:RATE]) for v in (126, 100))
+    assert 20 * np.log10(loud / soft) == pytest.approx(40 * np.log10(126 / 100), abs=0.1)
+
+
+@pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Return the options for a small model, exported, that knows a few names."""
     folder, exports = timbres.export_model(tmp_path_factory.mktemp("instrument"))
@@ -321,6 +469,7 @@ def test_what_is_wrong_is_named_and_nothing_is_left(model, tmp_path, capsys):
         (["flute", "--pitches", "70-60", "-o", output], "--pitches: found 70-60, expected LOW-HIGH"),
         (["flute", "--pitches", "0-127", "--velocities", ",".join(map(str, range(128))), "-o", output], "5504 samples"),
         (["flute", "-o", str(tmp_path / "file")], "file is no folder"),
+        (["flute", "--format", "sfz,nki", "-o", output], "--format: found 'nki', expected some of sfz, dspreset, sf2"),
     ):
         assert instrument.main([*arguments, *model]) == 2
         error = capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -38,6 +39,36 @@ class Sample:
     """Detuning from the pitch; None if it could not be estimated."""
     release_seconds: float
     """The time in which the release falls by 60 dB."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """A sample, and the keys and velocities that play it."""
+
+    file: str
+    """Path of the sample's WAV relative to the instrument's file, with `/`."""
+    sample: Sample
+    keys: tuple[int, int]
+    """The lowest and the highest."""
+    velocities: tuple[int, int]
+    """The lowest and the highest."""
+
+    @property
+    def cents(self) -> int:
+        """Transposition that tunes the sample."""
+        return 0 if self.sample.cents is None else -round(self.sample.cents)
+
+
+def nearest_ranges(values: Sequence[int], low: int = 0, high: int = 127) -> list[tuple[int, int]]:
+    """Divide `low` to `high` into one range for each value, so that every number belongs to the nearest value.
+
+    Args:
+        values: ascending, within the range.
+        low: start of the first range.
+        high: end of the last range.
+    """
+    between = [(one + other) // 2 for one, other in itertools.pairwise(values)]
+    return list(zip([low, *(last + 1 for last in between)], [*between, high], strict=True))
 
 
 def sample_notes(notes: np.ndarray, keys: Sequence[tuple[int, int]], sample_rate: int = 16000) -> tuple[Sample, ...]:

@@ -1,4 +1,4 @@
-"""Multisampled instrument of a timbre, as SFZ and WAV files."""
+"""Multisampled instrument of a timbre: WAVs, and a file for samplers in one or more formats."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ import numpy as np
 from nsynth_vae.cli.types import check_midi
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.errors import InputError
-from nsynth_vae.files import write_text, writing
+from nsynth_vae.files import expand, write_text, writing
 from nsynth_vae.instruments import sfz
-from nsynth_vae.instruments.multisample import Sample, sample_notes
+from nsynth_vae.instruments.dspreset import format_dspreset
+from nsynth_vae.instruments.multisample import Region, Sample, nearest_ranges, sample_notes
+from nsynth_vae.instruments.sf2 import format_sf2
 from nsynth_vae.latent.expression import find_timbres
 from nsynth_vae.notes import format_note_str, note_name
 from nsynth_vae.rendering.notebook import NotebookDisplay
@@ -25,6 +27,9 @@ from nsynth_vae.rendering.sounds import MOST_NOTES, file_name
 if TYPE_CHECKING:
     from nsynth_vae.latent.lookup import Timbre, TimbreLookup
     from nsynth_vae.rendering.plots import Target
+
+FORMATS = ("sfz", "dspreset", "sf2")
+"""Files for samplers: SFZ, DecentSampler, SoundFont 2. The first is the default."""
 
 STEP = 3
 """Semitones from one sampled key to the next."""
@@ -69,17 +74,25 @@ class Instrument(NotebookDisplay):
 
         plots.plot_contact_sheet(list(self.log_mels), [note_name(pitch) for pitch in self.keys], 6, self.config, target)
 
-    def save(self, output: str | os.PathLike, *, picture: bool = True) -> pathlib.Path:
+    def save(
+        self, output: str | os.PathLike, *, picture: bool = True, formats: Sequence[str] = FORMATS[:1]
+    ) -> pathlib.Path:
         """Write `NAME.sfz`, `samples/*.wav`, `instrument.json` and the picture `keyboard.png`; NAME is the folder's.
 
+        Args:
+            output: the folder.
+            picture: draw it.
+            formats: of `FORMATS`; each gets a file of its suffix.
+
         Returns:
-            The SFZ file.
+            The file of the first format.
 
         Raises:
-            InputError: if it cannot be written; nothing is left then.
+            InputError: for an unknown format, or if it cannot be written; nothing is left then.
         """
+        check_formats(formats)
         # `#` begins a directive in SFZ, and `-` the pitch in a note's name.
-        name = file_name(re.sub(r"[^\w.]+", "_", pathlib.Path(output).resolve().name), "instrument")
+        name = file_name(re.sub(r"[^\w.]+", "_", expand(output).resolve().name), "instrument")
         regions = self.regions(name)
         record = {
             "format_version": 1,
@@ -94,7 +107,9 @@ class Instrument(NotebookDisplay):
                 for one in regions
             ],
         }
-        comments = (f"{name}: {self.timbre}", f"made by nsynth_vae.instrument with the model {self.model}")
+        made_by = f"made by nsynth_vae.instrument with the model {self.model}"
+        comments = [_printable(comment) for comment in (f"{name}: {self.timbre}", made_by)]
+        texts = {"sfz": sfz.format_sfz, "dspreset": format_dspreset}
         with writing(output, "instrument.json", record) as folder:
             (folder / "samples").mkdir()
             for region in regions:
@@ -103,15 +118,20 @@ class Instrument(NotebookDisplay):
                 (folder / region.file).write_bytes(data)
             if picture:
                 self.plot(folder / "keyboard.png")
-            write_text(folder / f"{name}.sfz", sfz.format_sfz(regions, comments))
-        return pathlib.Path(output) / f"{name}.sfz"
+            for kind in formats:
+                path = folder / f"{name}.{kind}"
+                if kind in texts:
+                    write_text(path, texts[kind](regions, comments))
+                else:
+                    path.write_bytes(format_sf2(regions, self.config.sample_rate, name, ", ".join(comments)))
+        return expand(output) / f"{name}.{formats[0]}"
 
-    def regions(self, name: str) -> list[sfz.Region]:
+    def regions(self, name: str) -> list[Region]:
         """Return the keys and velocities of every sample; samples are named as notes of instrument `name`."""
-        keys = dict(zip(self.keys, sfz.nearest_ranges(self.keys), strict=True))
-        velocities = dict(zip(self.velocities, sfz.nearest_ranges(self.velocities), strict=True))
+        keys = dict(zip(self.keys, nearest_ranges(self.keys), strict=True))
+        velocities = dict(zip(self.velocities, nearest_ranges(self.velocities), strict=True))
         return [
-            sfz.Region(
+            Region(
                 file=f"samples/{format_note_str(name, sample.pitch, sample.velocity)}.wav",
                 sample=sample,
                 keys=keys[sample.pitch],
@@ -157,6 +177,19 @@ def make_instrument(
         samples=sample_notes(decoded.audio, keys, model.config.sample_rate),
         log_mels=decoded.log_mel[len(velocities) - 1 :: len(velocities)],
     )
+
+
+def _printable(text: str) -> str:
+    """Return a text as one line of characters that files of every format take."""
+    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Raise InputError for a format that is none of `FORMATS`, and for none at all."""
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown or not formats:
+        found = repr(unknown[0]) if unknown else "none"
+        raise InputError(f"--format: found {found}, expected some of {', '.join(FORMATS)}")
 
 
 def check_keys(pitches: tuple[int, int], velocities: Sequence[int]) -> None:

@@ -5,47 +5,15 @@ SFZ 1 is the part that all samplers support: https://sfzformat.com/opcodes.
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 import struct
 from collections.abc import Sequence
 
 import numpy as np
 
-from nsynth_vae.instruments.multisample import Sample
+from nsynth_vae.instruments.multisample import Region
 
 RELEASE_PER_60_DB = 1.3
 """`ampeg_release` over the time in which the sound falls by 60 dB: samplers fall by 78 dB (9 nepers) in it."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Region:
-    """A sample, and the keys and velocities that play it."""
-
-    file: str
-    """Path of the sample's WAV relative to the SFZ file, with `/`."""
-    sample: Sample
-    keys: tuple[int, int]
-    """The lowest and the highest."""
-    velocities: tuple[int, int]
-    """The lowest and the highest."""
-
-    @property
-    def cents(self) -> int:
-        """Transposition that tunes the sample."""
-        return 0 if self.sample.cents is None else -round(self.sample.cents)
-
-
-def nearest_ranges(values: Sequence[int], low: int = 0, high: int = 127) -> list[tuple[int, int]]:
-    """Divide `low` to `high` into one range for each value, so that every number belongs to the nearest value.
-
-    Args:
-        values: ascending, within the range.
-        low: start of the first range.
-        high: end of the last range.
-    """
-    between = [(one + other) // 2 for one, other in itertools.pairwise(values)]
-    return list(zip([low, *(last + 1 for last in between)], [*between, high], strict=True))
 
 
 def format_sfz(regions: Sequence[Region], comments: Sequence[str]) -> str:
@@ -55,9 +23,9 @@ def format_sfz(regions: Sequence[Region], comments: Sequence[str]) -> str:
 
     Args:
         regions: of the instrument.
-        comments: first lines of the file.
+        comments: lines of printable characters, the first of the file.
     """
-    lines = [f"// {' '.join(comment.split())}" for comment in comments]
+    lines = [f"// {comment}" for comment in comments]
     # Samples are small, and sfizz rendering offline may not wait for what it streams from the disk.
     lines += ["", "<control>", "hint_ram_based=1", "", "<global>", "amp_veltrack=100", ""]
     for region in regions:
