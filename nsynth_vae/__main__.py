@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from nsynth_vae import __version__
-from nsynth_vae.cli.parser import print_any_character
+from nsynth_vae.cli.failures import guarded
+from nsynth_vae.cli.parser import DEBUG
 
 COMMANDS = {
     "Play": {
@@ -43,8 +44,11 @@ _COMPLETION = "--print-completion"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the first argument names, and return its exit code."""
-    print_any_character()
-    name, *rest = [*(sys.argv[1:] if arguments is None else arguments)] or ["--help"]
+    given = [*(sys.argv[1:] if arguments is None else arguments)] or ["--help"]
+    return guarded(lambda: _run(*given), "nsynth-vae", debug=DEBUG in given)
+
+
+def _run(name: str, *rest: str) -> int:
     commands = {command: what for group in COMMANDS.values() for command, what in group.items()}
     if name in ("-h", "--help"):
         print(_help())

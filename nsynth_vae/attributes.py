@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import pathlib
 import sys
 from collections.abc import Sequence
 
@@ -39,7 +38,7 @@ def make_parser() -> cli.Parser:
     group.add_argument(
         "--classifier",
         metavar="DIR",
-        type=pathlib.Path,
+        type=cli.path,
         help="the folder of the classifier that predicts whether the family is kept (default: the shipped one)",
     )
     group.add_argument("--seed", metavar="N", type=int, default=0, help="random seed (default: %(default)s)")

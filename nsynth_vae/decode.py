@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import pathlib
 import sys
 from collections.abc import Sequence
 
@@ -17,7 +16,7 @@ def make_parser() -> cli.Parser:
         "Decodes the latent vectors of a JSON file that nsynth_vae.encode has written, or a program: "
         '{"notes": [{"z": [...], "pitch": 60, "velocity": 100}, ...]}.',
     )
-    parser.add_argument("notes", metavar="Z.json", type=pathlib.Path, help="the JSON file")
+    parser.add_argument("notes", metavar="Z.json", type=cli.path, help="the JSON file")
     parser.add_argument(
         "--pitch", metavar="P", type=cli.midi_pitch, help="MIDI pitch of all notes (default: each note's in the file)"
     )

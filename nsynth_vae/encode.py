@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import pathlib
 import sys
 from collections.abc import Sequence
 
@@ -18,7 +17,7 @@ def make_parser() -> cli.Parser:
         "instruments and families that are nearest. nsynth_vae.decode plays such a file.",
     )
     parser.add_argument("files", metavar="FILE", nargs="+", help="sound files, or patterns such as '*.wav'")
-    parser.add_argument("--output", "-o", metavar="FILE", required=True, type=pathlib.Path, help="the JSON file")
+    parser.add_argument("--output", "-o", metavar="FILE", required=True, type=cli.path, help="the JSON file")
     cli.add_octave_shift_option(parser)
     cli.add_model_options(parser)
     return parser

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-import pathlib
 import sys
 from collections.abc import Sequence
 
@@ -28,23 +27,23 @@ def make_parser() -> cli.Parser:
     group.add_argument(
         "--model",
         metavar="PATH",
-        type=pathlib.Path,
+        type=cli.path,
         help="a model folder, or an exports folder (default: the shipped model; with --audio-dir: none)",
     )
     group.add_argument(
         "--audio-dir",
         metavar="DIR",
-        type=pathlib.Path,
+        type=cli.path,
         help="measure these sounds, of any system, too: WAV files named like notes, each compared with its note",
     )
     group.add_argument(
-        "--classifier", metavar="DIR", type=pathlib.Path, help="the classifier's folder (default: the shipped one)"
+        "--classifier", metavar="DIR", type=cli.path, help="the classifier's folder (default: the shipped one)"
     )
     group.add_argument(
         "--output",
         "-o",
         metavar="DIR",
-        type=pathlib.Path,
+        type=cli.path,
         help=f"where the report goes (default: {REPORTS}/ and the model's name)",
     )
     group.add_argument("--seed", metavar="N", type=int, default=0, help="of all random choices (default: %(default)s)")

@@ -28,14 +28,14 @@ def make_parser() -> cli.Parser:
     parser.add_argument(
         "--model",
         metavar="PATH",
-        type=pathlib.Path,
+        type=cli.path,
         default=pretrained.TIMBRE_MODEL,
         help="the model folder (default: the shipped one)",
     )
     parser.add_argument(
         "--exports",
         metavar="DIR",
-        type=pathlib.Path,
+        type=cli.path,
         default=pathlib.Path("exports"),
         help="where SavedModels and TFLite files go (default: %(default)s)",
     )
@@ -52,7 +52,9 @@ def make_parser() -> cli.Parser:
         action="append",
         help="where they come from, as for nsynth_vae.train; can be given more than once (default: starter)",
     )
-    group.add_argument("--data-dir", metavar="DIR", help="TensorFlow Datasets' folder, for --data tfds:...")
+    group.add_argument(
+        "--data-dir", metavar="DIR", type=cli.path, help="TensorFlow Datasets' folder, for --data tfds:..."
+    )
     group.add_argument("--split", choices=SPLITS, default="valid", help="their split (default: %(default)s)")
     group.add_argument(
         "--max-notes",

@@ -130,6 +130,19 @@ def format_note_str(instrument_str: str, pitch: int, velocity: int) -> str:
     return f"{instrument_str}-{pitch:03d}-{velocity:03d}"
 
 
+def readable(name: str) -> str:
+    """Return a name with the bytes that are no UTF-8, as in files of old archives, read as Windows-1252."""
+
+    def read(letter: str) -> str:
+        if not 0xD800 <= ord(letter) <= 0xDFFF:
+            return letter
+        # Python's file names have such a byte as a surrogate of 0xDC00 + byte; JSON may have any surrogate.
+        escaped = 0xDC80 <= ord(letter) <= 0xDCFF
+        return bytes([ord(letter) - 0xDC00]).decode("cp1252", "replace") if escaped else "\ufffd"
+
+    return name if name.isascii() else "".join(map(read, name))
+
+
 def pitch_to_hertz(pitch: _Number) -> _Number:
     """Return the frequency in Hz of a MIDI pitch (number or array) in equal temperament, A4 = 69 = 440 Hz."""
     return 440.0 * 2.0 ** ((pitch - 69.0) / 12.0)

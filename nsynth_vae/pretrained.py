@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nsynth_vae.config import AudioConfig, ClassificationConfig, Config, SynthesisConfig
 from nsynth_vae.errors import InputError
+from nsynth_vae.files import expand
 
 if TYPE_CHECKING:
     import keras
@@ -90,7 +91,7 @@ def load(
     Raises:
         InputError: if the folder or a file is missing or broken, or the weights are another model's.
     """
-    folder = pathlib.Path(folder)
+    folder = expand(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: not a folder, expected {expected} with config.json and model.weights.h5")
     config = read_config(folder / "config.json")
@@ -114,7 +115,7 @@ def load_weights(
     Raises:
         InputError: if the file is missing or broken, or the weights are another model's.
     """
-    weights = pathlib.Path(folder, WEIGHTS)
+    weights = expand(folder) / WEIGHTS
     if not weights.is_file():
         shipped = "; a wheel has none, they are in the repository" if weights.parent.parent == SHIPPED else ""
         raise InputError(f"{weights}: not found, expected the weights of a trained {kind}{shipped}")

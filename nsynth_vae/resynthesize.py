@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import pathlib
 import sys
 from collections.abc import Sequence
 
@@ -23,7 +22,7 @@ def make_parser() -> cli.Parser:
         "-o",
         metavar="DIR",
         required=True,
-        type=pathlib.Path,
+        type=cli.path,
         help="folder for the notes, each under its file's name as a WAV: 16 kHz, 16 bits, mono, 4 s",
     )
     parser.add_argument(
@@ -44,7 +43,7 @@ def make_parser() -> cli.Parser:
     parser.add_argument(
         "--model",
         metavar="PATH",
-        type=pathlib.Path,
+        type=cli.path,
         help="the synthesizer's model folder (default: the shipped one)",
     )
     return parser

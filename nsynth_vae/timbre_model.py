@@ -14,6 +14,7 @@ from nsynth_vae import pretrained
 from nsynth_vae.cli.suppress_stderr import quiet
 from nsynth_vae.config import AudioConfig, Config
 from nsynth_vae.errors import InputError
+from nsynth_vae.files import expand
 from nsynth_vae.pretrained import ASSETS_EXTRA, ATTRIBUTES, PARTS
 
 BATCH = 8
@@ -180,14 +181,14 @@ def open_model(
         InputError: if the path is neither, or something in it is missing or broken; if the model has no TFLite files
             and there is no `export`.
     """
-    path = pretrained.TIMBRE_MODEL if path is None else pathlib.Path(path)
+    path = pretrained.TIMBRE_MODEL if path is None else expand(path)
     if is_exports(path):
         return load_exports(path)
     files = pretrained.player_files(path)
     # A wheel's folder has no weights: its files are those of no others.
     trained = (path / pretrained.WEIGHTS).is_file() or not pretrained.are_there(files)
     if trained and not pretrained.are_of(files, fingerprint := pretrained.fingerprint(path)):
-        exported = _exported_files(pathlib.Path(exports))
+        exported = _exported_files(expand(exports))
         if pretrained.are_of(exported, fingerprint):
             files = exported
         elif export is None:

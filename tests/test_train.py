@@ -1,7 +1,10 @@
 """`python -m nsynth_vae.train`: its files, its messages, resuming, and every error it can end with."""
 
+import errno
 import json
+import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -15,9 +18,10 @@ import pytest
 import soundfile
 import synthetic
 
-from nsynth_vae import timbre_model, train
+from nsynth_vae import timbre_model, train, train_classifier, train_synthesizer
 from nsynth_vae.config import Budget, Config, DataConfig
-from nsynth_vae.training import vae_run
+from nsynth_vae.files import exclusive_lock
+from nsynth_vae.training import checkpoints, vae_run
 from nsynth_vae.training.resume import check_folder, default_folder_name, exceeds
 
 FAST = ["--latent-dim", "4", "--channels", "16", "--batch-size", "8"]
@@ -58,6 +62,8 @@ def test_the_model_folder_is_whole(finished):
         "model.weights.h5",
         "encoder.tflite",
         "decoder.tflite",
+        "encoder_int8.tflite",
+        "decoder_int8.tflite",
         "metrics.json",
         "attributes.json",
         "README.md",
@@ -430,3 +436,55 @@ def test_ctrl_c_saves_and_says_how_to_resume(notes, tmp_path):
     assert "Traceback" not in ended.stderr
     assert (tmp_path / "tiny-nsynth" / "checkpoints" / "step-00000007.npz").is_file()
     assert not (tmp_path / "e" / "encoder").exists()
+
+
+def test_resuming_with_other_notes_is_an_error_or_asked_for(tmp_path, capsys, eager):
+    notes = synthetic.write_nsynth(tmp_path / "notes", range(48, 72, 8))
+    arguments = ["--data", str(notes), "--models", str(tmp_path / "models"), "--exports", str(tmp_path / "exports")]
+    assert train.main([*arguments, *FAST, "--steps", "2"]) == 0
+    train_folder = notes / "nsynth-train"
+    examples = json.loads((train_folder / "examples.json").read_text())
+    removed = next(iter(examples))
+    del examples[removed]
+    (train_folder / "examples.json").write_text(json.dumps(examples))
+    capsys.readouterr()
+    assert train.main([*arguments, *FAST, "--steps", "4"]) == 2
+    error = capsys.readouterr().err
+    assert re.search(rf"the notes have changed since \(\d+ then, \d+ now: 1 removed: {removed}\)", error)
+    assert "--resume-with-changed-data" in error
+    assert train.main([*arguments, *FAST, "--steps", "4", "--resume-with-changed-data"]) == 0
+    assert "Resuming from step 2" in capsys.readouterr().out
+    history = json.loads((tmp_path / "models" / "notes" / "metrics.json").read_text())["training"]
+    assert history["best_step"] == 4
+    assert train.main([*arguments, *FAST, "--steps", "5"]) == 0
+
+
+@pytest.mark.parametrize("command", [train, train_classifier, train_synthesizer])
+def test_a_second_run_learns_which_one_writes_there(command, tmp_path, capsys):
+    folder = tmp_path / "models" / "one"
+    with exclusive_lock(folder, "train"):
+        code = command.main(["--models", str(tmp_path / "models"), "--name", "one", "--data", "nowhere"])
+    assert code == 2
+    here = f"{folder}: another run (train, process {os.getpid()}, since "
+    assert here in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--models", "models"], ["--exports", "exports", "--models", "{tmp_path}"]])
+def test_nothing_is_written_to_the_root(arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir("/")
+    assert train.main([one.replace("{tmp_path}", str(tmp_path)) for one in arguments]) == 2
+    assert f"{arguments[0]} {arguments[1]}: the working directory is /" in capsys.readouterr().err
+    assert not any(pathlib.Path("/", name).exists() for name in ("models", "exports"))
+
+
+def test_a_run_that_fails_before_its_first_checkpoint_leaves_nothing(tmp_path, notes, monkeypatch, capsys, eager):
+    def fail(file):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(checkpoints.os, "fsync", fail)
+    arguments = ["--data", str(notes), "--models", str(tmp_path / "models"), "--steps", "1"]
+    assert train.main([*arguments, *FAST]) == 2
+    error = capsys.readouterr().err
+    assert "step-00000001.npz: cannot be written (No space left on device), expected a place for a checkpoint" in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []

@@ -21,6 +21,7 @@ from nsynth_vae.cli.types import (
     midi_number,
     midi_pitch,
     midi_range,
+    path,
     positive_float,
     positive_int,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "midi_pitch",
     "midi_range",
     "options_from",
+    "path",
     "positive_float",
     "positive_int",
     "run",

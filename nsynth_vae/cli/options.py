@@ -10,7 +10,7 @@ import dataclasses
 import pathlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nsynth_vae.cli.types import midi_list, midi_range, names, octave_shift, positive_float, positive_int
+from nsynth_vae.cli.types import midi_list, midi_range, names, octave_shift, path, positive_float, positive_int
 from nsynth_vae.config import AnyConfig, ClassificationConfig, Config, DataConfig, SynthesisConfig
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _SOURCES = (
 
 def _add_source(group: argparse._ArgumentGroup, text: str, default: str | None) -> None:
     group.add_argument("--data", metavar="SRC", action="append", default=default, help=text)
-    group.add_argument("--data-dir", metavar="DIR", help="TensorFlow Datasets' folder, for --data tfds:...")
+    group.add_argument("--data-dir", metavar="DIR", type=path, help="TensorFlow Datasets' folder, for --data tfds:...")
 
 
 def add_octave_shift_option(group: argparse._ActionsContainer, default: str | None = None) -> None:
@@ -72,6 +72,7 @@ def add_data_options(parser: argparse.ArgumentParser, *, features: bool = True, 
             group.add_argument(
                 "--cache-dir",
                 metavar="DIR",
+                type=path,
                 help="keep computed features here, for this run and later ones (default: in memory)",
             )
         group.add_argument(
@@ -120,13 +121,13 @@ def add_model_options(parser: argparse.ArgumentParser, *, backend: bool = True) 
     group.add_argument(
         "--model",
         metavar="PATH",
-        type=pathlib.Path,
+        type=path,
         help="a model folder or an exports folder (default: the model that comes with the package)",
     )
     group.add_argument(
         "--exports",
         metavar="DIR",
-        type=pathlib.Path,
+        type=path,
         default=pathlib.Path("exports"),
         help="where a model folder's exports are, or SavedModels are written when first used (default: %(default)s)",
     )
@@ -141,9 +142,7 @@ def add_model_options(parser: argparse.ArgumentParser, *, backend: bool = True) 
 
 def add_folder_option(parser: argparse.ArgumentParser, what: str, *, picture: bool = False) -> None:
     """Add `--output`, the folder that `what` is written to; and `--no-picture`, where a picture is part of it."""
-    parser.add_argument(
-        "--output", "-o", metavar="DIR", required=True, type=pathlib.Path, help=f"the folder for {what}"
-    )
+    parser.add_argument("--output", "-o", metavar="DIR", required=True, type=path, help=f"the folder for {what}")
     if picture:
         parser.add_argument(
             "--no-picture", dest="picture", action="store_false", help="write no picture, which is a second faster"
@@ -197,7 +196,9 @@ _TRAIN_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
 
 def add_config_options(parser: argparse.ArgumentParser, kind: type[AnyConfig]) -> None:
     """Add the options that set fields of the configuration, which is of the given kind."""
-    parser.add_argument("--config", metavar="FILE", help="JSON as in a model's config.json; options given here win")
+    parser.add_argument(
+        "--config", metavar="FILE", type=path, help="JSON as in a model's config.json; options given here win"
+    )
     group = parser.add_argument_group("model and training")
     section, options = _SECTIONS[kind]
     for values, fields in ((getattr(kind(), section), options), (kind().train, _TRAIN_OPTIONS)):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import io
 import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from nsynth_vae.cli.failures import guarded
 from nsynth_vae.errors import InputError
+
+DEBUG = "--debug"
 
 TRAINING_PACKAGES = {
     "TensorFlow": "tensorflow",
@@ -35,6 +37,8 @@ class Parser(argparse.ArgumentParser):
             formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=110),
         )
 
+        self.add_argument(DEBUG, action="store_true", help="show the traceback of an error, which helps to report it")
+
     def error(self, message: str) -> NoReturn:
         """Print one line and exit with 2."""
         self.exit(2, f"error: {message} ({self.prog} --help lists the options)\n")
@@ -47,35 +51,18 @@ def run(
     *,
     needs_training_packages: bool = False,
 ) -> int:
-    """Parse the arguments, call the command's function, and return the exit code.
+    """Parse the arguments, call the command's function, and return the exit code: see `failures.guarded`."""
+    given = sys.argv[1:] if arguments is None else arguments
 
-    Returns:
-        0 when done, 2 for bad input and missing packages (one line on standard error), 130 after Ctrl-C.
-    """
-    print_any_character()
-    options = parser.parse_args(arguments)
-    try:
+    def parse_and_call() -> None:
+        options = parser.parse_args(given)
+        del options.debug
         if needs_training_packages:
             prepare_tensorflow(parser.prog)
         silence_tensorflow()
         main(options)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:
-        # The output's reader, such as head, has what it wanted; what is left is flushed at exit, to nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt as interrupt:
-        print(f"\nInterrupted. {interrupt}".rstrip(), file=sys.stderr)
-        return 130
-    return 0
 
-
-def print_any_character() -> None:
-    """Let characters that the console's encoding lacks, such as those of cp1252, be printed escaped."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    return guarded(parse_and_call, parser.prog, debug=DEBUG in given)
 
 
 def prepare_tensorflow(what: str) -> None:

@@ -8,12 +8,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-from nsynth_vae.errors import InputError
-
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Suppress what C++ and Python write to stderr in the block, unless the block fails."""
+    """Suppress what C++ and Python write to stderr in the block; if it fails, add that to the error as a note."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as log:
@@ -21,10 +19,10 @@ def quiet() -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            if not isinstance(error, InputError):
-                sys.stderr.flush()
-                log.seek(0)
-                os.write(kept, log.read())
+            sys.stderr.flush()
+            log.seek(0)
+            if written := log.read().decode(errors="backslashreplace").strip():
+                error.add_note(written)
             raise
         finally:
             sys.stderr.flush()

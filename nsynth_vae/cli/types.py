@@ -11,7 +11,13 @@ from collections.abc import Sequence
 
 from nsynth_vae import config
 from nsynth_vae.errors import InputError
+from nsynth_vae.files.places import expand
 from nsynth_vae.notes import parse_note_name
+
+
+def path(text: str) -> pathlib.Path:
+    """Parse the path of a file or folder; a leading `~` is the home folder, also in `--output=~/morph`."""
+    return expand(text)
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -83,7 +89,7 @@ def positive_float(text: str) -> float:
 def find_files(names: Sequence[str]) -> list[pathlib.Path]:
     """Return the files of names and of patterns such as `*.wav`, which Windows' shells do not expand."""
     found = []
-    for name in names:
+    for name in map(str, map(expand, names)):
         # os.path takes names that no file can have, for which Path raises OSError, and glob absolute patterns.
         matches = [] if os.path.exists(name) else sorted(glob.glob(name))  # noqa: PTH110, PTH207
         found += matches or [name]

@@ -11,6 +11,7 @@ from typing import Unpack
 from nsynth_vae.analysis.sound_labels import OctaveShift
 from nsynth_vae.data.source import ReaderOptions, Source
 from nsynth_vae.errors import InputError
+from nsynth_vae.files import broken_link
 
 EXPECTED = (
     "`starter`, a folder in NSynth's layout, .tfrecord files (or a folder or glob of them), tfds:nsynth/full "
@@ -114,7 +115,7 @@ def _open_folder(spec: str, path: pathlib.Path, octave_shift: OctaveShift, optio
         from nsynth_vae.data.readers.tfds import open_tfds_folder
 
         return open_tfds_folder(path, name=spec, **options)
-    records = sorted(str(file) for file in path.glob("*.tfrecord*") if file.is_file())
+    records = sorted(str(file) for file in path.glob("*.tfrecord*") if file.is_file() or broken_link(file))
     if records:
         return _open_records(records, spec, options)
     from nsynth_vae.data.readers.samples import SamplesSource, find_audio

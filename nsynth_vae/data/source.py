@@ -18,7 +18,8 @@ from nsynth_vae.analysis.sound_files import SILENCE
 from nsynth_vae.config import LARGEST_SAMPLE, AudioConfig
 from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.errors import BadNoteError, InputError
-from nsynth_vae.notes import QUALITIES, UNKNOWN, Note
+from nsynth_vae.files import broken_link
+from nsynth_vae.notes import QUALITIES, UNKNOWN, Note, readable
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -92,7 +93,7 @@ class NoteTable:
 
         def strings(values: Iterable[str]) -> np.ndarray:
             array = np.empty(len(notes), dtype=object)
-            array[:] = list(values)
+            array[:] = [readable(value) for value in values]
             return array
 
         def integers(values: Iterable[int | None]) -> np.ndarray:
@@ -201,7 +202,8 @@ def file_fingerprint(path: str | os.PathLike, expected: str) -> str:
     try:
         status = pathlib.Path(path).stat()
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}, expected {expected}") from error
+        problem = broken_link(pathlib.Path(path)) or error.strerror
+        raise InputError(f"{path}: {problem}, expected {expected}") from error
     # Without `..`, which `Path.absolute` keeps, and without following links.
     return f"{os.path.abspath(path)}:{status.st_size}:{status.st_mtime_ns}"  # noqa: PTH100
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nsynth_vae.config import DataConfig
-from nsynth_vae.errors import InputError
-from nsynth_vae.files import write_text
+from nsynth_vae.files import exclusive_lock, write_text
+from nsynth_vae.pretrained import TIMBRE_MODEL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,8 +49,13 @@ def learn_attributes(options: Options, *, log: Callable[[str], None] = print) ->
         The content of `attributes.json`.
 
     Raises:
-        InputError: for bad input; nothing is written then.
+        InputError: for bad input, and if another run writes to the model folder; nothing is written then.
     """
+    with exclusive_lock(TIMBRE_MODEL if options.model is None else options.model, "attributes", wait=False):
+        return _learn_attributes(options, log)
+
+
+def _learn_attributes(options: Options, log: Callable[[str], None]) -> dict[str, Any]:
     from nsynth_vae.cli.types import check_seed
     from nsynth_vae.data.load_notes import open_splits
     from nsynth_vae.data.source import BadNotes
@@ -81,11 +86,8 @@ def learn_attributes(options: Options, *, log: Callable[[str], None] = print) ->
     learnt = learn(model, train, held_out, predict_families=predict_families, seed=options.seed)
     result = merged(model.attributes, learnt)
     text = json.dumps(result, separators=(",", ":")) + "\n"
-    try:
-        for file in model.attributes_files:
-            write_text(file, text)
-    except OSError as error:
-        raise InputError(f"{error.filename}: {error.strerror}, expected a folder that can be written") from error
+    for file in model.attributes_files:
+        write_text(file, text)
     minutes = (time.monotonic() - started) / 60
     log(f"\n{markdown(learnt)}\nDone in {minutes:.1f} minutes: {model.attributes_files[0]}")
     return result

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nsynth_vae import pretrained
 from nsynth_vae.config import AudioConfig, DataConfig, check_seed
 from nsynth_vae.errors import InputError
-from nsynth_vae.files import check_output, rounded, write_text
+from nsynth_vae.files import check_output, check_working_directory, rounded, write_text
 
 if TYPE_CHECKING:
     from nsynth_vae.data.load_notes import Notes
@@ -123,12 +123,9 @@ def evaluate(options: Options, *, log: Callable[[str], None] = print) -> dict[st
         "metrics.json": json.dumps(result, indent=2) + "\n",
     }
     output = options.output or REPORTS / options.name
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            write_text(output / name, text)
-    except OSError as error:
-        raise InputError(f"{output}: {error.strerror}, expected a folder that can be written") from error
+    output.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        write_text(output / name, text)
     headline = report.split("\n## By family")[0]
     log(f"\n{headline}\nDone in {(time.monotonic() - started) / 60:.1f} minutes: {output / 'report.html'}")
     return result
@@ -139,6 +136,7 @@ def _check(options: Options) -> None:
     check_seed(options.seed, "--seed")
     if options.audio_dir and options.data.max_notes:
         raise InputError("--max-notes: found it with --audio-dir, whose files say which notes are evaluated")
+    check_working_directory(options.output or REPORTS, "--output")
     check_output(options.output or REPORTS)
 
 

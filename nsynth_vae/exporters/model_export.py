@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 from nsynth_vae import __version__, pretrained
 from nsynth_vae.config import Config, DataConfig
 from nsynth_vae.errors import InputError
-from nsynth_vae.files import atomic_rename_all, atomic_write, exclusive_lock, temporary_folder, write_text
+from nsynth_vae.files import (
+    atomic_rename_all,
+    atomic_write,
+    check_working_directory,
+    exclusive_lock,
+    expand,
+    temporary_folder,
+    write_text,
+)
 from nsynth_vae.pretrained import (
     ASSETS_EXTRA,
     ATTRIBUTES,
@@ -67,7 +75,8 @@ def export_model(
     Raises:
         InputError: if the version is not above the existing ones, or the folder cannot be written.
     """
-    exports_dir = pathlib.Path(exports_dir)
+    exports_dir = expand(exports_dir)
+    check_working_directory(exports_dir, "--exports")
     _next_version(exports_dir, version)
     with temporary_folder(exports_dir) as folder:
         from nsynth_vae.exporters import saved_model, signatures, tflite
@@ -123,11 +132,8 @@ def copy_to_player(sources: Mapping[str, pathlib.Path], model: str | os.PathLike
         if are_of(files, fingerprint):
             continue
         for part, file in files.items():
-            try:
-                with atomic_write(file) as temporary:
-                    shutil.copyfile(sources[f"{part}_{kind}"], temporary)
-            except OSError as error:
-                raise InputError(f"{file}: {error.strerror}, expected a folder that can be written") from error
+            with atomic_write(file, "TFLite file") as temporary:
+                shutil.copyfile(sources[f"{part}_{kind}"], temporary)
 
 
 def export_for_player(folder: pathlib.Path) -> None:
@@ -186,8 +192,33 @@ def export_with_report(
         log: called with each line for the user.
 
     Raises:
-        InputError: for bad input; nothing is written then.
+        InputError: for bad input, and if another run writes to the exports; nothing is written then.
     """
+    check_working_directory(exports, "--exports")
+    with exclusive_lock(exports, "export", wait=False):
+        _export_with_report(
+            folder,
+            exports,
+            data=data,
+            split=split,
+            bad_notes=bad_notes,
+            data_dir=data_dir,
+            version=version,
+            log=log,
+        )
+
+
+def _export_with_report(
+    folder: pathlib.Path,
+    exports: pathlib.Path,
+    *,
+    data: DataConfig,
+    split: str,
+    bad_notes: BadNotes,
+    data_dir: str | None,
+    version: int | None,
+    log: Callable[[str], None],
+) -> None:
     from nsynth_vae.data.load_notes import load_notes
     from nsynth_vae.exporters import report as export_report
     from nsynth_vae.model.vae import load_model
@@ -199,10 +230,7 @@ def export_with_report(
     paths = export_model(vae, config, exports, version=version, report=log, model=folder)
     log(f"Measuring the TFLite files on {len(notes['pitch'])} notes")
     report = export_report.measure(vae, config, paths, notes)
-    try:
-        files = export_report.write(report, exports)
-    except OSError as error:
-        raise InputError(f"{exports}: {error.strerror}, expected a folder that can be written") from error
+    files = export_report.write(report, exports)
     log(f"\n{export_report.to_markdown(report)}")
     log(f"encoder  {paths['encoder']}\ndecoder  {paths['decoder']}\ntflite   {paths['tflite_metadata'].parent}")
     log(f"report   {', '.join(map(str, files))}")

@@ -13,6 +13,7 @@ import tensorflow as tf
 from nsynth_vae import pretrained
 from nsynth_vae.errors import InputError
 from nsynth_vae.exporters.model_export import export_folder
+from nsynth_vae.files import expand
 from nsynth_vae.pretrained import ASSETS_EXTRA, ATTRIBUTES, PARTS
 from nsynth_vae.timbre_model import DecodedNotes, TimbreModel, is_exports
 
@@ -44,7 +45,7 @@ class SavedModelBackend:
             try:
                 # Kept here: a signature alone does not keep its model alive.
                 self._loaded[part] = tf.saved_model.load(str(folder))
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
                 reason = str(error).strip().split("\n")[0]
                 raise InputError(f"{folder}: cannot be loaded ({reason}), expected a SavedModel") from error
         outputs = self._loaded[part].signatures[signature](**{name: tf.constant(x) for name, x in inputs.items()})
@@ -67,7 +68,7 @@ def open_model(
     Raises:
         InputError: if the path is neither, or something in it is missing or broken.
     """
-    path, exports = pretrained.TIMBRE_MODEL if path is None else pathlib.Path(path), pathlib.Path(exports)
+    path, exports = pretrained.TIMBRE_MODEL if path is None else expand(path), expand(exports)
     if is_exports(path):
         return load_exports(path)
     version = pretrained.version_of(exports, pretrained.fingerprint(path))

@@ -179,8 +179,8 @@ def writing(output: str | os.PathLike, record_name: str, record: dict) -> Iterat
         raise InputError(f"{output}: cannot be written ({_problem(error)}), expected a folder to write to") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            for path in missing:
+        for path in missing:
+            with contextlib.suppress(OSError):
                 path.rmdir()
 
 

@@ -156,6 +156,6 @@ def _release(lock: int, path: pathlib.Path) -> None:
 
 
 def _remove_empty(folders: list[pathlib.Path]) -> None:
-    with contextlib.suppress(OSError):
-        for folder in folders:
+    for folder in folders:
+        with contextlib.suppress(OSError):
             folder.rmdir()

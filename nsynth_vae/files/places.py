@@ -23,8 +23,8 @@ def check_output(output: str | os.PathLike) -> None:
     """
     output = expand(output)
     above = next(path for path in (output, *output.parents) if os.path.lexists(path))
-    if above.is_symlink() and not above.exists():
-        raise InputError(f"{output}: {above} {broken_link(above)}, expected a folder to write to")
+    if problem := broken_link(above):
+        raise InputError(f"{output}: {above} {problem}, expected a folder to write to")
     if not above.is_dir():
         raise InputError(f"{output}: {above} is no folder, expected a folder to write to")
 
@@ -53,23 +53,26 @@ def check_working_directory(folder: str | os.PathLike, flag: str) -> None:
 
 
 def broken_link(path: pathlib.Path) -> str:
-    """Return what is wrong with a symbolic link whose target is not there, in words."""
-    return f"is a link to {os.readlink(path)}, which is not there"  # noqa: PTH115 (Path.readlink of 3.11 is the same)
+    """Return what is wrong with a symbolic link whose target is not there, in words; empty for any other path."""
+    return f"is a link to {path.readlink()}, which is not there" if path.is_symlink() and not path.exists() else ""
 
 
 def walk(root: pathlib.Path, skip: Callable[[str], bool] = lambda name: False) -> Iterator[pathlib.Path]:
     """Yield the files below a folder, at any depth; links to folders are followed, each folder is visited once.
 
     Folders that are really there come before those that links lead to, so that a folder with two names keeps its own.
-    A broken link is yielded as it is.
+    A broken link is yielded as it is, see `broken_link`.
 
     Args:
         root: the folder.
         skip: tells by its name whether a file or folder is passed over.
+
+    Raises:
+        OSError: for a folder that cannot be read.
     """
     visited, waiting = set(), [root]
     while waiting:
-        for folder, folders, names in os.walk(waiting.pop(0)):
+        for folder, folders, names in os.walk(waiting.pop(0), onerror=_fail):
             status = os.stat(folder)  # noqa: PTH116
             if (status.st_dev, status.st_ino) in visited:
                 folders.clear()
@@ -79,3 +82,7 @@ def walk(root: pathlib.Path, skip: Callable[[str], bool] = lambda name: False) -
             paths = [pathlib.Path(folder, name) for name in folders]
             waiting += [path for path in paths if path.is_symlink()]
             yield from (pathlib.Path(folder, name) for name in sorted(names) if not skip(name))
+
+
+def _fail(error: OSError) -> None:
+    raise error

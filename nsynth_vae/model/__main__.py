@@ -24,7 +24,7 @@ def make_parser() -> cli.Parser:
     parser.add_argument(
         "--model",
         metavar="PATH",
-        type=pathlib.Path,
+        type=cli.path,
         help="a model folder or an exports folder (default: the model that comes with the package)",
     )
     parser.add_argument("--json", action="store_true", help="as JSON (default: as text)")

@@ -12,6 +12,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from nsynth_vae.config import AudioConfig
+from nsynth_vae.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -264,6 +265,9 @@ def _cell_axes(config: AudioConfig) -> str:
 
 
 def _save(figure: Figure, target: Target) -> None:
-    if isinstance(target, str | os.PathLike):
-        pathlib.Path(target).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(target, dpi=100, format="png")
+    if not isinstance(target, str | os.PathLike):
+        figure.savefig(target, dpi=100, format="png")
+        return
+    pathlib.Path(target).parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(target, "picture") as temporary:
+        figure.savefig(temporary, dpi=100, format="png")

@@ -6,6 +6,7 @@ The file is NumPy's `.npz` (a ZIP of arrays, each with a CRC; nothing in it can 
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import pathlib
@@ -34,23 +35,26 @@ class Checkpoint:
 
 
 def save(folder: pathlib.Path, checkpoint: Checkpoint, step: int) -> pathlib.Path:
-    """Write `folder/step-<step>.npz` atomically, and only then remove older ones."""
+    """Write `folder/step-<step>.npz` atomically, and only then remove older ones; raises as `atomic_write`."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"step-{step:08d}.npz"
     remove_abandoned(folder)
     state = np.frombuffer(json.dumps(checkpoint.state).encode(), np.uint8)
-    with atomic_write(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **checkpoint.arrays, **{_STATE: state})
+    # In memory first: on a full disk, a ZIP of zipfile's fails once more, with a traceback, when it is freed.
+    content = io.BytesIO()
+    np.savez(content, **checkpoint.arrays, **{_STATE: state})
+    with atomic_write(path, "checkpoint") as temporary, temporary.open("wb") as file:
+        file.write(content.getbuffer())
         file.flush()
         os.fsync(file.fileno())
-    for old in _paths(folder)[:-KEPT]:
+    for old in paths(folder)[:-KEPT]:
         old.unlink()
     return path
 
 
 def load_newest(folder: pathlib.Path, log: Callable[[str], None] = print) -> Checkpoint | None:
     """Return the newest checkpoint that is whole, or None; `log` gets a line for each damaged one."""
-    for path in reversed(_paths(folder)):
+    for path in reversed(paths(folder)):
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as members:
                 arrays = {name: members[name] for name in members.files}
@@ -62,6 +66,6 @@ def load_newest(folder: pathlib.Path, log: Callable[[str], None] = print) -> Che
     return None
 
 
-def _paths(folder: pathlib.Path) -> list[pathlib.Path]:
+def paths(folder: pathlib.Path) -> list[pathlib.Path]:
     """Return the folder's checkpoints, oldest first."""
     return sorted(path for path in folder.glob("step-*.npz") if re.fullmatch(r"step-\d+\.npz", path.name))

@@ -13,25 +13,28 @@ from nsynth_vae.notes import FAMILIES
 from nsynth_vae.rendering import plots
 from nsynth_vae.training import run
 from nsynth_vae.training.model_card import listed, run_metrics, train_again
+from nsynth_vae.training.notes import Selection, open_audio_notes, select_notes
 from nsynth_vae.training.options import ClassifierOptions
+from nsynth_vae.training.task import Task, open_folder
 from nsynth_vae.training.trainer import Trainer
 
 
 def train_classifier(config: ClassificationConfig, options: ClassifierOptions) -> pathlib.Path:
     """Train and evaluate one classifier; arguments, result and errors are as in `train_vae`."""
     task = make_task(config, options)
-    if run.prepare_folder(task):
-        selection = run.select_notes(task)
-        rows = {name: selection.rows[name] for name in ("train", "valid")}
-        notes = run.open_audio_notes(task, selection, rows, tuple(LABELS))
-        trainer, _ = run.train(task, selection.source, notes)
-        finish(task, selection, trainer)
+    with open_folder(task) as needed:
+        if needed:
+            selection = select_notes(task)
+            rows = {name: selection.rows[name] for name in ("train", "valid")}
+            notes = open_audio_notes(task, selection, rows, tuple(LABELS))
+            trainer, _ = run.train(task, selection, notes)
+            finish(task, selection, trainer)
     return task.folder
 
 
-def make_task(config: ClassificationConfig, options: ClassifierOptions) -> run.Task:
+def make_task(config: ClassificationConfig, options: ClassifierOptions) -> Task:
     """Return the run's subject; its folder is never `classifier`, which is the shipped one's."""
-    return run.Task(
+    return Task(
         kind="Classifier",
         command="train_classifier",
         config=config,
@@ -48,7 +51,7 @@ def make_task(config: ClassificationConfig, options: ClassifierOptions) -> run.T
     )
 
 
-def finish(task: run.Task, selection: run.Selection, trainer: Trainer) -> None:
+def finish(task: Task, selection: Selection, trainer: Trainer) -> None:
     """Write the model folder, with a confusion matrix, and print a summary."""
     run.write_model(task, trainer)
     folder = task.folder

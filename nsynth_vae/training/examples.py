@@ -13,11 +13,11 @@ from nsynth_vae import features, latent
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.source import BadNotes, NoteTable, Source
 from nsynth_vae.data.streaming import stream_audio
-from nsynth_vae.files import write_wav
+from nsynth_vae.files import save_sound
 from nsynth_vae.latent.centroids import centroids
 from nsynth_vae.model.vae import VAE
 from nsynth_vae.rendering import plots
-from nsynth_vae.rendering.sounds import join_notes
+from nsynth_vae.rendering.sounds import file_name, join_notes
 from nsynth_vae.synthesis.griffin_lim import log_mel_to_audio
 from nsynth_vae.synthesis.synthesizer import Synthesizer
 from nsynth_vae.synthesis.vocoder import vocoder_for
@@ -96,10 +96,12 @@ def write_examples(
     renderings = {"original": (examples.audio, examples.log_mel)} | renderings
     rows = [(label, list(log_mel)) for label, (_, log_mel) in renderings.items()]
     plots.plot_spectrograms(rows, names, config, folder / "figures" / figure)
+    sounds = folder / "sounds"
+    sounds.mkdir(exist_ok=True)
     for label, (audio, _) in renderings.items():
         kind = label.partition(",")[0].lower()
         for name, sound in zip(names, audio, strict=True):
-            write_wav(folder / "sounds" / f"{name.replace('/', '_')}-{kind}.wav", sound, config.sample_rate)
+            save_sound(sounds / f"{file_name(name, 'note')}-{kind}.wav", sound, config.sample_rate)
 
 
 def write_morph(vae: VAE, examples: Examples, folder: pathlib.Path) -> None:
@@ -114,7 +116,7 @@ def write_morph(vae: VAE, examples: Examples, folder: pathlib.Path) -> None:
     rows = [(f"at pitch {pitch}", list(log_mel.numpy()))]
     plots.plot_spectrograms(rows, titles, config, folder / "figures" / "interpolation.png")
     audio = vocoder_for(config)(log_mel, pitches).numpy()
-    write_wav(folder / "sounds" / "morph.wav", join_notes(audio, config), config.sample_rate)
+    save_sound(folder / "sounds" / "morph.wav", join_notes(audio, config), config.sample_rate)
 
 
 def latent_centroids(trainer: Trainer, instruments: set[str]) -> dict[str, Any]:

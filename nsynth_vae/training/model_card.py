@@ -13,7 +13,8 @@ import tensorflow as tf
 from nsynth_vae import __version__
 
 if TYPE_CHECKING:
-    from nsynth_vae.training.run import Selection, Task
+    from nsynth_vae.training.notes import Selection
+    from nsynth_vae.training.task import Task
     from nsynth_vae.training.trainer import Trainer
 
 

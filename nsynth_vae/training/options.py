@@ -29,6 +29,7 @@ class Options:
     strategy: str = "none"
     jit_compile: bool | None = None
     resume: bool = True
+    resume_with_changed_data: bool = False
 
     @property
     def requested_budget(self) -> Budget:
@@ -75,7 +76,7 @@ def add_options(parser: argparse.ArgumentParser, kind: type[Options], *, name: s
 
     def add_folder(flag: str, text: str, default: pathlib.Path) -> None:
         text = f"{text} (default: %(default)s)"
-        group.add_argument(flag, metavar="DIR", type=pathlib.Path, default=default, help=text)
+        group.add_argument(flag, metavar="DIR", type=cli.path, default=default, help=text)
 
     add_folder("--models", "where model folders are", kind.models)
     group.add_argument("--name", help=f"name of the model's folder (default: {name})")
@@ -108,4 +109,9 @@ def add_options(parser: argparse.ArgumentParser, kind: type[Options], *, name: s
         action=argparse.BooleanOptionalAction,
         default=kind.resume,
         help="resume from the folder's last checkpoint; --no-resume starts anew (default: --resume)",
+    )
+    group.add_argument(
+        "--resume-with-changed-data",
+        action="store_true",
+        help="resume although the notes have changed; the best validation loss is then looked for anew",
     )

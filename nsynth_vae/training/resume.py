@@ -10,6 +10,7 @@ from typing import Any
 
 from nsynth_vae.config import AnyConfig, Budget
 from nsynth_vae.errors import InputError
+from nsynth_vae.files import expand
 
 
 def default_folder_name(config: AnyConfig) -> str:
@@ -17,7 +18,7 @@ def default_folder_name(config: AnyConfig) -> str:
     names = []
     for spec in config.data.data:
         tfds = spec.removeprefix("tfds:")
-        name = pathlib.Path(spec).resolve().name if tfds == spec else tfds.replace("/", "-")
+        name = expand(spec).resolve().name if tfds == spec else tfds.replace("/", "-")
         names.append(re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "model")
     return "+".join(names)
 
@@ -26,7 +27,7 @@ def check_folder(folder: pathlib.Path, config: AnyConfig, *, resume: bool, budge
     """Check that a folder can take a run.
 
     Args:
-        folder: the model folder, which need not exist.
+        folder: the model folder, which may be empty.
         config: the configuration of the run.
         resume: resume what is there, or start anew.
         budget: the limits that were given.
@@ -38,8 +39,6 @@ def check_folder(folder: pathlib.Path, config: AnyConfig, *, resume: bool, budge
         InputError: if the folder holds something else, a model of another kind or of another configuration.
     """
     path = folder / "config.json"
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: found a file, expected a folder or a new name (--name)")
     # A kill can leave a hidden file, written but not yet renamed.
     if folder.is_dir() and any(entry.name[0] != "." for entry in folder.iterdir()) and not path.exists():
         raise InputError(

@@ -38,6 +38,10 @@ class TrainerState:
         """Return the fields as JSON-ready values."""
         return dataclasses.asdict(self)
 
+    def forget_validation(self) -> None:
+        """Forget the best loss, with which those of other validation notes cannot be compared."""
+        self.best_valid_loss, self.epochs_since_best, self.converged, self.stopped = None, 0, False, None
+
     def add_step(self, losses: Mapping[str, float]) -> None:
         """Count a step and add its losses to the epoch's."""
         self.step += 1

@@ -14,7 +14,9 @@ from nsynth_vae.synthesis.losses import DEFINITIONS
 from nsynth_vae.synthesis.synthesizer import Synthesizer
 from nsynth_vae.training import examples, run
 from nsynth_vae.training.model_card import listed, run_metrics, train_again
+from nsynth_vae.training.notes import Selection, open_audio_notes, select_notes
 from nsynth_vae.training.options import SynthesizerOptions
+from nsynth_vae.training.task import Task, open_folder
 from nsynth_vae.training.trainer import Trainer
 
 VALID_NOTES = 128
@@ -24,17 +26,18 @@ VALID_NOTES = 128
 def train_synthesizer(config: SynthesisConfig, options: SynthesizerOptions) -> pathlib.Path:
     """Train and evaluate one synthesizer; arguments, result and errors are as in `train_vae`."""
     task = make_task(config, options)
-    if run.prepare_folder(task):
-        selection = run.select_notes(task)
-        rows = {"train": selection.rows["train"], "valid": every_kth(selection.rows["valid"], VALID_NOTES)}
-        trainer, shown = run.train(task, selection.source, run.open_audio_notes(task, selection, rows))
-        finish(task, selection, trainer, shown)
+    with open_folder(task) as needed:
+        if needed:
+            selection = select_notes(task)
+            rows = {"train": selection.rows["train"], "valid": every_kth(selection.rows["valid"], VALID_NOTES)}
+            trainer, shown = run.train(task, selection, open_audio_notes(task, selection, rows))
+            finish(task, selection, trainer, shown)
     return task.folder
 
 
-def make_task(config: SynthesisConfig, options: SynthesizerOptions) -> run.Task:
+def make_task(config: SynthesisConfig, options: SynthesizerOptions) -> Task:
     """Return the run's subject; its folder is never `synthesizer`, which is the shipped one's."""
-    return run.Task(
+    return Task(
         kind="Synthesizer",
         command="train_synthesizer",
         config=config,
@@ -57,7 +60,7 @@ def every_kth(rows: np.ndarray, count: int) -> np.ndarray:
     return rows[:: max(1, -(-len(rows) // count))]
 
 
-def finish(task: run.Task, selection: run.Selection, trainer: Trainer, shown: examples.Examples) -> None:
+def finish(task: Task, selection: Selection, trainer: Trainer, shown: examples.Examples) -> None:
     """Write the model folder, with resyntheses and the synthesizer as TFLite, and print a summary."""
     run.write_model(task, trainer)
     folder = task.folder

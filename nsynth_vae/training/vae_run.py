@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import pathlib
@@ -17,7 +18,9 @@ from nsynth_vae.model.vae import VAE
 from nsynth_vae.synthesis.vocoder import shipped_synthesizer_for
 from nsynth_vae.training import examples, run
 from nsynth_vae.training.model_card import run_metrics
+from nsynth_vae.training.notes import Selection, open_notes, select_notes
 from nsynth_vae.training.options import VaeOptions
+from nsynth_vae.training.task import Task, open_folder
 from nsynth_vae.training.trainer import Trainer
 
 DEFINITIONS = {
@@ -43,7 +46,7 @@ def train_vae(config: Config, options: VaeOptions) -> pathlib.Path:
         InputError: for bad input; nothing half-written is left.
         KeyboardInterrupt: after Ctrl-C; the message says how to resume.
     """
-    task = run.Task(
+    task = Task(
         kind="Timbre model",
         command="train",
         config=config,
@@ -61,17 +64,18 @@ def train_vae(config: Config, options: VaeOptions) -> pathlib.Path:
     )
     # For the export: to find it missing after the training would be late.
     shipped_synthesizer_for(config.audio)
-    if run.prepare_folder(task):
-        selection = run.select_notes(task)
-        source, notes = open_split_features(config, options, selection)
-        batch_options = {"mixup_probability": config.model.mixup_probability}
-        trainer, shown = run.train(task, source, notes, batch_options)
-        finish(task, selection, trainer, shown, options.exports)
+    with open_folder(task) as needed:
+        if needed:
+            selection = select_notes(task)
+            source, notes = open_split_features(config, options, selection)
+            batch_options = {"mixup_probability": config.model.mixup_probability}
+            trainer, shown = run.train(task, dataclasses.replace(selection, source=source), notes, batch_options)
+            finish(task, selection, trainer, shown, options.exports)
     return task.folder
 
 
 def open_split_features(
-    config: Config, options: VaeOptions, selection: run.Selection
+    config: Config, options: VaeOptions, selection: Selection
 ) -> tuple[Source, dict[str, SplitFeatures]]:
     """Open the features of the training notes, with their pitch-shifted copies, and of the validation notes.
 
@@ -93,12 +97,10 @@ def open_split_features(
         memory=memory,
         cache_dir=options.cache_dir,
     )
-    return source, run.open_notes(opener, rows, selection.bad_notes, "Computing features")
+    return source, open_notes(opener, rows, selection.bad_notes, "Computing features")
 
 
-def finish(
-    task: run.Task, selection: run.Selection, trainer: Trainer, shown: examples.Examples, exports: pathlib.Path
-) -> None:
+def finish(task: Task, selection: Selection, trainer: Trainer, shown: examples.Examples, exports: pathlib.Path) -> None:
     """Write the model folder and the exports, and print a summary."""
     run.write_model(task, trainer)
     exported = write_results(task, selection, trainer, shown, exports)
@@ -122,7 +124,7 @@ Sounds are in `sounds/`.""",
 
 
 def write_results(
-    task: run.Task, selection: run.Selection, trainer: Trainer, shown: examples.Examples, exports: pathlib.Path
+    task: Task, selection: Selection, trainer: Trainer, shown: examples.Examples, exports: pathlib.Path
 ) -> str:
     """Write reconstructions, a morph, the latent space's centroids and the exports; return where the exports are."""
     vae, folder = trainer.model, task.folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import functools
+import os
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -141,7 +142,7 @@ class RecordSource(Source):
             _, labels["problem"] = check_audio(labels.pop("audio"), self.config)
             return labels
 
-        records = tf.data.TFRecordDataset(shard.path, shard.compression, buffer_size=1 << 20)
+        records = tf.data.TFRecordDataset(os.fsencode(shard.path), shard.compression, buffer_size=1 << 20)
         iterator = iter(records.map(look, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(4))
         number = 0
         while True:
@@ -203,7 +204,7 @@ class RecordSource(Source):
 
         files = tf.data.Dataset.from_tensor_slices(
             (
-                tf.constant(paths, tf.string, [len(paths)]),
+                tf.constant([os.fsencode(path) for path in paths], tf.string, [len(paths)]),
                 tf.constant(compressions, tf.string, [len(paths)]),
                 tf.constant(starts, tf.int64),
                 tf.constant(ends, tf.int64),

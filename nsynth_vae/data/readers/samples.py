@@ -20,26 +20,19 @@ from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.readers.audio_files import FolderSource
 from nsynth_vae.data.source import BadNotes, NoteTable
 from nsynth_vae.errors import InputError
-from nsynth_vae.files import AUDIO_EXTENSIONS
+from nsynth_vae.files import AUDIO_EXTENSIONS, broken_link, walk
 from nsynth_vae.notes import DEFAULT_VELOCITY, UNKNOWN, Note, format_note_str, parse_instrument_str
 
 
-def find_audio(root: pathlib.Path) -> tuple[list[pathlib.Path], int]:
-    """Return the folder's audio files, at any depth, sorted, and the number of other files.
+def find_audio(root: pathlib.Path) -> tuple[list[pathlib.Path], list[pathlib.Path]]:
+    """Return the folder's audio files, at any depth, sorted, and its other files.
 
-    Hidden files and folders (`.name`, and macOS's `__MACOSX`) are skipped.
+    Hidden files and folders (`.name`, and macOS's `__MACOSX`) are skipped; links to folders are followed, see `walk`.
     """
-    found, others = [], 0
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        for name in names:
-            if name.startswith("."):
-                continue
-            path = pathlib.Path(folder, name)
-            if path.suffix.lower() in AUDIO_EXTENSIONS:
-                found.append(path)
-            else:
-                others += 1
+    found: list[pathlib.Path] = []
+    others: list[pathlib.Path] = []
+    for path in walk(root, skip=lambda name: name.startswith((".", "__MACOSX"))):
+        (found if path.suffix.lower() in AUDIO_EXTENSIONS else others).append(path)
     return sorted(found), others
 
 
@@ -79,12 +72,15 @@ class SamplesSource(FolderSource):
         if not files:
             raise InputError(f"{path}: no audio in it, {EXPECTED}")
         if others:
-            log(f"{path}: {others} files that are not audio are ignored")
+            log(f"{path}: {len(others)} files that are not audio are ignored")
+        for file in others:
+            if problem := broken_link(file):
+                log(f"{file}: {problem}")
         self.name, self.config = name or str(path), audio
         examined: list[tuple[pathlib.Path, Evidence]] = []
         for file, sound in zip(files, read_sounds(files, audio), strict=True):
             if sound.problem:
-                bad_notes.report(str(file), sound.problem)
+                bad_notes.report(str(file), broken_link(file) or sound.problem)
                 continue
             for remark in sound.remarks(audio):
                 log(f"{file}: {remark}")

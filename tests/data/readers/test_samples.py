@@ -1,5 +1,9 @@
 """A user's own samples."""
 
+import os
+import shutil
+import sys
+
 import numpy as np
 import pytest
 import soundfile
@@ -176,9 +180,46 @@ def test_other_files(tmp_path, audio_config, messages):
     (tmp_path / ".hidden.wav").write_text("x")
     (tmp_path / "__MACOSX").mkdir()
     (tmp_path / "__MACOSX" / "a.wav").write_text("x")
-    assert find_audio(tmp_path) == ([], 1)
+    assert find_audio(tmp_path) == ([], [tmp_path / "notes.txt"])
     with pytest.raises(InputError, match="no audio in it, expected a sound file, such as WAV"):
         open_folder(tmp_path, audio_config)
     soundfile.write(tmp_path / "a C4.wav", sine(262), 16000)
     assert len(open_folder(tmp_path, audio_config, log=messages.append).table) == 1
     assert messages == [f"{tmp_path}: 1 files that are not audio are ignored"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_links_to_folders_are_followed_once_and_broken_ones_named(tmp_path, audio_config, messages):
+    root, library = tmp_path / "root", tmp_path / "library"
+    for folder in (root / "flute", library / "horn"):
+        folder.mkdir(parents=True)
+        soundfile.write(folder / "C4.wav", sine(262), 16000)
+    (root / "flute" / "D4.wav").symlink_to(library / "horn" / "C4.wav")
+    for link, target in {"horn": library / "horn", "again": root / "flute", "up": tmp_path, "gone": "nowhere"}.items():
+        (root / link).symlink_to(target)
+    (root / "lost C5.wav").symlink_to("nowhere.wav")
+    bad_notes = BadNotes("skip")
+    source = open_folder(root, audio_config, bad_notes, messages.append)
+    assert sorted(source.table.instrument_str) == ["flute", "flute", "horn"]
+    problem = "is a link to nowhere.wav, which is not there"
+    assert bad_notes.skipped == {str(root / "lost C5.wav"): problem}
+    assert f"{root / 'gone'}: is a link to nowhere, which is not there" in messages
+    with pytest.raises(BadNoteError, match=problem):
+        open_folder(root, audio_config)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no names that are no UTF-8")
+def test_names_that_are_no_utf_8_are_read_as_windows_1252(tmp_path, audio_config):
+    folder = tmp_path / os.fsdecode(b"fl\xfbte")
+    folder.mkdir()
+    soundfile.write(tmp_path / "a.wav", sine(262), 16000)
+    names = [os.fsdecode(name) for name in (b"caf\xe9 C4.wav", b"caf\xe9\x81 C4.wav")]
+    for file in (*(tmp_path / name for name in names), folder / "C4.wav"):
+        shutil.copy(tmp_path / "a.wav", file)
+    (tmp_path / "a.wav").unlink()
+    source = open_folder(tmp_path, audio_config)
+    assert sorted(source.table.instrument_str) == ["café", "café\ufffd", "flûte"]
+    for _, audio, problem in read_audio(source):
+        assert problem == ""
+        assert np.abs(audio).max() > 0.1
+    assert all(source.read(row)[1] == "" for row in range(3))
