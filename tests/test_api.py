@@ -133,7 +133,10 @@ def test_notes_of_data_are_found_by_name(folder, tmp_path):
     ("call", "message"),
     [
         (lambda model: model.encode(np.zeros([2, 2, 64000])), r"audio: found shape \(2, 2, 64000\), expected \[sa"),
-        (lambda model: model.encode(np.full(64000, np.nan)), "audio: holds NaN or infinite samples, expected finite ones"),
+        (
+            lambda model: model.encode(np.full(64000, np.nan)),
+            "audio: holds NaN or infinite samples, expected finite ones",
+        ),
         (lambda model: model.encode("flutte"), "'flutte': no such name or file; nearest: flute"),
         (lambda model: model.decode(np.zeros(5)), r"z: found shape \(5,\), expected \[6\] or \[notes, 6\]"),
         (lambda model: model.decode(np.full(6, np.nan)), "z: found nan, expected -"),

@@ -143,7 +143,11 @@ def test_every_text_file_has_its_encoding_given():
             opens = function.endswith((".read_text", ".write_text")) or (
                 function == "open" or (function.endswith(".open") and not binary and function != "os.open")
             )
-            own = function.startswith(("files.", "PIL.")) or function in ("soundfile.open", "wave.open", "webbrowser.open")
+            own = function.startswith(("files.", "PIL.")) or function in (
+                "soundfile.open",
+                "wave.open",
+                "webbrowser.open",
+            )
             if opens and not binary and not own and not any(one.arg == "encoding" for one in node.keywords):
                 found.append(f"{path.relative_to(PACKAGE)}:{node.lineno}: {function}")
     assert found == []

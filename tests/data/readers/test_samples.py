@@ -21,7 +21,7 @@ def open_folder(path, config, bad_notes=None, log=lambda text: None):
 
 
 def expected_note(audio: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Returns what a file's audio should become, by scipy: mono, 16 kHz, from 2.5 ms before the onset, 4 s, peak -0.6 dB."""
+    """Return a file's audio as it should be, by scipy: mono, 16 kHz, 2.5 ms before the onset, 4 s, peak -0.6 dB."""
     divisor = np.gcd(sample_rate, 16000)
     mono = resample_poly(audio.mean(axis=1), 16000 // divisor, sample_rate // divisor, window=("kaiser", 12.0))
     onset = max(int(np.argmax(np.abs(mono) >= 0.01 * np.abs(mono).max())) - 40, 0)
