@@ -104,7 +104,7 @@ def page(lookup: TimbreLookup, corners: Sequence[Timbre], files: dict[str, pathl
 
 def _payload(lookup: TimbreLookup, corners: Sequence[Timbre], files: dict[str, pathlib.Path]) -> Iterator[str]:
     """Yield script elements that browsers do not run: the data, and files as gzip in base64."""
-    yield f'<script type="application/json" id="data">{script_json(_data(lookup, corners))}</script>'
+    yield f'<script type="application/json" id="data">{script_json(data(lookup, corners))}</script>'
     contents = {name: (_WEB / "vendor" / f"{name}.gz").read_bytes() for name in _VENDORED}
     # The time of a gzip header would make two pages of one model differ.
     contents |= {f"{part}.tflite": gzip.compress(file.read_bytes(), 9, mtime=0) for part, file in files.items()}
@@ -113,7 +113,7 @@ def _payload(lookup: TimbreLookup, corners: Sequence[Timbre], files: dict[str, p
         yield f'<script type="application/gzip;base64" id="file-{name}">{text}</script>'
 
 
-def _data(lookup: TimbreLookup, corners: Sequence[Timbre]) -> dict[str, Any]:
+def data(lookup: TimbreLookup, corners: Sequence[Timbre]) -> dict[str, Any]:
     """Return what the page knows of the model; `PadData` in web/src/types.d.ts."""
     model, attributes = lookup.model, lookup.model.attributes
     return {

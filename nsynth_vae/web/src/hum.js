@@ -1,111 +1,85 @@
-/** Mains hum: multiples of about 50 or 60 Hz, whose amplitudes and phases the quiet parts of a recording give. */
+/** Mains hum: multiples of about 50 or 60 Hz, as `analysis/background.remove_hum` subtracts them. */
 
-import { hann, irfft, powerOfTwo, rfft } from "./fft.js";
-import { rollingMedian } from "./recording.js";
+import { frameLevels, maximum, NOISE_DB, rollingMedian } from "./background.js";
+import { hann, powerOfTwo, rfft } from "./fft.js";
 
-const MAINS_HERTZ = [50, 60];
+const [MAINS_HERTZ, MAINS_OFF] = [[50, 60], 0.5];
 const HUM_MULTIPLES = 24;
 
 /**
- * Subtract hum, as `analysis/recordings.remove_hum` does.
+ * Subtract hum, whose amplitudes and phases a quiet part gives.
  * @param {Float64Array} audio
- * @param {{start: number, stop: number}[]} quiet where no note sounds, the longest part first
+ * @param {{start: number, stop: number}} where no note sounds
  * @param {number} sampleRate
- * @param {number} least level of hum that is removed, dB of full scale
  * @returns {{audio: Float64Array, remark: string}}
  */
-export function removeHum(audio, quiet, sampleRate, least) {
-  const part = audio.subarray(quiet[0].start, quiet[0].stop);
+export function removeHum(audio, where, sampleRate) {
+  const part = audio.subarray(where.start, where.stop);
   const window = hann(part.length);
   const size = powerOfTwo(8 * part.length);
   const spectrum = rfft(part.map((value, index) => value * window[index]), size);
   const power = spectrum.real.map((value, bin) => value ** 2 + spectrum.imaginary[bin] ** 2);
   const stride = Math.floor(size / part.length);
   const floor = rollingMedian(power.filter((_, bin) => bin % stride === 0), 25);
-  const multiples = Array.from({ length: Math.min(HUM_MULTIPLES, Math.floor(sampleRate / 2 / 61)) }, (_, index) => index + 1);
+  const multiples = Array.from({ length: Math.min(HUM_MULTIPLES, Math.floor(sampleRate / 2 / 64)) }, (_, index) => index + 1);
   let best = { score: 0, hertz: 0, present: /** @type {number[]} */ ([]) };
   for (const mains of MAINS_HERTZ) {
-    for (let step = 0; step < 51; step++) {
-      const hertz = mains - 0.5 + 0.02 * step;
+    for (let step = 0; step < 251; step++) {
+      const hertz = mains - 2.5 + 0.02 * step;
       const bins = multiples.map((multiple) => Math.round((multiple * hertz * size) / sampleRate));
       const present = multiples.filter((_, index) => power[bins[index]] / (floor[Math.floor(bins[index] / stride)] + 1e-20) > 16);
       const score = present.reduce((sum, multiple) => sum + power[bins[multiple - 1]], 0);
       if (present.some((multiple) => multiple <= 3) && score > best.score) best = { score, hertz, present };
     }
   }
-  if (!best.present.length) return { audio, remark: "" };
-  const hum = fitHum(audio, quiet, best.hertz, best.present, sampleRate);
+  const mains = Math.abs(best.hertz - 50) <= Math.abs(best.hertz - 60) ? 50 : 60;
+  if (!best.present.length || Math.abs(best.hertz - mains) > MAINS_OFF) return { audio, remark: "" };
+  const hum = fitHum(audio, where, best.hertz, best.present, sampleRate);
   const level = 10 * Math.log10(hum.reduce((sum, value) => sum + value * value, 0) / hum.length + 1e-20);
-  if (level < least) return { audio, remark: "" };
-  const mains = Math.abs(best.hertz - 50) < Math.abs(best.hertz - 60) ? 50 : 60;
+  if (level < NOISE_DB[0] + maximum(frameLevels(audio, sampleRate))) return { audio, remark: "" };
   return { audio: audio.map((value, index) => value - hum[index]), remark: `hum of ${mains} Hz at ${level.toFixed(0)} dB removed` };
 }
 
 /**
- * Return the multiples of a frequency that are nearest to the audio in its quiet parts; Gauss-Newton steps refine it.
+ * Return the multiples of a frequency that are nearest to the audio in a part of it; Gauss-Newton steps refine it.
  * @param {Float64Array} audio
- * @param {{start: number, stop: number}[]} quiet
+ * @param {{start: number, stop: number}} where
  * @param {number} hertz
  * @param {number[]} multiples
  * @param {number} sampleRate
  */
-function fitHum(audio, quiet, hertz, multiples, sampleRate) {
-  // Only the band of the hum is fitted: at a lower rate, a power of two below the audio's.
-  const padded = powerOfTwo(audio.length);
-  const wanted = 2 * (1 + Math.ceil((2 * HUM_MULTIPLES * Math.max(...MAINS_HERTZ) * padded) / sampleRate));
-  const size = Math.min(padded, powerOfTwo(wanted));
-  const scale = size / padded;
-  const { real, imaginary } = rfft(audio, padded);
-  const low = irfft({ real: real.slice(0, size / 2 + 1), imaginary: imaginary.slice(0, size / 2 + 1) }).map((value) => value * scale);
-  const places = quiet.map(({ start, stop }) => {
-    const [first, last] = [Math.floor(start * scale), Math.floor(stop * scale)];
-    return Array.from({ length: last - first }, (_, index) => first + index);
-  });
-  let fitted = new Float64Array(2 * multiples.length);
-  for (const [round, all] of [places[0], places.flat(), places.flat()].entries()) {
-    const target = all.map((index) => low[index]);
-    const seconds = all.map((index) => index / (scale * sampleRate));
-    for (let step = 0; step < (round < 2 ? 4 : 1); step++) {
-      const basis = waves(seconds, hertz, multiples);
-      fitted = leastSquares(basis, target);
-      if (round === 2) break;
-      const slope = seconds.map((time, row) => {
-        let sum = 0;
-        for (const [index, multiple] of multiples.entries()) {
-          const [cosine, sine] = [basis[index][row], basis[multiples.length + index][row]];
-          sum += multiple * (fitted[multiples.length + index] * cosine - fitted[index] * sine);
-        }
-        return 2 * Math.PI * time * sum;
-      });
-      const change = leastSquares([...basis, Float64Array.from(slope)], target)[2 * multiples.length];
-      hertz += Math.max(-0.05, Math.min(0.05, change));
-    }
+function fitHum(audio, where, hertz, multiples, sampleRate) {
+  const target = audio.subarray(where.start, where.stop);
+  const phase = (/** @type {number} */ index) => (2 * Math.PI * hertz * index) / sampleRate;
+  const rows = () =>
+    multiples.flatMap((multiple) =>
+      [Math.cos, Math.sin].map((wave) => target.map((_, index) => wave(multiple * phase(where.start + index)))),
+    );
+  for (let count = 0; count < 5; count++) {
+    const basis = rows();
+    const fitted = leastSquares(basis, target);
+    const slope = target.map((_, index) => {
+      let sum = 0;
+      for (const [place, multiple] of multiples.entries()) {
+        sum += multiple * (fitted[2 * place + 1] * basis[2 * place][index] - fitted[2 * place] * basis[2 * place + 1][index]);
+      }
+      return ((2 * Math.PI * (where.start + index)) / sampleRate) * sum;
+    });
+    hertz += Math.max(-0.05, Math.min(0.05, leastSquares([...basis, slope], target)[2 * multiples.length]));
   }
-  return Float64Array.from(audio, (_, index) => {
-    let sum = 0;
-    for (const [place, multiple] of multiples.entries()) {
-      const phase = (2 * Math.PI * hertz * multiple * index) / sampleRate;
-      sum += fitted[place] * Math.cos(phase) + fitted[multiples.length + place] * Math.sin(phase);
-    }
-    return sum;
-  });
-}
-
-/**
- * @param {number[]} seconds
- * @param {number} hertz
- * @param {number[]} multiples
- * @returns {Float64Array[]} the cosines, then the sines
- */
-function waves(seconds, hertz, multiples) {
-  const phase = (/** @type {number} */ time, /** @type {number} */ multiple) => 2 * Math.PI * hertz * multiple * time;
-  return [Math.cos, Math.sin].flatMap((wave) => multiples.map((multiple) => Float64Array.from(seconds, (time) => wave(phase(time, multiple)))));
+  const fitted = leastSquares(rows(), target);
+  return audio.map((_, index) =>
+    multiples.reduce((sum, multiple, place) => {
+      const angle = multiple * phase(index);
+      return sum + fitted[2 * place] * Math.cos(angle) + fitted[2 * place + 1] * Math.sin(angle);
+    }, 0),
+  );
 }
 
 /**
  * Solve a linear least-squares problem by its normal equations, columns at unit length (Cholesky).
  * @param {Float64Array[]} columns
- * @param {number[]} target
+ * @param {ArrayLike<number>} target
  */
 function leastSquares(columns, target) {
   const dot = (/** @type {ArrayLike<number>} */ one, /** @type {ArrayLike<number>} */ other) => {

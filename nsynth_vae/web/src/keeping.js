@@ -1,7 +1,7 @@
 /** Keeping what was found: share link, presets, the note as WAV, recordings, and the timbre as an SFZ instrument. */
 
-import { AHEAD, NOW } from "./engine.js";
-import { element } from "./controls.js";
+import { element } from "./elements.js";
+import { SOON } from "./engine.js";
 import { formatSfz, regions } from "./multisample.js";
 import { wavBytes } from "./wav.js";
 import { zip } from "./zip.js";
@@ -96,7 +96,7 @@ export class Keeping {
     const notes = [];
     for (const [index, request] of requests.entries()) {
       report(`Instrument: ${index} of ${requests.length} notes`);
-      notes.push((await engine.render(request, NOW + 1)).audio);
+      notes.push((await engine.render(request, SOON)).audio);
     }
     const decibels = notes.map((note) => 20 * Math.log10(Math.sqrt(note.reduce((sum, value) => sum + value * value, 0) / note.length) + 1e-9));
     // Samplers set the level of a velocity: the mean levels of all velocities are made equal.
@@ -110,7 +110,7 @@ export class Keeping {
       report(`Instrument: ${index} of ${requests.length} samples`);
       const gain = 10 ** ((Math.max(...means) - means[velocities.indexOf(velocity)]) / 20);
       const audio = notes[index].map((value) => gain * value);
-      samples.push((await engine.thread.ask({ operation: "sample", audio, pitch, velocity }, AHEAD - 1)).sample);
+      samples.push((await engine.thread.ask({ operation: "sample", audio, pitch, velocity }, SOON)).sample);
     }
     const peak = Math.max(1e-9, ...samples.map(({ audio }) => audio.reduce((most, value) => Math.max(most, Math.abs(value)), 0)));
     for (const sample of samples) sample.audio = sample.audio.map((value) => (value * PEAK) / peak);

@@ -43,7 +43,6 @@ async function start() {
     await engine.decode(z, pitch, velocity);
   }
   await engine.note(pad.request(60, 100));
-  controls.ready();
   status.textContent = `ready · ${data.model}`;
   status.className = "ready";
 }

@@ -1,8 +1,9 @@
 /** Sound files to notes: decoded by the browser at their own rate, resampled, and prepared as `encode` does. */
 
+import { resample } from "./interpolation.js";
 import { InputError } from "./names.js";
 import { prepare, setLevel } from "./recording.js";
-import { resample } from "./interpolation.js";
+import { readWav } from "./wav.js";
 
 /** Seconds of a long file that are looked at. */
 const LONGEST = 30;
@@ -20,17 +21,25 @@ const USUAL_RATE = 48000;
  */
 export async function readSound(file, model) {
   const content = await file.arrayBuffer();
-  const rate = Math.max(8000, Math.min(192000, sampleRateOf(new Uint8Array(content)) ?? USUAL_RATE));
-  let decoded;
-  try {
-    decoded = await new OfflineAudioContext(1, 1, rate).decodeAudioData(content);
-  } catch {
-    throw new InputError(`${file.name}: cannot be decoded by this browser, expected WAV, FLAC, Ogg, MP3 or M4A`);
-  }
-  const channels = Array.from({ length: decoded.numberOfChannels }, (_, index) => decoded.getChannelData(index));
-  const found = toNote(channels, rate, model);
+  const { channels, sampleRate } = readWav(new Uint8Array(content)) ?? (await decode(file.name, content));
+  const found = toNote(channels, sampleRate, model);
   if (!found.audio) throw new InputError(`${file.name}: is silent, expected a peak of at least ${SILENCE}`);
   return { audio: found.audio, remarks: found.remarks };
+}
+
+/**
+ * Decode what the browser can, at the file's own rate.
+ * @param {string} name
+ * @param {ArrayBuffer} content
+ */
+async function decode(name, content) {
+  const sampleRate = Math.max(8000, Math.min(192000, sampleRateOf(new Uint8Array(content)) ?? USUAL_RATE));
+  try {
+    const decoded = await new OfflineAudioContext(1, 1, sampleRate).decodeAudioData(content);
+    return { channels: Array.from({ length: decoded.numberOfChannels }, (_, index) => decoded.getChannelData(index)), sampleRate };
+  } catch {
+    throw new InputError(`${name}: cannot be decoded by this browser, expected WAV, FLAC, Ogg, MP3 or M4A`);
+  }
 }
 
 /**
@@ -77,12 +86,8 @@ export function sampleRateOf(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const text = (/** @type {number} */ place, /** @type {number} */ length) => String.fromCharCode(...bytes.subarray(place, place + length));
   if (bytes.length < 64) return null;
-  if (text(0, 4) === "RIFF" && text(8, 4) === "WAVE") {
-    for (let place = 12; place + 16 <= bytes.length; place += 8 + view.getUint32(place + 4, true) + (view.getUint32(place + 4, true) & 1)) {
-      if (text(place, 4) === "fmt ") return view.getUint32(place + 12, true);
-    }
-    return null;
-  }
+  // Of a WAV that `readWav` does not read.
+  if (text(0, 4) === "RIFF" && text(12, 4) === "fmt ") return view.getUint32(24, true);
   // STREAMINFO comes first, its rate in 20 bits.
   if (text(0, 4) === "fLaC") return view.getUint32(18) >>> 12;
   if (text(0, 4) === "OggS") return text(28, 8) === "OpusHead" ? 48000 : text(29, 6) === "vorbis" ? view.getUint32(40, true) : null;

@@ -1,4 +1,55 @@
-/** WAV files of 16 bits, one channel, as `instruments/sfz.wav_bytes` writes them. */
+/** WAV files: read at their own precision, and written with 16 bits as `instruments/sfz.wav_bytes` does. */
+
+/**
+ * Return the channels of a WAV file of integers or floats; null for other files.
+ *
+ * Browsers decode them as well, but Chromium divides 16-bit samples by 32,767 where they are positive.
+ * @param {Uint8Array} bytes
+ * @returns {{channels: Float32Array[], sampleRate: number} | null}
+ */
+export function readWav(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const text = (/** @type {number} */ place) => String.fromCharCode(...bytes.subarray(place, place + 4));
+  if (bytes.length < 44 || text(0) !== "RIFF" || text(8) !== "WAVE") return null;
+  let [kind, count, sampleRate, bits] = [0, 0, 0, 0];
+  for (let place = 12; place + 8 <= bytes.length; ) {
+    const size = view.getUint32(place + 4, true);
+    const start = place + 8;
+    if (text(place) === "fmt ") {
+      [kind, count, bits] = [0, 2, 14].map((offset) => view.getUint16(start + offset, true));
+      sampleRate = view.getUint32(start + 4, true);
+      // The extensible form has the kind in its subformat.
+      if (kind === 0xfffe && size >= 26) kind = view.getUint16(start + 24, true);
+    } else if (text(place) === "data" && count) {
+      const read = reader(view, kind, bits);
+      if (!read) return null;
+      const width = bits / 8;
+      const frames = Math.floor(Math.min(size, bytes.length - start) / (width * count));
+      const channels = Array.from({ length: count }, (_, channel) =>
+        Float32Array.from({ length: frames }, (_, index) => read(start + (index * count + channel) * width)),
+      );
+      return { channels, sampleRate };
+    }
+    place = start + size + (size & 1);
+  }
+  return null;
+}
+
+/**
+ * @param {DataView} view
+ * @param {number} kind 1 for integers, 3 for floats
+ * @param {number} bits
+ * @returns {((place: number) => number) | null} sample at a byte
+ */
+function reader(view, kind, bits) {
+  if (kind === 3 && bits === 32) return (place) => view.getFloat32(place, true);
+  if (kind === 3 && bits === 64) return (place) => view.getFloat64(place, true);
+  if (kind !== 1) return null;
+  if (bits === 8) return (place) => view.getUint8(place) / 128 - 1;
+  if (bits === 16) return (place) => view.getInt16(place, true) / 32768;
+  if (bits === 24) return (place) => (view.getInt8(place + 2) * 65536 + view.getUint16(place, true)) / 8388608;
+  return bits === 32 ? (place) => view.getInt32(place, true) / 2147483648 : null;
+}
 
 /**
  * @param {ArrayLike<number>} audio -1..1

@@ -101,11 +101,25 @@ const operations = {
   },
 };
 
+/**
+ * Return the memory of an answer's arrays, which is handed over instead of copied.
+ * @param {object} answer
+ * @returns {ArrayBuffer[]}
+ */
+function buffers(answer) {
+  const found = new Set();
+  for (const value of Object.values(answer)) {
+    if (value instanceof Float32Array) found.add(value.buffer);
+    else if (value && typeof value === "object") for (const buffer of buffers(value)) found.add(buffer);
+  }
+  return [...found];
+}
+
 scope.onmessage = async (/** @type {MessageEvent} */ event) => {
   const { id, operation, ...message } = event.data;
   try {
     const answer = await operations[operation](message);
-    scope.postMessage({ id, ...answer });
+    scope.postMessage({ id, ...answer }, buffers(answer));
   } catch (error) {
     scope.postMessage({ id, error: String(/** @type {any} */ (error)?.message ?? error) });
   }
