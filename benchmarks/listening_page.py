@@ -129,7 +129,7 @@ def draw_notes(family: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 
 def name_models(texts: Sequence[str]) -> dict[str, pathlib.Path]:
-    """Return the paths of `[NAME=]PATH` by name, which is the folder's where none is given; names are told apart."""
+    """Return the paths of `[NAME=]PATH` by name, which is the folder's where none is given; names are made unique."""
     named: dict[str, pathlib.Path] = {}
     for text in texts:
         name, _, path = text.rpartition("=")

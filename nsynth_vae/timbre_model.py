@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -53,6 +54,16 @@ class Backend(Protocol):
         """Return the log-mels `[notes, frames, mel_bins]` only."""
 
 
+@contextlib.contextmanager
+def tflite_errors(file: pathlib.Path) -> Iterator[None]:
+    """Raise InputError for what LiteRT raises in the block: for files that are damaged, or of another model."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).strip().split("\n")[0]
+        raise InputError(f"{file}: cannot be run ({reason}), expected a TFLite file of this package") from error
+
+
 class LiteRTBackend:
     """TFLite files in LiteRT, one note a call, each loaded at its first use."""
 
@@ -64,42 +75,46 @@ class LiteRTBackend:
 
     def encode(self, audio: np.ndarray) -> np.ndarray:
         """Return z_mean `[notes, latent_dim]` of audio `[notes, num_samples]`."""
-        return np.concatenate([note["z_mean"] for note in self._run("encoder", audio=audio)])
+        return self._run("encoder", ("z_mean",), audio=audio)["z_mean"]
 
     def decode(self, z: np.ndarray, pitch: np.ndarray, velocity: np.ndarray) -> DecodedNotes:
         """Return the notes of latent vectors `[notes, latent_dim]`; those without synthesizer by Griffin-Lim."""
-        notes = self._run("decoder", z=z, pitch=pitch, velocity=velocity)
-        log_mel = np.concatenate([note["log_mel"] for note in notes])
-        if "audio" not in notes[0]:
+        notes = self._run("decoder", ("log_mel", "audio"), z=z, pitch=pitch, velocity=velocity)
+        if "audio" not in notes:
             from nsynth_vae.analysis.griffin_lim import log_mel_to_audio
 
-            return DecodedNotes(log_mel, log_mel_to_audio(log_mel, self._config))
-        return DecodedNotes(log_mel, np.concatenate([note["audio"] for note in notes]))
+            notes["audio"] = log_mel_to_audio(notes["log_mel"], self._config)
+        return DecodedNotes(notes["log_mel"], notes["audio"])
 
     def decode_log_mel(self, z: np.ndarray, pitch: np.ndarray, velocity: np.ndarray) -> np.ndarray:
         """Return the log-mels `[notes, frames, mel_bins]` only."""
-        return np.concatenate([note["log_mel"] for note in self._run("decoder", z=z, pitch=pitch, velocity=velocity)])
+        return self._run("decoder", ("log_mel",), z=z, pitch=pitch, velocity=velocity)["log_mel"]
 
-    def _run(self, part: str, **inputs: np.ndarray) -> list[dict[str, np.ndarray]]:
-        """Return a part's outputs, a dict a note."""
+    def _run(self, part: str, names: tuple[str, ...], **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the outputs of a part that have these names, but `audio` only if it has that."""
         count = len(next(iter(inputs.values())))
+        shapes = {"log_mel": (self._config.num_frames, self._config.num_mel_bins), "audio": (self._config.num_samples,)}
         # At a file's first note LiteRT writes a line about its delegate.
-        with quiet():
+        with quiet(), tflite_errors(self._files[part]):
             run = self._open(part)
-            return [run(**{name: values[row : row + 1] for name, values in inputs.items()}) for row in range(count)]
+            notes = [run(**{name: values[row : row + 1] for name, values in inputs.items()}) for row in range(count)]
+            found = {
+                name: np.concatenate([note[name] for note in notes])
+                for name in names
+                if name != "audio" or all("audio" in note for note in notes)
+            }
+            for name, values in found.items():
+                if len(values) != count or values.shape[1:] != shapes.get(name, values.shape[1:2]):
+                    raise ValueError(f"{name} of shape {list(values.shape)}")
+        return found
 
     def _open(self, part: str) -> Callable[..., dict[str, np.ndarray]]:
         if part not in self._runners:
             from ai_edge_litert.interpreter import Interpreter
 
-            file = self._files[part]
-            try:
-                # By its content: on Windows LiteRT opens no path with letters that the code page lacks.
-                model = Interpreter(model_content=file.read_bytes(), num_threads=THREADS)
-                self._runners[part] = model.get_signature_runner("serving_default")
-            except (OSError, ValueError) as error:
-                reason = str(error).strip().split("\n")[0]
-                raise InputError(f"{file}: cannot be loaded ({reason}), expected a TFLite file") from error
+            # By its content: on Windows LiteRT opens no path with letters that the code page lacks.
+            model = Interpreter(model_content=self._files[part].read_bytes(), num_threads=THREADS)
+            self._runners[part] = model.get_signature_runner("serving_default")
         return self._runners[part]
 
 

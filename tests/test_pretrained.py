@@ -30,7 +30,7 @@ def test_its_folder_is_whole_and_small(folder: pathlib.Path) -> None:
     assert "CC BY 4.0" in card
     assert "MIT" in card
     parts = [path for path in folder.rglob("*") if not {"checkpoints", "logs"} & set(path.parts)]
-    assert sum(path.stat().st_size for path in parts) < 30e6
+    assert sum(path.stat().st_size for path in parts) < 40e6  # 10 MB of it are the page's int8 files.
     assert folder.name in (folder.parent / "README.md").read_text()
 
 

@@ -163,6 +163,6 @@ def test_what_is_wrong_is_named(opened, exports, tmp_path, capfd):
     one = dataclasses.replace(
         timbre_model.open_model(model), backend=timbre_model.LiteRTBackend({"decoder": file}, CONFIG.audio)
     )
-    with pytest.raises(InputError, match=r"decoder_float16.tflite: cannot be loaded .*, expected a TFLite file"):
+    with pytest.raises(InputError, match=r"decoder_float16.tflite: cannot be run .*, expected a TFLite file"):
         one.decode(np.zeros([1, 6]), 60, 100)
     assert capfd.readouterr() == ("", "")

@@ -20,7 +20,6 @@ import synthetic
 
 from nsynth_vae import timbre_model, train, train_classifier, train_synthesizer
 from nsynth_vae.config import Budget, Config, DataConfig
-from nsynth_vae.files import exclusive_lock
 from nsynth_vae.training import checkpoints, vae_run
 from nsynth_vae.training.resume import check_folder, default_folder_name, exceeds
 
@@ -462,11 +461,21 @@ def test_resuming_with_other_notes_is_an_error_or_asked_for(tmp_path, capsys, ea
 @pytest.mark.parametrize("command", [train, train_classifier, train_synthesizer])
 def test_a_second_run_learns_which_one_writes_there(command, tmp_path, capsys):
     folder = tmp_path / "models" / "one"
-    with exclusive_lock(folder, "train"):
+    hold = """
+import sys
+from nsynth_vae.files import exclusive_lock
+with exclusive_lock(sys.argv[1], "train"):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as first:
+        assert first.stdout.readline() == "locked\n"
         code = command.main(["--models", str(tmp_path / "models"), "--name", "one", "--data", "nowhere"])
+        first.kill()
     assert code == 2
-    here = f"{folder}: another run (train, process {os.getpid()}, since "
-    assert here in capsys.readouterr().err
+    assert f"{folder}: another run (train, process {first.pid}, since " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["--models", "models"], ["--exports", "exports", "--models", "{tmp_path}"]])

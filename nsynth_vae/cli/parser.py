@@ -46,7 +46,7 @@ class Parser(argparse.ArgumentParser):
 
 def run(
     main: Callable[[argparse.Namespace], None],
-    parser: Parser,
+    parser: argparse.ArgumentParser,
     arguments: Sequence[str] | None,
     *,
     needs_training_packages: bool = False,
@@ -56,7 +56,8 @@ def run(
 
     def parse_and_call() -> None:
         options = parser.parse_args(given)
-        del options.debug
+        # Scripts of docs/ and benchmarks/ come with a plain parser.
+        vars(options).pop("debug", None)
         if needs_training_packages:
             prepare_tensorflow(parser.prog)
         silence_tensorflow()

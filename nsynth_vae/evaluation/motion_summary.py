@@ -21,7 +21,7 @@ LOGARITHMIC = ("shimmer_db", "phase_wobble_cents", "flux", "grain_db")
 """Numbers that are compared by their logarithm: they span three decades, and most notes lie in the lowest."""
 
 FIVE = (*LOGARITHMIC, "off_harmonic_db")
-"""The numbers that notes are told apart by."""
+"""The numbers by which real and decoded notes are distinguished."""
 
 MEASURES = (*FIVE, "wobble_cents")
 

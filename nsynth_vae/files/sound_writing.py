@@ -25,13 +25,9 @@ _WRITTEN = {".wav": "WAV", ".flac": "FLAC"}
 
 def write_wav(path: pathlib.Path, audio: np.ndarray, sample_rate: int) -> None:
     """Write audio, float `[samples]`, -1..1, as a 16-bit mono WAV."""
-    import numpy as np
-    import soundfile
-
     path.parent.mkdir(parents=True, exist_ok=True)
-    # By an open file: libsndfile's own way takes no names that are not UTF-8.
-    with path.open("wb") as file:
-        soundfile.write(file, np.clip(audio, -1.0, 1.0), sample_rate, subtype="PCM_16", format="WAV")
+    # Not by libsndfile: it takes no names that are not UTF-8, and soundfile prints tracebacks for a full disk.
+    path.write_bytes(_encoded(audio, sample_rate, "WAV"))
 
 
 def save_sound(path: str | os.PathLike, audio: np.ndarray, sample_rate: int) -> None:
@@ -65,9 +61,14 @@ def _kind_of(path: pathlib.Path) -> str:
 
 def flac(audio: np.ndarray, sample_rate: int) -> bytes:
     """Return audio, float `[samples]`, -1..1, as a FLAC file of 16 bits."""
+    return _encoded(audio, sample_rate, "FLAC")
+
+
+def _encoded(audio: np.ndarray, sample_rate: int, file_format: str) -> bytes:
     import numpy as np
     import soundfile
 
     buffer = io.BytesIO()
-    soundfile.write(buffer, np.clip(np.nan_to_num(audio), -1.0, 1.0), sample_rate, subtype="PCM_16", format="FLAC")
+    audio = np.clip(np.nan_to_num(audio), -1.0, 1.0)
+    soundfile.write(buffer, audio, sample_rate, subtype="PCM_16", format=file_format)
     return buffer.getvalue()

@@ -12,7 +12,7 @@ from nsynth_vae.cli.suppress_stderr import quiet
 from nsynth_vae.config import AudioConfig, SynthesisConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.pretrained import SYNTHESIZER_TFLITE
-from nsynth_vae.timbre_model import THREADS
+from nsynth_vae.timbre_model import THREADS, tflite_errors
 
 
 def open_synthesizer(folder: str | os.PathLike, config: AudioConfig) -> Callable[[np.ndarray, int, int], np.ndarray]:
@@ -38,22 +38,15 @@ def open_synthesizer(folder: str | os.PathLike, config: AudioConfig) -> Callable
     if SynthesisConfig.load(folder / "config.json").audio != config:
         raise InputError(f"{folder}: a synthesizer of other features than the default ones, expected the default ones")
     file = folder / SYNTHESIZER_TFLITE
-    try:
+    with tflite_errors(file):
         # Its content: LiteRT does not open every path that Windows has.
         content = file.read_bytes()
         interpreter = Interpreter(model_content=content, num_threads=THREADS)
         play, transpose = map(interpreter.get_signature_runner, ("serving_default", "transpose"))
-    except OSError as error:
-        raise InputError(f"{file}: {error.strerror}, {expected}") from error
-    except ValueError as error:
-        reason = str(error).strip().split("\n")[0]
-        raise InputError(
-            f"{file}: cannot be run ({reason}), expected what `python -m nsynth_vae.train_synthesizer` writes"
-        ) from error
 
     def synthesize(log_mel: np.ndarray, pitch: int, to_pitch: int) -> np.ndarray:
         inputs = {"log_mel": log_mel[None], "pitch": np.array([pitch], np.int32)}
-        with quiet():
+        with quiet(), tflite_errors(file):
             if pitch == to_pitch:
                 return play(**inputs)["audio"][0]
             return transpose(**inputs, to_pitch=np.array([to_pitch], np.int32))["audio"][0]

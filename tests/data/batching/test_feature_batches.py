@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from nsynth_vae.data.batching.feature_cache import DiskStore, stream_features
 from nsynth_vae.data.open_sources import open_source
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.errors import BadNoteError, InputError
+from nsynth_vae.files import atomic_write
 
 CONFIG = AudioConfig()
 
@@ -188,7 +190,11 @@ def test_shards_are_reused_and_a_changed_file_costs_its_shard_only(source, folde
     shard.write_bytes(shard.read_bytes()[:-1])
     np.testing.assert_array_equal(build(), first)
     assert computed == [10]
-    (cache / ".tmp-999999999-log-mel-0123").write_bytes(b"half")
+    with atomic_write(cache / "log-mel-0123") as temporary:
+        abandoned = re.sub(r"^\.tmp-\d+", ".tmp-999999999", temporary.name)
+        temporary.write_bytes(b"half")
+    (cache / abandoned).write_bytes(b"half")
+    (cache / "log-mel-0123").unlink()
     build()
     assert not list(cache.glob(".tmp-*"))
 
