@@ -40,7 +40,7 @@ def by_numbers(real: np.ndarray, made: np.ndarray, *, seed: int = 0) -> np.ndarr
         seed: divides the notes into folds.
 
     Returns:
-        float `[notes]`: 1 where both versions are recognised, 0.5 where one is, 0 where none is; the mean is the accuracy.
+        float `[notes]`: 1 where both versions are recognised, 0.5 where one is, 0 where none is; the mean is accuracy.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
