@@ -115,15 +115,20 @@ def load_weights(
     Raises:
         InputError: if the file is missing or broken, or the weights are another model's.
     """
+    import numpy as np
+
     weights = expand(folder) / WEIGHTS
     if not weights.is_file():
         shipped = "; a wheel has none, they are in the repository" if weights.parent.parent == SHIPPED else ""
         raise InputError(f"{weights}: not found, expected the weights of a trained {kind}{shipped}")
     try:
         model.load_weights(weights)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().split("\n")[0]
+    except Exception as error:
+        # HDF5 and Keras raise whatever comes of a damaged byte: TypeError, RuntimeError, AttributeError, ...
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise InputError(f"{weights}: {reason}; expected the weights of the {kind} that {of}") from error
+    if not all(np.isfinite(values).all() for values in model.get_weights()):
+        raise InputError(f"{weights}: found NaN or infinity, expected the weights of the {kind} that {of}")
 
 
 def fingerprint(folder: str | os.PathLike) -> str:
