@@ -84,7 +84,11 @@ def test_the_wheel_has_what_playing_needs(wheel: pathlib.Path) -> None:
     models = sorted(name for name in names if name.startswith("nsynth_vae/models/"))
     small, synthesizer = (f"nsynth_vae/models/{name}" for name in ("nsynth-small", "synthesizer"))
     assert models == [
-        *(f"{small}/{name}" for name in ("attributes.json", "config.json", "decoder.tflite", "encoder.tflite")),
+        *(
+            f"{small}/{name}"
+            for name in ("attributes.json", "config.json", "decoder.tflite", "decoder_int8.tflite", "encoder.tflite")
+        ),
+        f"{small}/encoder_int8.tflite",
         f"{synthesizer}/config.json",
         f"{synthesizer}/{pretrained.SYNTHESIZER_TFLITE}",
     ]
