@@ -192,37 +192,13 @@ def export_with_report(
         log: called with each line for the user.
 
     Raises:
-        InputError: for bad input, and if another run writes to the exports; nothing is written then.
+        InputError: for bad input; nothing is written then.
     """
-    check_working_directory(exports, "--exports")
-    with exclusive_lock(exports, "export", wait=False):
-        _export_with_report(
-            folder,
-            exports,
-            data=data,
-            split=split,
-            bad_notes=bad_notes,
-            data_dir=data_dir,
-            version=version,
-            log=log,
-        )
-
-
-def _export_with_report(
-    folder: pathlib.Path,
-    exports: pathlib.Path,
-    *,
-    data: DataConfig,
-    split: str,
-    bad_notes: BadNotes,
-    data_dir: str | None,
-    version: int | None,
-    log: Callable[[str], None],
-) -> None:
     from nsynth_vae.data.load_notes import load_notes
     from nsynth_vae.exporters import report as export_report
     from nsynth_vae.model.vae import load_model
 
+    check_working_directory(exports, "--exports")
     vae, config = load_model(folder)
     # Before the export: wrong notes are to be found before anything is written.
     loaded = load_notes(data, split, audio=config.audio, bad_notes=bad_notes, data_dir=data_dir, log=log).loaded
