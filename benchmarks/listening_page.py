@@ -18,7 +18,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from common import make_parser, say
+from common import add_data_option, make_parser, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +35,7 @@ _TEMPLATE = pathlib.Path(__file__).with_suffix(".html")
 def main(arguments: list[str] | None = None) -> pathlib.Path:
     """Write the page and return its path."""
     parser = make_parser(__doc__)
-    parser.add_argument("--data", action="append", help="sources of notes (default: starter)")
+    add_data_option(parser)
     parser.add_argument("--split", default="test", help="(default: %(default)s)")
     parser.add_argument("--models", metavar="[NAME=]PATH", nargs="+", required=True, help="model folders")
     parser.add_argument("--notes", type=int, default=10, help="(default: %(default)s)")

@@ -11,19 +11,18 @@ takes plays each note in a take of its own.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import pathlib
 import time
 from typing import Any
 
-from common import make_parser, say
+from common import add_data_option, add_json_option, make_parser, say, write_figures
 
 
 def main(arguments: list[str] | None = None) -> dict[str, Any]:
     """Print the tables and return the figures."""
     parser = make_parser(__doc__)
-    parser.add_argument("--data", action="append", help="sources of notes (default: starter)")
+    add_data_option(parser)
     parser.add_argument("--model", type=pathlib.Path, help="a model folder (default: the shipped one)")
     parser.add_argument("--split", default="test", help="(default: %(default)s)")
     parser.add_argument("--max-notes", type=int, help="of the split (default: all)")
@@ -32,7 +31,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     )
     parser.add_argument("--synthesizer", action="store_true", help="also of the synthesizer on the notes' true mel")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
-    parser.add_argument("--json", type=pathlib.Path, help="write the figures to this file too")
+    add_json_option(parser)
     options = parser.parse_args(arguments)
     started = time.monotonic()
     found = measure(options)
@@ -43,8 +42,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     model = found["motion"][systems.RECONSTRUCTION]
     tables = [motion_report.systems_table(found["motion"], systems.TITLES), *motion_report.model_tables(model)]
     print(f"{found['model']}, {found['notes']} notes\n\n" + "\n\n".join(tables))
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    write_figures(found, options.json)
     return found
 
 

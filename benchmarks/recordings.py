@@ -12,14 +12,13 @@ Levels are in dB of full scale; the notes peak at -3 dB at most. Files have 24 b
 from __future__ import annotations
 
 import argparse
-import json
 import pathlib
 import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from common import make_parser, say
+from common import add_data_option, add_json_option, make_parser, say, write_figures
 
 RATE = 16000
 LEAD_IN = 24000
@@ -163,17 +162,16 @@ def table(found: dict[str, dict[str, Any]]) -> str:
 def main(arguments: Sequence[str] | None = None) -> dict[str, dict[str, Any]]:
     """Print the table and return the figures."""
     parser = make_parser(__doc__)
-    parser.add_argument("--data", action="append", help="sources of notes (default: starter)")
+    add_data_option(parser)
     parser.add_argument("--notes", type=int, default=40, help="notes (default: %(default)s)")
     parser.add_argument(
         "--seed", type=int, default=0, help="decides which notes, and their noise and hum (default: %(default)s)"
     )
-    parser.add_argument("--json", type=pathlib.Path, help="write the figures of every note to this file too")
+    add_json_option(parser, "figures of every note")
     options = parser.parse_args(arguments)
     found = measure(options)
     print(table(found))
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    write_figures(found, options.json)
     return found
 
 

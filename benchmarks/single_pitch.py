@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import argparse
 import collections
-import json
-import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from common import make_parser, say
+from common import add_data_option, add_json_option, make_parser, say, write_figures
 
 RATE = 16000
 TIME = np.arange(4 * RATE) / RATE
@@ -265,18 +263,17 @@ def table(found: dict[str, Any]) -> str:
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     """Print the table and return the figures."""
     parser = make_parser(__doc__)
-    parser.add_argument("--data", action="append", help="sources of real notes (default: starter)")
+    add_data_option(parser, "real notes")
     parser.add_argument("--sounds", type=int, default=6, help="of each kind (default: %(default)s)")
     parser.add_argument("--notes", type=int, default=300, help="real notes (default: %(default)s)")
     parser.add_argument(
         "--seed", type=int, default=0, help="decides every sound and which notes (default: %(default)s)"
     )
-    parser.add_argument("--json", type=pathlib.Path, help="write the figures, with the notes' names, to this file too")
+    add_json_option(parser, "figures, with the notes' names,")
     options = parser.parse_args(arguments)
     found = measure(options)
     print(table(found))
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    write_figures(found, options.json)
     return found
 
 

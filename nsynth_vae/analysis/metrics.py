@@ -14,8 +14,7 @@ import numpy as np
 from nsynth_vae.analysis import motion
 from nsynth_vae.analysis.arguments import check_audio, check_pitch
 from nsynth_vae.analysis.pitch import in_tune, median_f0, tracker
-from nsynth_vae.analysis.spectra import hann, magnitude, mel_spectrogram
-from nsynth_vae.config import AudioConfig
+from nsynth_vae.analysis.spectra import MEASURED_LOG_MEL, hann, magnitude, mel_spectrogram
 from nsynth_vae.notes import pitch_to_hertz
 
 MEASURED_SAMPLES = 63488
@@ -53,16 +52,6 @@ DEFINITIONS: dict[str, str] = DISTANCES | OWN
 """The metrics that `compare` returns, with their units."""
 
 _SAMPLE_RATE = 16000
-_LOG_MEL = AudioConfig(
-    sample_rate=_SAMPLE_RATE,
-    frame_length=1024,
-    frame_step=256,
-    fft_length=1024,
-    num_mel_bins=128,
-    lower_edge_hertz=20.0,
-    upper_edge_hertz=8000.0,
-    log_offset=1e-4,
-)
 
 
 def compare(reference: np.ndarray, audio: np.ndarray, pitch: int) -> dict[str, float]:
@@ -237,4 +226,4 @@ def _checked_pair(reference: np.ndarray, audio: np.ndarray) -> tuple[np.ndarray,
 
 
 def _log_mel(audio: np.ndarray) -> np.ndarray:
-    return np.log(mel_spectrogram(audio, _LOG_MEL) + _LOG_MEL.log_offset)
+    return np.log(mel_spectrogram(audio, MEASURED_LOG_MEL) + MEASURED_LOG_MEL.log_offset)

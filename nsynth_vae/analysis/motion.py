@@ -13,8 +13,7 @@ import math
 import numpy as np
 
 from nsynth_vae.analysis.arguments import check_audio
-from nsynth_vae.analysis.spectra import hann, magnitude, mel_weight_matrix
-from nsynth_vae.config import AudioConfig
+from nsynth_vae.analysis.spectra import MEASURED_LOG_MEL, hann, magnitude, mel_weight_matrix
 
 MOVING_SAMPLES = (8000, 44800)
 """The measured samples: 0.5 to 2.8 s."""
@@ -49,16 +48,6 @@ DEFINITIONS: dict[str, str] = {
 """The measures that `measure_motion` returns, with their units."""
 
 _SAMPLE_RATE = 16000
-_MEL = AudioConfig(
-    sample_rate=_SAMPLE_RATE,
-    frame_length=1024,
-    frame_step=256,
-    fft_length=1024,
-    num_mel_bins=128,
-    lower_edge_hertz=20.0,
-    upper_edge_hertz=8000.0,
-    log_offset=1e-4,
-)
 _FLUX_NATS = 7.0
 _SILENT = 1e-6  # Of full scale: 30 dB below a 16-bit step.
 
@@ -139,8 +128,9 @@ def flux(audio: np.ndarray) -> float:
     part = moving_part(audio)
     if not part.size:
         return math.nan
-    mel = magnitude(part, _MEL.frame_length, _MEL.frame_step) @ mel_weight_matrix(_MEL)
-    log_mel = np.log(mel + _MEL.log_offset)
+    config = MEASURED_LOG_MEL
+    mel = magnitude(part, config.frame_length, config.frame_step) @ mel_weight_matrix(config)
+    log_mel = np.log(mel + config.log_offset)
     mean = log_mel.mean(axis=0)
     return float(np.abs(np.diff(log_mel[:, mean >= mean.max() - _FLUX_NATS], axis=0)).mean())
 

@@ -59,7 +59,7 @@ class Sound:
 
     def examine(self, config: AudioConfig) -> Evidence:
         """Compare the pitch of the file's name, and its root key, with the sound; see `sound_labels.examine`."""
-        return examine(self.named, self.root_key, self.audio, config.sample_rate)
+        return examine(self.named, self.root_key, resample(self.audio, config.sample_rate, 16000))
 
 
 def read_sounds(
@@ -163,12 +163,10 @@ def check_audio(audio: np.ndarray, config: AudioConfig, *, silence: float = SILE
     Returns:
         (audio `[num_samples]`, zeros if bad; problem, empty if good).
     """
+    peak = np.abs(audio).max(initial=0.0)
     if audio.size != config.num_samples:
         problem = f"holds {audio.size} samples, expected {config.num_samples} (truncated?)"
-    elif problem := check_peak(float(np.abs(audio).max())):
-        pass
-    elif np.abs(audio).max() < silence:
-        problem = f"is silent, expected a peak of at least {silence}"
     else:
-        return audio, ""
-    return np.zeros(config.num_samples, np.float32), problem
+        quiet = f"is silent, expected a peak of at least {silence}" if peak < silence else ""
+        problem = check_peak(float(peak)) or quiet
+    return (np.zeros(config.num_samples, np.float32) if problem else audio), problem

@@ -17,7 +17,7 @@ from nsynth_vae.analysis.file_names import FileName, Reading
 from nsynth_vae.analysis.pitch import hertz_to_pitch
 from nsynth_vae.analysis.single_pitch import NAME_CENTS, confirms, find_single_pitch
 from nsynth_vae.errors import InputError
-from nsynth_vae.notes import DEFAULT_VELOCITY, note_name
+from nsynth_vae.notes import DEFAULT_VELOCITY, note_name, pitch_to_hertz
 
 NO_PITCH = "has no pitch in its name and no single pitch in its sound"
 
@@ -62,19 +62,14 @@ class SoundLabel:
         return *self.warnings, found + by
 
 
-def examine(named: FileName, root_key: int | None, audio: np.ndarray, sample_rate: int) -> Evidence:
+def examine(named: FileName, root_key: int | None, audio: np.ndarray) -> Evidence:
     """Compare what a file's name says with its sound.
 
     Args:
         named: the labels in the name.
         root_key: MIDI pitch that the file states, or None.
-        audio: float32 `[samples]`, -1..1.
-        sample_rate: Hz.
+        audio: float32 `[samples]`, -1..1, at 16 kHz.
     """
-    if sample_rate != 16000:
-        import soxr
-
-        audio = soxr.resample(audio, sample_rate, 16000)
     stated = list(named.readings)
     for reading in stated:
         if confirms(audio, reading.pitch):
@@ -206,5 +201,5 @@ def _label(one: Evidence, shift: int, layers: dict[str, dict[int, int | None]], 
             taken = f"the {source} is kept" if octaves else "the sound is followed"
             warnings.append(f"{source} says {pitch} ({note_name(pitch)}), sounds {heard} ({note_name(heard)}); {taken}")
         if not octaves:
-            pitch, source, hertz = heard, "sound", 440.0 * 2.0 ** ((sound - 69.0) / 12.0)
+            pitch, source, hertz = heard, "sound", pitch_to_hertz(sound)
     return SoundLabel(instrument, pitch, velocity, source, hertz, tuple(warnings))

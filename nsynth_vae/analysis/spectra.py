@@ -8,6 +8,18 @@ import numpy as np
 
 from nsynth_vae.config import AudioConfig
 
+MEASURED_LOG_MEL = AudioConfig(
+    sample_rate=16000,
+    frame_length=1024,
+    frame_step=256,
+    fft_length=1024,
+    num_mel_bins=128,
+    lower_edge_hertz=20.0,
+    upper_edge_hertz=8000.0,
+    log_offset=1e-4,
+)
+"""The log-mel of measures, whatever a model's features and the defaults are."""
+
 
 @functools.lru_cache(maxsize=16)
 def hann(length: int) -> np.ndarray:

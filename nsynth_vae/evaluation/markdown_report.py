@@ -14,19 +14,8 @@ DISTANCES = ("decoder_log_mel_l1", "log_mel_l1", "mss", "lsd_db", "onset_off_sec
 SOUND = ("in_tune", "real_in_tune", "wobble_cents", "off_harmonic_db")
 OWN = ("classifier_pitch", "classifier_pitch_within_1", "classifier_family", "frechet_distance", "ndb_50")
 FAMILY = ("decoder_log_mel_l1", "log_mel_l1", "mss", "lsd_db", "in_tune", "real_in_tune", "off_harmonic_db")
-MOTION = ("shimmer_db", "phase_wobble_cents", "wobble_cents", "flux", "grain_db", "off_harmonic_db")
 
-_DIGITS = {
-    "wobble_cents": 1,
-    "phase_wobble_cents": 2,
-    "shimmer_db": 2,
-    "grain_db": 2,
-    "off_harmonic_db": 1,
-    "lsd_db": 2,
-    "mss": 2,
-    "ndb_50": 2,
-    "onset_off_seconds": 4,
-}
+_DIGITS = {"wobble_cents": 1, "off_harmonic_db": 1, "lsd_db": 2, "mss": 2, "ndb_50": 2, "onset_off_seconds": 4}
 
 
 def report(result: dict[str, Any]) -> str:

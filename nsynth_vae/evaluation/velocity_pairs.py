@@ -53,17 +53,18 @@ def measure_pairs(
     distinct = 0
     own, target, agrees = [], [], []
     pairs = velocity_pairs(table)
-    for first, second in pairs:
-        real = read(np.array([first, second]))
+    for rows in pairs[pairs[:, 0] < pairs[:, 1]]:
+        real = read(rows)
         if log_mel_l1(*real) <= LEAST_NATS:
             continue
-        distinct += 1
-        rows, pitch = np.array([first, first]), table.pitch[[first, first]]
-        decoded = decode(rows, pitch, table.velocity[[first, second]])
-        own.append(log_mel_l1(real[1], decoded[0]))
-        target.append(log_mel_l1(real[1], decoded[1]))
-        moves = [np.sign(np.diff([spectral_centroid_hertz(sound) for sound in two]))[0] for two in (real, decoded)]
-        agrees.append(moves[0] == moves[1])
+        distinct += 2
+        brighter = _brightens(real)
+        for first, second in ((0, 1), (1, 0)):
+            twice = rows[[first, first]]
+            decoded = decode(twice, table.pitch[twice], table.velocity[rows[[first, second]]])
+            own.append(log_mel_l1(real[second], decoded[0]))
+            target.append(log_mel_l1(real[second], decoded[1]))
+            agrees.append(_brightens(decoded) == (brighter if first == 0 else -brighter))
     result: dict[str, Any] = {"pairs": len(pairs), "distinct_pairs": distinct}
     if not distinct:
         return result
@@ -73,3 +74,8 @@ def measure_pairs(
         "gain_nats": float(np.mean(own) - np.mean(target)),
         "brightness": float(np.mean(agrees)),
     }
+
+
+def _brightens(two: np.ndarray) -> float:
+    """Return the sign of the change of the spectral centroid from one sound to another."""
+    return float(np.sign(spectral_centroid_hertz(two[1]) - spectral_centroid_hertz(two[0])))

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from nsynth_vae.analysis.file_names import parse_file_name
+from nsynth_vae.analysis.sound_files import Sound
 from nsynth_vae.analysis.sound_labels import examine, label_sounds
+from nsynth_vae.config import AudioConfig
 from nsynth_vae.errors import InputError
 
 pytestmark = pytest.mark.player
@@ -23,7 +25,7 @@ def note(pitch: float) -> np.ndarray:
 def labels(*files, **options):
     """Return the labels of (name, pitch or None for noise, root key)."""
     evidence = [
-        examine(parse_file_name(name), root[0] if root else None, NOISE if pitch is None else note(pitch), 16000)
+        examine(parse_file_name(name), root[0] if root else None, NOISE if pitch is None else note(pitch))
         for name, pitch, *root in files
     ]
     return label_sounds(evidence, **options)
@@ -150,4 +152,5 @@ def test_a_layer_alone_has_no_velocity():
 def test_at_another_sample_rate():
     time = np.arange(44100) / 44100
     audio = (0.3 * np.sin(2 * np.pi * 220 * time)).astype(np.float32)
-    assert label_sounds([examine(parse_file_name("tone"), None, audio, 44100)])[0].pitch == 57
+    sound = Sound(audio, "", audio.size, 0, parse_file_name("tone"))
+    assert label_sounds([sound.examine(AudioConfig(sample_rate=44100))])[0].pitch == 57
