@@ -25,9 +25,13 @@ def make_parser() -> cli.Parser:
     )
     parser.add_argument("timbres", metavar="TIMBRE", nargs="*", help=f"four, or none for the model's own: {cli.TIMBRE}")
     parser.add_argument(
-        "--output", "-o", metavar="FILE", type=cli.path, default=pathlib.Path("pad.html"),
+        "--output",
+        "-o",
+        metavar="FILE",
+        type=cli.path,
+        default=pathlib.Path("pad.html"),
         help="the HTML file (default: %(default)s)",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--serve",
         metavar="PORT",

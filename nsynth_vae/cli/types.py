@@ -30,18 +30,18 @@ def names(text: str) -> tuple[str, ...]:
 
 def midi_number(text: str) -> int:
     """Parse a MIDI velocity."""
-    if not (text.isascii() and text.isdigit() and int(text) <= 127):
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected a MIDI number, 0 to 127")
-    return int(text)
+    return _midi(text, "a MIDI number, 0 to 127")
 
 
 def midi_pitch(text: str) -> int:
     """Parse a MIDI pitch: a number, or a note's name such as C4 = 60, F#3, Bb2 or C-1."""
     pitch = parse_note_name(text.strip())
-    if pitch is not None:
-        return pitch
+    return _midi(text, "a MIDI number, 0 to 127, or a name such as C4") if pitch is None else pitch
+
+
+def _midi(text: str, expected: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 127):
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected a MIDI number, 0 to 127, or a name such as C4")
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected {expected}")
     return int(text)
 
 

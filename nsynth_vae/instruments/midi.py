@@ -9,7 +9,7 @@ import pathlib
 from collections.abc import Iterable, Sequence
 
 from nsynth_vae.errors import InputError
-from nsynth_vae.instruments.midi_channel import Channel, NoteEvent
+from nsynth_vae.instruments.midi_channel import ALL_NOTES_OFF, ALL_SOUND_OFF, Channel, NoteEvent
 from nsynth_vae.instruments.midi_file import Message, read_midi_file
 
 LONGEST_SECONDS = 3600.0
@@ -22,7 +22,6 @@ DRUM_CHANNEL = 10
 """General MIDI's."""
 
 _NOTE_OFF, _NOTE_ON, _KEY_PRESSURE, _CONTROL, _PROGRAM, _CHANNEL_PRESSURE, _BEND = range(0x80, 0xF0, 0x10)
-_ALL_SOUND_OFF, _ALL_NOTES_OFF = 120, 123
 _SKIPPED_CONTROLS = {
     1: ("modulation (CC1)", 1),
     65: ("portamento (CC65)", 64),
@@ -126,7 +125,7 @@ def _paired_releases(messages: Sequence[Message]) -> set[int]:
             released[key].append(index)
             if not pressed[key]:
                 paired.update(released.pop(key))
-        elif message.kind == _CONTROL and (message.first == _ALL_SOUND_OFF or message.first >= _ALL_NOTES_OFF):
+        elif message.kind == _CONTROL and (message.first == ALL_SOUND_OFF or message.first >= ALL_NOTES_OFF):
             for key in [key for key in pressed if key[0] == message.channel]:
                 del pressed[key]
                 released.pop(key, None)

@@ -16,7 +16,10 @@ SOUNDING_SECONDS = 4.0
 
 _DATA, _DATA_LSB, _VOLUME, _EXPRESSION, _SUSTAIN = 6, 38, 7, 11, 64
 _NRPN_LSB, _NRPN, _RPN_LSB, _RPN = 98, 99, 100, 101
-_ALL_SOUND_OFF, _RESET, _ALL_NOTES_OFF = 120, 121, 123
+ALL_SOUND_OFF, ALL_NOTES_OFF = 120, 123
+"""Controls that end notes: at once, and as releases of all keys, which those above do as well."""
+
+_RESET = 121
 _NO_PARAMETER = (127, 127)
 _BEND_RANGE, _FINE_TUNING, _COARSE_TUNING = (0, 0), (0, 1), (0, 2)
 
@@ -96,12 +99,12 @@ class Channel:
             # A high byte sets the low one to 0.
             msb = value if number == _DATA else self._parameters[self._parameter][0]
             self._parameters[self._parameter] = (msb, value if number == _DATA_LSB else 0)
-        elif number == _ALL_SOUND_OFF:
+        elif number == ALL_SOUND_OFF:
             self.end_all(seconds)
         elif number == _RESET:
             self._move_pedal(seconds, False)
             self._expression, self._wheel, self._parameter = 127, 0, _NO_PARAMETER
-        elif number >= _ALL_NOTES_OFF:
+        elif number >= ALL_NOTES_OFF:
             # As by a note-off each: the pedal sustains them. 124 to 127 change the mode, and end notes too.
             self._sustained += self._pressed
             self._pressed = []
