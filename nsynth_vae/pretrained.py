@@ -157,7 +157,7 @@ def player_files(folder: str | os.PathLike) -> dict[str, pathlib.Path]:
 def page_files(folder: str | os.PathLike) -> dict[str, pathlib.Path]:
     """Return the paths in a model folder of the files that its pad decodes with, which may be missing.
 
-    They are int8: in WebAssembly float16 takes 2.5 times as long, and float32 is twice the size for no better sound.
+    They are int8: in WebAssembly float16 takes 2.5 times as long, and a page of float32 is 9 MB larger.
     """
     return {part: pathlib.Path(folder, f"{part}_{PAGE}.tflite") for part in PARTS}
 

@@ -199,31 +199,43 @@ def open_model(
     path = pretrained.TIMBRE_MODEL if path is None else expand(path)
     if is_exports(path):
         return load_exports(path)
-    files = pretrained.player_files(path)
-    # A wheel's folder has no weights: its files are those of no others.
-    trained = (path / pretrained.WEIGHTS).is_file() or not pretrained.are_there(files)
-    if trained and not pretrained.are_of(files, fingerprint := pretrained.fingerprint(path)):
-        exported = _exported_files(expand(exports))
-        if pretrained.are_of(exported, fingerprint):
-            files = exported
-        elif export is None:
-            raise InputError(
-                f"{path}: found no encoder.tflite and decoder.tflite of its weights, expected those that "
-                f"`python -m nsynth_vae.export --model {path}` writes, on Python 3.11 or 3.12 with "
-                "`pip install 'nsynth-vae[train]'`"
-            )
-        else:
-            report(f"Exporting {path.resolve().name} for LiteRT, once")
-            export(path)
+    own = pretrained.player_files(path)
+    files = find_files(path, own, exported_files(expand(exports), PLAYED))
+    if files is None and export is None:
+        raise InputError(
+            f"{path}: found no encoder.tflite and decoder.tflite of its weights, expected those that "
+            f"`python -m nsynth_vae.export --model {path}` writes, on Python 3.11 or 3.12 with "
+            "`pip install 'nsynth-vae[train]'`"
+        )
+    if files is None and export is not None:
+        report(f"Exporting {path.resolve().name} for LiteRT, once")
+        export(path)
     config = Config.load(path / "config.json")
     return TimbreModel(
         name=path.resolve().name,
         config=config.audio,
         latent_dim=config.model.latent_dim,
         attributes=pretrained.read_attributes(path),
-        backend=LiteRTBackend(files, config.audio),
+        backend=LiteRTBackend(files or own, config.audio),
         attributes_files=(path / ATTRIBUTES,),
     )
+
+
+def find_files(folder: pathlib.Path, *candidates: dict[str, pathlib.Path]) -> dict[str, pathlib.Path] | None:
+    """Return the first of some TFLite files that are of the weights in a model folder, or None.
+
+    Args:
+        folder: the model folder.
+        candidates: paths by part; the first are the folder's own. In a wheel, whose folder has no weights, these are
+            taken as they are.
+
+    Raises:
+        InputError: if the folder is not a model's.
+    """
+    if not (folder / pretrained.WEIGHTS).is_file() and pretrained.are_there(candidates[0]):
+        return candidates[0]
+    fingerprint = pretrained.fingerprint(folder)
+    return next((files for files in candidates if pretrained.are_of(files, fingerprint)), None)
 
 
 def is_exports(path: pathlib.Path) -> bool:
@@ -238,7 +250,7 @@ def load_exports(path: str | os.PathLike) -> TimbreModel:
         InputError: if it has no TFLite files of one model, or their metadata are missing or broken.
     """
     path = pathlib.Path(path)
-    files = _exported_files(path)
+    files = exported_files(path, PLAYED)
     if not pretrained.are_there(files):
         raise InputError(
             f"{path}: found no {' and '.join(f'tflite/{file.name}' for file in files.values())}, expected exports as "
@@ -260,5 +272,6 @@ def load_exports(path: str | os.PathLike) -> TimbreModel:
     )
 
 
-def _exported_files(exports: pathlib.Path) -> dict[str, pathlib.Path]:
-    return {part: exports / "tflite" / f"{part}_{PLAYED}.tflite" for part in PARTS}
+def exported_files(exports: pathlib.Path, weights: str) -> dict[str, pathlib.Path]:
+    """Return the paths in an exports folder of the TFLite files with a format of weights, which may be missing."""
+    return {part: exports / "tflite" / f"{part}_{weights}.tflite" for part in PARTS}

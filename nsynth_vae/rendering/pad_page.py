@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from nsynth_vae import pretrained, timbre_model
 from nsynth_vae.config import LARGEST_Z
 from nsynth_vae.errors import InputError
+from nsynth_vae.files import expand
 from nsynth_vae.latent.expression import find_timbres
 from nsynth_vae.notes import FAMILIES
-from nsynth_vae.pretrained import PAGE, PARTS
+from nsynth_vae.pretrained import PAGE
 from nsynth_vae.rendering.map_page import script_json
 
 if TYPE_CHECKING:
@@ -43,21 +44,15 @@ def find_files(path: str | os.PathLike | None, exports: str | os.PathLike) -> di
     Raises:
         InputError: if there are none of the model, or they have no audio.
     """
-    path = pretrained.TIMBRE_MODEL if path is None else pathlib.Path(path)
-    exported = {part: pathlib.Path(exports, "tflite", f"{part}_{PAGE}.tflite") for part in PARTS}
+    path = pretrained.TIMBRE_MODEL if path is None else expand(path)
+    own, exported = pretrained.page_files(path), timbre_model.exported_files(expand(exports), PAGE)
     if timbre_model.is_exports(path):
-        files = {part: path / "tflite" / file.name for part, file in exported.items()}
-        whole = pretrained.are_there(files)
+        own = timbre_model.exported_files(path, PAGE)
+        files = own if pretrained.are_there(own) else None
     else:
-        files = pretrained.page_files(path)
-        # A wheel's folder has no weights: its files are those of no others.
-        whole = pretrained.are_there(files)
-        if (path / pretrained.WEIGHTS).is_file():
-            fingerprint = pretrained.fingerprint(path)
-            found = [one for one in (files, exported) if pretrained.are_of(one, fingerprint)]
-            files, whole = (found or [files])[0], bool(found)
-    if not whole:
-        names = " and ".join(file.name for file in files.values())
+        files = timbre_model.find_files(path, own, exported)
+    if files is None:
+        names = " and ".join(file.name for file in own.values())
         raise InputError(f"{path}: found no {names} of this model, expected those that nsynth_vae.export writes")
     if "audio" not in pretrained.read_tflite_metadata(files["decoder"])["outputs"]:
         raise InputError(f"{files['decoder']}: has no audio, expected a decoder with a synthesizer of its features")
