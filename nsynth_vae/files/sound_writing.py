@@ -38,8 +38,11 @@ def save_sound(path: str | os.PathLike, audio: np.ndarray, sample_rate: int) -> 
     """
     kind = _kind_of(pathlib.Path(path))
     with atomic_write(path, kind) as temporary:
-        temporary.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(_encoded(audio, sample_rate, kind))
+        if kind == "FLAC":
+            temporary.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(flac(audio, sample_rate))
+        else:
+            write_wav(temporary, audio, sample_rate)
 
 
 def check_sound_file(output: pathlib.Path) -> None:
