@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae.config import AudioConfig
-from nsynth_vae.data.batching.base import IndexedNotes, Order, SplitNotes, StreamedNotes
+from nsynth_vae.data.batching.base import WHOLE, IndexedNotes, Order, Shard, SplitNotes, StreamedNotes
 from nsynth_vae.data.source import BadNotes, NoteTable, Source, shuffled
 from nsynth_vae.data.streaming import stream_audio
 from nsynth_vae.errors import InputError
@@ -83,14 +83,14 @@ class MemoryAudio(IndexedNotes, AudioNotes):
         """Return a batch of the notes at these rows of `self.table`."""
         return self._labelled(dequantize(self._audio[index], self._step[index, None]), self.table, index)
 
-    def training(self, *, batch_size: int, seed: int, first_step: int = 0) -> tf.data.Dataset:
+    def training(self, *, batch_size: int, seed: int, first_step: int = 0, shard: Shard = WHOLE) -> tf.data.Dataset:
         """Return endless batches; see the base classes."""
         steps = self.steps_per_epoch(batch_size)
 
         def plan(order: Order) -> list[tuple[np.ndarray]]:
             return [(rows,) for rows in np.resize(self._order(order), [steps, batch_size])]
 
-        return self._by_plan(plan, self.read, batch_size=batch_size, seed=seed, first_step=first_step)
+        return self._by_plan(plan, self.read, batch_size=batch_size, seed=seed, first_step=first_step, shard=shard)
 
     def _order(self, order: Order) -> np.ndarray:
         """Return an epoch's notes, as rows of `self.table`: in the source's own order, if it is known."""
@@ -116,9 +116,9 @@ class StreamedAudio(StreamedNotes, AudioNotes):
         super().__init__(source, rows, bad_notes)
         self.config, self.labels = config, labels
 
-    def training(self, *, batch_size: int, seed: int, first_step: int = 0) -> tf.data.Dataset:
+    def training(self, *, batch_size: int, seed: int, first_step: int = 0, shard: Shard = WHOLE) -> tf.data.Dataset:
         """Return endless batches; see the base classes."""
-        return self._by_epochs(self._endless, batch_size=batch_size, seed=seed, first_step=first_step)
+        return self._by_epochs(self._endless, batch_size=batch_size, seed=seed, first_step=first_step, shard=shard)
 
     def _stream(self, order: Order | None) -> Iterator[tuple[int, np.ndarray]]:
         return stream_audio(self._source, self.rows, self._bad_notes, order)

@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 Order = tuple[int, int]
 """(seed, epoch)."""
 
+Shard = tuple[int, int]
+"""(index, number): which of a number of equal, contiguous parts of each batch is read; `WHOLE` is all of it."""
+
+WHOLE: Shard = (0, 1)
+
+
+def shard_rows(batch_size: int, shard: Shard) -> slice:
+    """Return a shard's rows of a batch, of a size that the number of shards divides."""
+    size = batch_size // shard[1]
+    return slice(size * shard[0], size * (shard[0] + 1))
+
 
 class SplitNotes(abc.ABC):
     """One split's notes, as batches: dictionaries of tensors.
@@ -36,8 +47,11 @@ class SplitNotes(abc.ABC):
         return max(1, len(self.table) // batch_size)
 
     @abc.abstractmethod
-    def training(self, *, batch_size: int, seed: int, first_step: int = 0) -> tf.data.Dataset:
-        """Return endless shuffled batches of exactly `batch_size` notes, from step `first_step` of the run on."""
+    def training(self, *, batch_size: int, seed: int, first_step: int = 0, shard: Shard = WHOLE) -> tf.data.Dataset:
+        """Return endless shuffled batches of exactly `batch_size` notes, from step `first_step` of the run on.
+
+        Of each batch, only the rows of `shard` are given: a worker's part. They are those of the whole batch.
+        """
 
     @abc.abstractmethod
     def batches(self, batch_size: int) -> tf.data.Dataset:
@@ -90,16 +104,21 @@ class IndexedNotes(SplitNotes):
         batch_size: int,
         seed: int,
         first_step: int,
+        shard: Shard,
     ) -> tf.data.Dataset:
-        """Return endless batches: `load` of each step's arguments, which `plan` gives for a whole epoch."""
+        """Return endless batches: `load` of each step's arguments, which `plan` gives for a whole epoch.
+
+        Each argument has an item for each row of the batch.
+        """
         import tensorflow as tf
 
-        steps, signature = self.steps_per_epoch(batch_size), self._signature(batch_size)
+        steps, rows = self.steps_per_epoch(batch_size), shard_rows(batch_size, shard)
+        signature = self._signature(batch_size // shard[1])
         planned = functools.lru_cache(maxsize=2)(lambda epoch: plan((seed, epoch)))
 
         def load_step(step: np.ndarray) -> list[np.ndarray]:
             epoch, position = divmod(int(step), steps)
-            return list(load(*planned(epoch)[position]).values())
+            return list(load(*(argument[rows] for argument in planned(epoch)[position])).values())
 
         def to_batch(step: tf.Tensor) -> dict[str, tf.Tensor]:
             values = tf.numpy_function(load_step, [step], [spec.dtype for spec in signature.values()])
@@ -160,11 +179,13 @@ class StreamedNotes(SplitNotes):
         batch_size: int,
         seed: int,
         first_step: int,
+        shard: Shard,
     ) -> tf.data.Dataset:
-        """Return endless batches of an epoch's elements, which (seed, epoch) gives."""
+        """Return endless batches of an epoch's elements, which (seed, epoch) gives; other shards' are read too."""
         import tensorflow as tf
 
-        steps, signature = self.steps_per_epoch(batch_size), self._signature(batch_size)
+        steps, rows = self.steps_per_epoch(batch_size), shard_rows(batch_size, shard)
+        signature = self._signature(batch_size // shard[1])
 
         def generate() -> Iterator[dict[str, np.ndarray]]:
             epoch, skip = divmod(first_step, steps)
@@ -173,7 +194,7 @@ class StreamedNotes(SplitNotes):
                 for step in range(steps):
                     batch = [next(notes) for _ in range(batch_size)]
                     if step >= skip:
-                        yield {name: np.stack([note[name] for note in batch]) for name in signature}
+                        yield {name: np.stack([note[name] for note in batch[rows]]) for name in signature}
                 epoch, skip = epoch + 1, 0
 
         return tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(2)

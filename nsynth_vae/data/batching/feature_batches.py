@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae.config import AudioConfig
-from nsynth_vae.data.batching.base import IndexedNotes, Order, SplitNotes, StreamedNotes
+from nsynth_vae.data.batching.base import WHOLE, IndexedNotes, Order, Shard, SplitNotes, StreamedNotes
 from nsynth_vae.data.batching.epoch_plan import mix, plan_epoch, plan_mixup
 from nsynth_vae.data.batching.feature_cache import DiskStore, MemoryStore, stream_features
 from nsynth_vae.data.hashing import stable_hash
@@ -40,7 +40,13 @@ class SplitFeatures(SplitNotes):
 
     @abc.abstractmethod
     def training(
-        self, *, batch_size: int, seed: int, first_step: int = 0, mixup_probability: float = 0.0
+        self,
+        *,
+        batch_size: int,
+        seed: int,
+        first_step: int = 0,
+        shard: Shard = WHOLE,
+        mixup_probability: float = 0.0,
     ) -> tf.data.Dataset:
         """Return endless batches, with mixup of some of the notes; see the base class."""
 
@@ -69,7 +75,13 @@ class CachedFeatures(IndexedNotes, SplitFeatures):
         return self._labelled(self.store.read(index), index)
 
     def training(
-        self, *, batch_size: int, seed: int, first_step: int = 0, mixup_probability: float = 0.0
+        self,
+        *,
+        batch_size: int,
+        seed: int,
+        first_step: int = 0,
+        shard: Shard = WHOLE,
+        mixup_probability: float = 0.0,
     ) -> tf.data.Dataset:
         """Return endless batches; see the base class."""
 
@@ -78,7 +90,9 @@ class CachedFeatures(IndexedNotes, SplitFeatures):
             mixup = plan_mixup(self.table.instrument_str, self.table.pitch, notes, mixup_probability, order)
             return list(zip(notes, mixup.partners, mixup.fraction, strict=True))
 
-        return self._by_plan(plan, self._read_mixed, batch_size=batch_size, seed=seed, first_step=first_step)
+        return self._by_plan(
+            plan, self._read_mixed, batch_size=batch_size, seed=seed, first_step=first_step, shard=shard
+        )
 
     def _read_mixed(self, notes: np.ndarray, partners: np.ndarray, fraction: np.ndarray) -> dict[str, np.ndarray]:
         """Return a batch of notes, those with a fraction above 0 mixed with their partners; read each note once."""
@@ -112,14 +126,20 @@ class StreamedFeatures(StreamedNotes, SplitFeatures):
         self._places = {int(row): np.int64(place) for place, row in enumerate(rows)}
 
     def training(
-        self, *, batch_size: int, seed: int, first_step: int = 0, mixup_probability: float = 0.0
+        self,
+        *,
+        batch_size: int,
+        seed: int,
+        first_step: int = 0,
+        shard: Shard = WHOLE,
+        mixup_probability: float = 0.0,
     ) -> tf.data.Dataset:
         """Return endless batches; see the base class. Partners for mixup are among the notes read before."""
 
         def elements(order: Order) -> Iterator[dict[str, np.ndarray]]:
             return self._mixed(order, mixup_probability)
 
-        return self._by_epochs(elements, batch_size=batch_size, seed=seed, first_step=first_step)
+        return self._by_epochs(elements, batch_size=batch_size, seed=seed, first_step=first_step, shard=shard)
 
     def _stream(self, order: Order | None) -> Iterator[tuple[int, np.ndarray]]:
         return stream_features(self._source, self.rows, self.audio, self._bad_notes, order)

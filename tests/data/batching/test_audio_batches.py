@@ -80,6 +80,19 @@ def test_both_kinds_give_the_same_training_batches_and_can_be_entered_in_the_mid
     assert not np.array_equal(first["audio"], other["audio"])
 
 
+def test_shards_of_a_batch_are_the_parts_of_the_whole(source):
+    for notes in kinds(source, train_rows(source)):
+        whole, *parts = (
+            take(notes.training(batch_size=8, seed=2, first_step=3, **shard), 3)
+            for shard in ({}, *({"shard": (index, 4)} for index in range(4)))
+        )
+        joined = [
+            {name: np.concatenate([part[name] for part in step]) for name in step[0]}
+            for step in zip(*parts, strict=True)
+        ]
+        assert_same(joined, whole)
+
+
 def test_an_epoch_has_every_note_once(source):
     def notes_of(batches):
         return sorted(

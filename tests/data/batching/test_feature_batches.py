@@ -91,6 +91,21 @@ def test_training_batches_repeat_and_can_be_entered_in_the_middle(source, tmp_pa
 
 
 @pytest.mark.parametrize("kind", ["memory", "disk", "streamed"])
+def test_shards_of_a_batch_are_the_parts_of_the_whole(source, tmp_path, kind):
+    notes = open_kind(kind, source, tmp_path)
+
+    def take(**shard):
+        batches = notes.training(batch_size=8, mixup_probability=0.5, seed=1, first_step=3, **shard).take(3)
+        return [{name: value.numpy() for name, value in batch.items()} for batch in batches]
+
+    whole, first, second = take(), take(shard=(0, 2)), take(shard=(1, 2))
+    for batch, parts in zip(whole, zip(first, second, strict=True), strict=True):
+        for name, values in batch.items():
+            assert len(parts[0][name]) == len(parts[1][name]) == 4
+            np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), values)
+
+
+@pytest.mark.parametrize("kind", ["memory", "disk", "streamed"])
 def test_mixup_is_between_two_notes_of_one_pitch(source, tmp_path, kind):
     """And differs from the plain note by no more than that."""
     notes = open_kind(kind, source, tmp_path)
