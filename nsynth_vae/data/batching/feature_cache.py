@@ -1,13 +1,12 @@
 """Cache of features: computed in one parallel pass, kept in memory or in shards on disk.
 
-A shard is a file of up to `SHARD_NOTES` notes. Its name is a hash of everything its numbers depend on, so a stale one
-is never found. It is written atomically, so a kill costs that shard only. Reading one note reads only its bytes.
+A shard is a file of up to `SHARD_NOTES` notes (`data.feature_shards`). Its name is a hash of everything its numbers
+depend on, so a stale one is never found.
 """
 
 from __future__ import annotations
 
 import functools
-import json
 import pathlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -15,16 +14,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nsynth_vae.config import MOST_SEMITONES, AudioConfig
+from nsynth_vae.data.feature_shards import SHARD_NOTES, feature_shape, read_header, read_note, write_shard
 from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.data.source import BadNotes, Source
 from nsynth_vae.data.streaming import stream_notes
 from nsynth_vae.errors import InputError
-from nsynth_vae.files import atomic_write, remove_abandoned
+from nsynth_vae.files import remove_abandoned
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-SHARD_NOTES = 256
 
 
 def stream_features(
@@ -81,10 +79,7 @@ class MemoryStore:
 
 
 class DiskStore:
-    """Features in shards in a folder. A shard is a line of JSON, padded to 64 bytes, then float32 features.
-
-    `rows` as in `MemoryStore`.
-    """
+    """Features in shards in a folder; `rows` as in `MemoryStore`."""
 
     def __init__(
         self,
@@ -98,8 +93,7 @@ class DiskStore:
         """Compute the shards that the folder lacks; call `progress` with numbers of notes as they are done."""
         from nsynth_vae import features
 
-        self._shape = (audio.num_frames, audio.num_mel_bins)
-        self._note_bytes = 4 * audio.num_frames * audio.num_mel_bins
+        self._audio = audio
         folder.mkdir(parents=True, exist_ok=True)
         remove_abandoned(folder)
         shards = []
@@ -108,7 +102,7 @@ class DiskStore:
             prints = [source.fingerprint(int(row)) for row in part]
             key = stable_hash(audio.to_dict(), features.VERSION, prints)
             shards.append((folder / f"log-mel-{key:016x}", part))
-        missing = [(path, part) for path, part in shards if _header(path, self._note_bytes) is None]
+        missing = [(path, part) for path, part in shards if read_header(path, audio) is None]
         self._write(source, missing, audio, bad_notes, progress)
         written = {path for path, _ in missing}
         self._paths = [path for path, _ in shards]
@@ -117,7 +111,7 @@ class DiskStore:
         shard_of: list[int] = []
         record_of: list[int] = []
         for number, (path, part) in enumerate(shards):
-            found = _header(path, self._note_bytes)
+            found = read_header(path, audio)
             if found is None:
                 raise InputError(f"{path}: cannot be read, expected the features that were just written")
             header, offset = found
@@ -135,12 +129,10 @@ class DiskStore:
 
     def read(self, index: np.ndarray) -> np.ndarray:
         """Return the notes' features as `MemoryStore` does, reading only their bytes."""
-        batch = np.empty((len(index), *self._shape), np.float32)
+        batch = np.empty((len(index), *feature_shape(self._audio)), np.float32)
         for position, note in enumerate(index):
             shard = self._shard[note]
-            offset = self._offsets[shard] + int(self._record[note]) * self._note_bytes
-            values = np.fromfile(self._paths[shard], np.float32, batch[position].size, offset=offset)
-            batch[position] = values.reshape(self._shape)
+            batch[position] = read_note(self._paths[shard], self._offsets[shard], int(self._record[note]), self._audio)
         return batch
 
     def _write(
@@ -169,21 +161,4 @@ class DiskStore:
                     found[str(position)] = problems.skipped.get(location, "cannot be decoded")
                     bad_notes.report(location, found[str(position)])
                 progress(1)
-            header = json.dumps({"notes": len(features), "problems": found})
-            line = (header.ljust(-(-(len(header) + 1) // 64) * 64 - 1) + "\n").encode()
-            with atomic_write(path) as temporary, temporary.open("wb") as file:
-                file.write(line)
-                for log_mel in features:
-                    file.write(log_mel.tobytes())
-
-
-def _header(path: pathlib.Path, note_bytes: int) -> tuple[dict, int] | None:
-    """Return a shard's header and the offset of its features in bytes; None unless the file is complete."""
-    try:
-        with path.open("rb") as file:
-            line = file.readline()
-        header = json.loads(line)
-        whole = path.stat().st_size == len(line) + header["notes"] * note_bytes
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return (header, len(line)) if whole else None
+            write_shard(path, features, found)
