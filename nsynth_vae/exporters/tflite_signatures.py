@@ -22,7 +22,7 @@ def encoder_endpoint(encoder: Encoder, config: Config) -> Endpoint:
 
     def encode(audio: tf.Tensor) -> dict[str, tf.Tensor]:
         z_mean, z_log_var = encoder(log_mel(audio, config.audio))
-        return {"z_mean": z_mean, "z_log_var": z_log_var}
+        return _with_nan_of(audio, {"z_mean": z_mean, "z_log_var": z_log_var})
 
     return encode, [audio_spec(config.audio, 1)]
 
@@ -59,9 +59,7 @@ def decoder_endpoint(decoder: Decoder, config: Config, synthesizer: Synthesizer 
         pitch, velocity = _clamped(pitch), _clamped(velocity)
         log_mel = decoder(z, pitch, velocity)
         outputs = {"log_mel": log_mel} | ({"audio": synthesizer(log_mel, pitch)} if synthesizer else {})
-        # 0, or NaN for a z that is not finite: a product with 8-bit inputs would turn NaN into a number.
-        zero = 0.0 * tf.reduce_sum(z)
-        return {name: value + zero for name, value in outputs.items()}
+        return _with_nan_of(z, outputs)
 
     return decode, note_specs(config, 1)
 
@@ -70,7 +68,7 @@ def synthesizer_endpoint(synthesizer: Synthesizer) -> Endpoint:
     """Return the synthesizer's endpoint: `log_mel`, `pitch` -> `audio` `[1, num_samples]`; pitch is clamped."""
 
     def synthesize(log_mel: tf.Tensor, pitch: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"audio": synthesizer(log_mel, _clamped(pitch))}
+        return _with_nan_of(log_mel, {"audio": synthesizer(log_mel, _clamped(pitch))})
 
     return synthesize, [log_mel_spec(synthesizer.audio, 1), tf.TensorSpec([1], tf.int32, name="pitch")]
 
@@ -79,10 +77,19 @@ def transposition_endpoint(synthesizer: Synthesizer) -> Endpoint:
     """Return `Synthesizer.transpose` as an endpoint: `log_mel`, `pitch`, `to_pitch` -> `audio`; pitches are clamped."""
 
     def transpose(log_mel: tf.Tensor, pitch: tf.Tensor, to_pitch: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"audio": synthesizer.transpose(log_mel, _clamped(pitch), _clamped(to_pitch))}
+        return _with_nan_of(log_mel, {"audio": synthesizer.transpose(log_mel, _clamped(pitch), _clamped(to_pitch))})
 
     specs = [tf.TensorSpec([1], tf.int32, name=name) for name in ("pitch", "to_pitch")]
     return transpose, [log_mel_spec(synthesizer.audio, 1), *specs]
+
+
+def _with_nan_of(values: tf.Tensor, outputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Return the outputs, all NaN if a value of the input is not finite.
+
+    Products with 8-bit inputs, and the maximum with a constant in log-mels, would turn NaN into a number.
+    """
+    zero = 0.0 * tf.reduce_sum(values)
+    return {name: value + zero for name, value in outputs.items()}
 
 
 def _clamped(value: tf.Tensor) -> tf.Tensor:
