@@ -29,6 +29,7 @@ COMMANDS = {
         "model": "what a model is: dimensions, names, directions, figures",
     },
     "Learn (these need the training packages)": {
+        "prepare": "features of many notes, on one machine or many (needs Apache Beam)",
         "train": "train a timbre model on notes",
         "train_synthesizer": "train a synthesizer: log-mel and pitch to sound",
         "train_classifier": "train the classifier of families that evaluations use",

@@ -43,6 +43,6 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 sed -nE "s/^[^ ]+==[^ ]+$/& ; python_version < '3.13'/p" requirements.txt >"$work/constraints.txt"
 printf "%s ; python_version >= '3.13'\n" "numpy>=2.3.3" "onnxruntime>=1.24" "ml-dtypes>=0.5.4" >>"$work/constraints.txt"
-printf '%s\n' 'constraint-dependencies = ["backports.strenum<1.3"]' >"$work/uv.toml"
+printf '%s\n' 'constraint-dependencies = ["backports.strenum<1.3", "pillow<13", "python-dateutil<3"]' >"$work/uv.toml"
 "${compile[@]}" --config-file "$work/uv.toml" --constraint "$work/constraints.txt" \
     --output-file requirements-play.txt "$@"

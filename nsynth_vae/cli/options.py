@@ -140,7 +140,7 @@ def add_model_options(parser: argparse.ArgumentParser, *, backend: bool = True) 
         )
 
 
-def add_folder_option(parser: argparse.ArgumentParser, what: str, *, picture: bool = False) -> None:
+def add_folder_option(parser: argparse._ActionsContainer, what: str, *, picture: bool = False) -> None:
     """Add `--output`, the folder that `what` is written to; and `--no-picture`, where a picture is part of it."""
     parser.add_argument("--output", "-o", metavar="DIR", required=True, type=path, help=f"the folder for {what}")
     if picture:
@@ -194,11 +194,27 @@ _TRAIN_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+_CONFIG_FILE: dict[str, Any] = {"metavar": "FILE", "type": path}
+
+
+def add_feature_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the configuration that decide a VAE's features."""
+    group = parser.add_argument_group("features")
+    group.add_argument(
+        "--config", help="JSON as in a model's config.json: its audio; options given here win", **_CONFIG_FILE
+    )
+    for values, name, (text, keywords) in (
+        (Config().model, "pitch_shift_copies", _SECTIONS[Config][1]["pitch_shift_copies"]),
+        (Config().train, "seed", ("decides the semitones of the copies", _N)),
+    ):
+        default = getattr(values, name)
+        given: dict[str, Any] = {"type": int, "default": _UNSET, "help": f"{text} (default: {default})"} | keywords
+        group.add_argument(f"--{name.replace('_', '-')}", **given)
+
+
 def add_config_options(parser: argparse.ArgumentParser, kind: type[AnyConfig]) -> None:
     """Add the options that set fields of the configuration, which is of the given kind."""
-    parser.add_argument(
-        "--config", metavar="FILE", type=path, help="JSON as in a model's config.json; options given here win"
-    )
+    parser.add_argument("--config", help="JSON as in a model's config.json; options given here win", **_CONFIG_FILE)
     group = parser.add_argument_group("model and training")
     section, options = _SECTIONS[kind]
     for values, fields in ((getattr(kind(), section), options), (kind().train, _TRAIN_OPTIONS)):

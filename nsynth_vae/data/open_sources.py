@@ -14,8 +14,8 @@ from nsynth_vae.errors import InputError
 from nsynth_vae.files import broken_link
 
 EXPECTED = (
-    "`starter`, a folder in NSynth's layout, .tfrecord files (or a folder or glob of them), tfds:nsynth/full "
-    "or a folder of audio files"
+    "`starter`, a folder in NSynth's layout, .tfrecord files (or a folder or glob of them), tfds:nsynth/full, "
+    "a folder that nsynth_vae.prepare wrote or a folder of audio files"
 )
 
 
@@ -64,7 +64,10 @@ def open_sources(
     if len(sources) == 1:
         return sources[0]
     from nsynth_vae.data.readers.concatenated import ConcatenatedSource
+    from nsynth_vae.data.readers.prepared import PreparedSource
 
+    if prepared := next((source for source in sources if isinstance(source, PreparedSource)), None):
+        raise InputError(f"{prepared.name}: holds features, expected as the only --data (prepare the others with it)")
     return ConcatenatedSource(sources)
 
 
@@ -107,7 +110,11 @@ def _open_records(files: list[str], spec: str, options: ReaderOptions) -> Source
 
 def _open_folder(spec: str, path: pathlib.Path, octave_shift: OctaveShift, options: ReaderOptions) -> Source:
     from nsynth_vae.data.readers.nsynth_json import JsonAudioSource, split_folders
+    from nsynth_vae.data.readers.prepared import INDEX, PreparedSource
 
+    if (path / INDEX).is_file():
+        _require_tensorflow(spec, "a folder of prepared features")
+        return PreparedSource(path, name=spec, **options)
     if split_folders(path):
         return JsonAudioSource(path, name=spec, **options)
     if (path / "dataset_info.json").is_file():

@@ -68,7 +68,7 @@ class NoteTable:
     """The labels of many notes, one array a field; row r of every array is the same note."""
 
     note_str: np.ndarray
-    """object (str) `[notes]`."""
+    """object (str) `[notes]`; of prepared notes `PackedStrings`, which are read alike."""
     pitch: np.ndarray
     """int32 `[notes]`, MIDI."""
     velocity: np.ndarray
@@ -125,7 +125,12 @@ class NoteTable:
     def take(self, rows: np.ndarray) -> NoteTable:
         """Return the table of the given rows, in their order."""
         names = [field.name for field in dataclasses.fields(self)]
-        return NoteTable(**{name: getattr(self, name)[rows] for name in names})
+        # A run of rows, as a prepared split's, is a view: it takes no memory.
+        run = (
+            len(rows) > 0 and rows.dtype != bool and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all()
+        )
+        key = slice(int(rows[0]), int(rows[-1]) + 1) if run else rows
+        return NoteTable(**{name: getattr(self, name)[key] for name in names})
 
     def with_split(self, split: np.ndarray) -> NoteTable:
         """Return the table with other splits (int8 `[notes]`)."""
@@ -143,6 +148,8 @@ class Source(abc.ABC):
     table: NoteTable
     needs_tensorflow: bool = True
     """Whether `read` needs TensorFlow."""
+    random_access: bool = False
+    """Whether any note is read as fast as the next one."""
 
     @abc.abstractmethod
     def fingerprint(self, row: int) -> str:
@@ -166,6 +173,10 @@ class Source(abc.ABC):
             itself fails, the dataset raises `tf.errors.OpError` in that element's place, and can be iterated
             further.
         """
+
+    def subset(self, rows: np.ndarray) -> Source:
+        """Return a source of some rows alone, in ascending order, small enough to be sent to another process."""
+        raise NotImplementedError(f"{self.name} is read as a whole")
 
     def read(self, row: int) -> tuple[np.ndarray, str]:
         """Read the audio of one note; without TensorFlow unless `needs_tensorflow`.

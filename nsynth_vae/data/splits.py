@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Callable, Iterable
 
@@ -49,6 +50,21 @@ def select(table: NoteTable, config: DataConfig, *, log: Callable[[str], None] =
     for index, name in enumerate(SPLITS):
         chosen[name] = at_most(table, rows[split == index], config.max_notes)
     return chosen
+
+
+def select_for_training(
+    table: NoteTable,
+    rows_by_split: dict[str, np.ndarray],
+    config: DataConfig,
+    *,
+    log: Callable[[str], None] = print,
+) -> dict[str, np.ndarray]:
+    """Return the selection of `select`; if it lacks notes to train on or to validate, all split anew by instrument."""
+    empty = next((name for name in ("train", "valid") if not len(rows_by_split[name])), None)
+    if not empty:
+        return rows_by_split
+    log(f"No note of these is in the split {empty}: all are split anew, by instrument")
+    return select(table, dataclasses.replace(config, split_by="instrument"))
 
 
 def shared_instruments(table: NoteTable, rows_by_split: dict[str, np.ndarray]) -> dict[str, int]:

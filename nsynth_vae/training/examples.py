@@ -11,8 +11,10 @@ import tensorflow as tf
 
 from nsynth_vae import features, latent
 from nsynth_vae.config import AudioConfig
+from nsynth_vae.data.readers.prepared import PreparedSource
 from nsynth_vae.data.source import BadNotes, NoteTable, Source
 from nsynth_vae.data.streaming import stream_audio
+from nsynth_vae.errors import InputError
 from nsynth_vae.files import save_sound
 from nsynth_vae.latent.centroids import centroids
 from nsynth_vae.model.vae import VAE
@@ -45,8 +47,18 @@ Rendering = tuple[np.ndarray, np.ndarray]
 
 
 def choose_examples(source: Source, rows: np.ndarray, config: AudioConfig, count: int = 4) -> Examples:
-    """Read `count` notes of different families, else of different instruments, pitches nearest to C4 first."""
+    """Read `count` notes of different families, else of different instruments, pitches nearest to C4 first.
+
+    Raises:
+        InputError: if the source was prepared without the audio of any of them.
+    """
     table = source.table
+    if isinstance(source, PreparedSource):
+        rows = rows[source.has_audio(rows)]
+        if not len(rows):
+            raise InputError(
+                f"{source.name}: has the audio of no note of these, expected it prepared with --keep-audio all"
+            )
     nearest = rows[np.argsort(np.abs(table.pitch[rows] - 60), kind="stable")]
     chosen: list[int] = []
     for key in (table.instrument_family, table.instrument_str, np.arange(len(table))):

@@ -14,7 +14,7 @@ from nsynth_vae.data.batching.audio_batches import LABELS, AudioNotes, audio_meg
 from nsynth_vae.data.batching.base import SplitNotes
 from nsynth_vae.data.load_notes import open_splits
 from nsynth_vae.data.source import BadNotes, Source
-from nsynth_vae.data.splits import select, shared_instruments
+from nsynth_vae.data.splits import select_for_training, shared_instruments
 from nsynth_vae.training import notes_record
 from nsynth_vae.training.task import Task
 
@@ -47,10 +47,7 @@ def select_notes(task: Task) -> Selection:
     bad_notes = BadNotes(options.on_bad_note)
     source, rows = open_splits(config.data, audio=config.audio, bad_notes=bad_notes, data_dir=options.data_dir)
     table = source.table
-    empty = next((name for name in ("train", "valid") if not len(rows[name])), None)
-    if empty:
-        print(f"No note of these is in the split {empty}: all are split anew, by instrument")
-        rows = select(table, dataclasses.replace(config.data, split_by="instrument"))
+    rows = select_for_training(table, rows, config.data)
     for name, part in rows.items():
         instruments = len(set(table.instrument_str[part]))
         of = f"of {instruments} {_plural(instruments, 'instrument')}"

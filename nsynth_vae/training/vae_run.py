@@ -10,6 +10,8 @@ import pathlib
 from nsynth_vae import pretrained
 from nsynth_vae.config import Config
 from nsynth_vae.data.batching.feature_batches import SplitFeatures, feature_megabytes, open_features
+from nsynth_vae.data.batching.prepared_features import PreparedFeatures
+from nsynth_vae.data.readers.prepared import PreparedSource
 from nsynth_vae.data.readers.transposed import with_pitch_shifts
 from nsynth_vae.data.source import Source
 from nsynth_vae.exporters.model_export import export_model
@@ -85,6 +87,8 @@ def open_split_features(
     source, rows = selection.source, {name: selection.rows[name] for name in ("train", "valid")}
     if copies := config.model.pitch_shift_copies:
         source, rows["train"] = with_pitch_shifts(source, rows["train"], copies, config.train.seed)
+    if isinstance(source, PreparedSource):
+        return source, {name: PreparedFeatures(source, part) for name, part in rows.items()}
     megabytes = feature_megabytes(sum(map(len, rows.values())), config.audio)
     memory = megabytes <= options.memory_cache_mb
     if options.cache_dir is None and not memory:

@@ -10,7 +10,7 @@ import abc
 import collections
 import pathlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -62,10 +62,20 @@ class SplitFeatures(SplitNotes):
         }
 
 
+class FeatureStore(Protocol):
+    """Features that can be read in any order; `rows` (int64 `[n]`) are the notes' rows of the source's table."""
+
+    rows: np.ndarray
+
+    def read(self, index: np.ndarray) -> np.ndarray:
+        """Return float32 `[len(index), frames, mel_bins]` of the notes at these positions in `rows`."""
+        ...
+
+
 class CachedFeatures(IndexedNotes, SplitFeatures):
     """Features with random access, in memory or on disk."""
 
-    def __init__(self, source: Source, audio: AudioConfig, store: MemoryStore | DiskStore) -> None:
+    def __init__(self, source: Source, audio: AudioConfig, store: FeatureStore) -> None:
         """Take the store's valid notes."""
         super().__init__(source, store.rows)
         self.audio, self.store = audio, store
@@ -199,7 +209,7 @@ def open_features(
     """
     if not memory and cache_dir is None:
         return StreamedFeatures(source, rows, audio, bad_notes)
-    store: MemoryStore | DiskStore
+    store: FeatureStore
     if cache_dir is not None:
         store = DiskStore(source, rows, audio, bad_notes, progress, pathlib.Path(cache_dir))
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import copy
 import os
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ class FolderSource(Source):
     """Notes that are one file each, shuffled by name before audio is read."""
 
     needs_tensorflow = False
+    random_access = True
 
     def __init__(self, name: str, table: NoteTable, paths: list[str], config: AudioConfig) -> None:
         """Hold the table and each row's file.
@@ -50,6 +52,12 @@ class FolderSource(Source):
     def order_of(self, rows: np.ndarray, order: tuple[int, int] | None) -> np.ndarray:
         """Return the rows in the order in which `audio` streams them."""
         return shuffled(np.asarray(rows, np.int64), order)
+
+    def subset(self, rows: np.ndarray) -> FolderSource:
+        """Return a source of some rows alone; see `Source.subset`."""
+        part, rows = copy.copy(self), np.sort(rows)
+        part.table, part._paths = self.table.take(rows), self._paths[rows]
+        return part
 
     @abc.abstractmethod
     def read(self, row: int) -> tuple[np.ndarray, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import copy
 import dataclasses
 import functools
 import os
@@ -51,6 +52,10 @@ class Shard:
     path: str
     split: int
     """Index in `source.SPLITS` or `UNKNOWN`."""
+    first: int = 0
+    """The record that reading begins with, ..."""
+    offset: int = 0
+    """... and where it begins, in bytes."""
 
     @functools.cached_property
     def compression(self) -> str:
@@ -122,6 +127,26 @@ class RecordSource(Source):
                 numbers.append(number)
         self.table = NoteTable.from_notes(notes, splits)
         self._file, self._number = np.array(files, np.int32), np.array(numbers, np.int32)
+        self._offsets: dict[str, np.ndarray] = {}
+
+    def subset(self, rows: np.ndarray) -> RecordSource:
+        """Return a source of some rows alone; see `Source.subset`. Reading begins at the first one's record."""
+        part, rows = copy.copy(self), np.sort(rows)
+        files, part._file = np.unique(self._file[rows], return_inverse=True)
+        part.table, part._number = self.table.take(rows), self._number[rows]
+        firsts = [int(part._number[np.flatnonzero(part._file == index)[0]]) for index in range(len(files))]
+        part._shards = [self._from(self._shards[file], first) for file, first in zip(files, firsts, strict=True)]
+        part._fingerprints = [self._fingerprints[file] for file in files]
+        part._offsets = {}
+        return part
+
+    def _from(self, shard: Shard, record: int) -> Shard:
+        """Return a file to be read from a record on; a compressed one is read from its begin."""
+        if shard.compression:
+            return shard
+        if shard.path not in self._offsets:
+            self._offsets[shard.path] = _record_offsets(shard.path)
+        return dataclasses.replace(shard, first=record, offset=int(self._offsets[shard.path][record]))
 
     @abc.abstractmethod
     def _parse(self, record: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -181,22 +206,27 @@ class RecordSource(Source):
         import tensorflow as tf
 
         rows = np.sort(np.asarray(rows, np.int64))
-        paths, compressions, ends, wanted = [], [], [], []
+        shards, ends, wanted = [], [], []
         for index in shuffled(np.unique(self._file[rows]), order):
             own = rows[self._file[rows] == index]
-            row_of_record = np.full(int(self._number[own[-1]]) + 1, -1, np.int64)
-            row_of_record[self._number[own]] = own
-            paths.append(self._shards[index].path)
-            compressions.append(self._shards[index].compression)
+            shard = self._shards[index]
+            row_of_record = np.full(int(self._number[own[-1]]) + 1 - shard.first, -1, np.int64)
+            row_of_record[self._number[own] - shard.first] = own
+            shards.append(shard)
             wanted.append(row_of_record)
             ends.append(sum(map(len, wanted)))
         rows_of_records = tf.constant(np.concatenate([*wanted, np.zeros(0, np.int64)]))
         starts = [0, *ends[:-1]] if ends else []
 
-        def read(path: tf.Tensor, compression: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tf.data.Dataset:
+        def read(path: tf.Tensor, compression: tf.Tensor, place: tf.Tensor) -> tf.data.Dataset:
             # The rows end with the last wanted record: later ones, damaged or not, are not read.
-            numbers = tf.data.Dataset.from_tensor_slices(rows_of_records[start:end])
-            return tf.data.Dataset.zip((numbers, tf.data.TFRecordDataset(path, compression, buffer_size=1 << 20)))
+            numbers = tf.data.Dataset.from_tensor_slices(rows_of_records[place[0] : place[1]])
+            # `tf.data.TFRecordDataset` has no argument for the offset.
+            records = tf.raw_ops.TFRecordDatasetV2(
+                filenames=[path], compression_type=compression, buffer_size=1 << 20, byte_offsets=[place[2]]
+            )
+            records = tf.data.experimental.from_variant(records, tf.TensorSpec([], tf.string))
+            return tf.data.Dataset.zip((numbers, records))
 
         def parse(row: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
             audio, problem = check_audio(self._parse(record)["audio"], self.config)
@@ -204,18 +234,32 @@ class RecordSource(Source):
 
         files = tf.data.Dataset.from_tensor_slices(
             (
-                tf.constant([os.fsencode(path) for path in paths], tf.string, [len(paths)]),
-                tf.constant(compressions, tf.string, [len(paths)]),
-                tf.constant(starts, tf.int64),
-                tf.constant(ends, tf.int64),
+                tf.constant([os.fsencode(shard.path) for shard in shards], tf.string, [len(shards)]),
+                tf.constant([shard.compression for shard in shards], tf.string, [len(shards)]),
+                tf.constant(
+                    [*zip(starts, ends, [shard.offset for shard in shards], strict=True)], tf.int64, [len(shards), 3]
+                ),
             )
         )
-        at_once = 1 if order is None else max(1, min(SHARDS_AT_ONCE, len(paths)))
+        at_once = 1 if order is None else max(1, min(SHARDS_AT_ONCE, len(shards)))
         records = files.interleave(read, cycle_length=at_once, block_length=1).filter(lambda row, _: row >= 0)
         if order is not None:
             seed = stable_hash("records", *order) % 2**31
             records = records.shuffle(SHUFFLE_RECORDS, seed=seed, reshuffle_each_iteration=False)
         return records.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def _record_offsets(path: str) -> np.ndarray:
+    """Return where each record of an uncompressed TFRecord file begins, in bytes, int64 `[records]`.
+
+    A record is its length in 8 bytes, their checksum in 4, the content, and its checksum in 4.
+    """
+    offsets, position, size = [], 0, pathlib.Path(path).stat().st_size
+    with pathlib.Path(path).open("rb", buffering=0) as file:
+        while position < size:
+            offsets.append(position)
+            position += 16 + int.from_bytes(os.pread(file.fileno(), 8, position), "little")
+    return np.array(offsets, np.int64)
 
 
 def _to_note(labels: dict, config: AudioConfig) -> Note:

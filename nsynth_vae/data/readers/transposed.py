@@ -14,12 +14,32 @@ import numpy as np
 from nsynth_vae.config import MOST_SEMITONES
 from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.data.readers.concatenated import ConcatenatedSource
+from nsynth_vae.data.readers.prepared import PreparedSource
 from nsynth_vae.data.source import Source
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 HIGHEST_PITCH = 127
+
+
+def draw_semitones(pitch: np.ndarray, copies: int, seed: int) -> np.ndarray:
+    """Return by how many semitones each copy of each note is shifted, int32 `[notes, copies]`; 0 where none fits.
+
+    Args:
+        pitch: int `[notes]`, MIDI.
+        copies: copies of a note, 0 to `MOST_SEMITONES`, each by another random number of semitones.
+        seed: random seed.
+    """
+    # This word decides the numbers of trained models: it stays.
+    generator = np.random.default_rng(stable_hash("transposed", seed))
+    semitones = generator.permuted(np.tile(np.arange(1, MOST_SEMITONES + 1), (len(pitch), 1)), axis=1)[:, :copies]
+    return np.where(pitch[:, np.newaxis] + semitones <= HIGHEST_PITCH, semitones, 0).astype(np.int32)
+
+
+def shifted_name(name: str, semitones: int) -> str:
+    """Return the name of a pitch-shifted copy of a note, or of its instrument."""
+    return f"{name} +{semitones}" if semitones else name
 
 
 class PitchShiftedSource(Source):
@@ -41,8 +61,7 @@ class PitchShiftedSource(Source):
         table = source.table.take(rows)
 
         def higher(names: np.ndarray) -> np.ndarray:
-            changed = [f"{name} +{by}" if by else name for name, by in zip(names, semitones, strict=True)]
-            return np.array(changed, dtype=object)
+            return np.array([shifted_name(*pair) for pair in zip(names, semitones, strict=True)], dtype=object)
 
         self.table = dataclasses.replace(
             table,
@@ -92,15 +111,16 @@ def with_pitch_shifts(source: Source, rows: np.ndarray, copies: int, seed: int) 
 
     Returns:
         (a source whose first rows are those of `source`, rows of it: `rows` and those of their copies).
+
+    Raises:
+        InputError: if the source was prepared with fewer copies.
     """
+    if isinstance(source, PreparedSource):
+        return source.with_copies(rows, copies)
     everything = np.arange(len(source.table))
     parts: list[Source] = [PitchShiftedSource(source, everything, np.zeros(len(everything), np.int32))]
-    # This word decides the numbers of trained models: it stays.
-    generator = np.random.default_rng(stable_hash("transposed", seed))
-    semitones = generator.permuted(np.tile(np.arange(1, MOST_SEMITONES + 1), (len(rows), 1)), axis=1)
-    for copy in range(copies):
-        fits = source.table.pitch[rows] + semitones[:, copy] <= HIGHEST_PITCH
-        parts.append(PitchShiftedSource(source, rows[fits], semitones[fits, copy]))
+    for semitones in draw_semitones(source.table.pitch[rows], copies, seed).T:
+        parts.append(PitchShiftedSource(source, rows[semitones > 0], semitones[semitones > 0]))
     joined = ConcatenatedSource(parts)
     joined.name = source.name
     return joined, np.concatenate([rows, np.arange(len(everything), len(joined.table))])
