@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from nsynth_vae.synthesis.synthesizer import Synthesizer
 
 KINDS = ("float32", "float16", "int8")
-"""Formats of the networks' weights; `int8` is dynamic range."""
+"""Formats of the networks' weights; all compute in float32."""
 
 FILES = tuple(f"{model}_{kind}" for model in ("encoder", "decoder") for kind in KINDS)
 """The stems of the files of `write_models`."""

@@ -20,11 +20,8 @@ IDENTIFIER = b"TFL3"
 ALIGNMENT = 16
 """Bytes: alignment of a constant by the schema's `force_align`, which the generated code ignores."""
 
-_INT8_RUNTIME = b"2.17.0"
-"""The oldest runtime with matrix products of int8 weights with a scale for each output."""
-
-_INT8_VERSIONS = {schema.BuiltinOperator.CONV_2D: 5, schema.BuiltinOperator.FULLY_CONNECTED: 12}
-"""The versions of the operators that take float inputs and int8 weights with a scale for each output."""
+_DEQUANTIZE = {"float16": (3, "1.15.0"), "int8": (5, "2.7.0")}
+"""The operator's version that takes constants in this format, int8 with a scale for each output; its first runtime."""
 
 Plan = Callable[[np.ndarray], str]
 """A float32 constant -> `float32`, `float16` or `int8`."""
@@ -55,18 +52,17 @@ def rewrite(content: bytes, *, metadata: dict[str, str], plan: Plan | None = Non
     Args:
         content: a file of float32 constants, as TensorFlow's converter writes it.
         metadata: name -> text of the entries to add.
-        plan: called with every constant; None leaves all in float32. `float16` ones are converted back when the file
-            is loaded. `int8` is for the weights of `CONV_2D` and `FULLY_CONNECTED`: dynamic range, symmetric, a scale
-            for each output; such a product also rounds its inputs to 8 bits, by their range in each call.
+        plan: called with every constant; None leaves all in float32. LiteRT converts the others back, and computes in
+            float32. `int8` is symmetric, with a scale for each entry of the first axis: a weight's outputs.
 
     Raises:
-        ValueError: if the content is not a TFLite file, or a constant is to be int8 that is not such weights.
+        ValueError: if the content is not a TFLite file.
     """
     model = _read(content)
     if plan is not None:
-        halves: dict[int, int] = {}
+        stored: dict[tuple, schema.TensorT] = {}
         for graph in model.subgraphs:
-            _quantize_constants(model, graph, plan, halves)
+            _quantize_constants(model, graph, plan, stored)
             _drop_names(graph)
         _drop_unused(model)
     for name, text in metadata.items():
@@ -112,10 +108,12 @@ def _read(content: bytes) -> schema.ModelT:
     return model
 
 
-def _quantize_constants(model: schema.ModelT, graph: schema.SubGraphT, plan: Plan, halves: dict[int, int]) -> None:
-    """Change the format of a graph's constants, and the operators that take them.
+def _quantize_constants(
+    model: schema.ModelT, graph: schema.SubGraphT, plan: Plan, stored: dict[tuple, schema.TensorT]
+) -> None:
+    """Change the format of a graph's constants: each is computed from a smaller one.
 
-    `halves` has the buffers that are in float16 already, which signatures share: buffer of float32 -> of float16.
+    `stored` has the smaller ones, which signatures share: (buffer of float32, shape) -> tensor.
     """
     dequantize = []
     for index in range(len(graph.tensors)):
@@ -124,57 +122,48 @@ def _quantize_constants(model: schema.ModelT, graph: schema.SubGraphT, plan: Pla
         if tensor.type != schema.TensorType.FLOAT32 or data is None:
             continue
         values = data.view(np.float32).reshape(tensor.shape)
-        kind = plan(values)
-        if kind == "int8":
-            _to_int8(model, graph, index, values)
-        elif kind == "float16":
-            dequantize.append(_to_float16(model, graph, index, values, halves))
+        if (kind := plan(values)) == "float32":
+            continue
+        key = tensor.buffer, values.shape
+        if key not in stored:
+            stored[key] = _store(model, kind, values)
+        tensor.buffer = len(model.buffers)
+        model.buffers.append(_Buffer())
+        graph.tensors.append(stored[key])
+        operator = schema.OperatorT()
+        operator.opcodeIndex = _code(model, schema.BuiltinOperator.DEQUANTIZE, _DEQUANTIZE[kind][0])
+        operator.inputs, operator.outputs = np.array([len(graph.tensors) - 1], np.int32), np.array([index], np.int32)
+        operator.builtinOptionsType = schema.BuiltinOptions.DequantizeOptions
+        operator.builtinOptions = schema.DequantizeOptionsT()
+        dequantize.append(operator)
     graph.operators = dequantize + graph.operators
 
 
-def _to_float16(
-    model: schema.ModelT, graph: schema.SubGraphT, index: int, values: np.ndarray, halves: dict[int, int]
-) -> schema.OperatorT:
-    """Compute a float32 constant from a new float16 one; return the operator that does."""
-    tensor, half = graph.tensors[index], schema.TensorT()
-    if tensor.buffer not in halves:
-        halves[tensor.buffer] = len(model.buffers)
-        model.buffers.append(_Buffer(values.astype(np.float16)))
-    half.shape, half.type, half.buffer = tensor.shape, schema.TensorType.FLOAT16, halves[tensor.buffer]
-    half.name = tensor.name + b"_float16"
-    tensor.buffer = len(model.buffers)
-    model.buffers.append(_Buffer())
-    graph.tensors.append(half)
-    operator = schema.OperatorT()
-    operator.opcodeIndex = _code(model, schema.BuiltinOperator.DEQUANTIZE, 3)
-    operator.inputs, operator.outputs = np.array([len(graph.tensors) - 1], np.int32), np.array([index], np.int32)
-    operator.builtinOptionsType = schema.BuiltinOptions.DequantizeOptions
-    operator.builtinOptions = schema.DequantizeOptionsT()
-    return operator
+def _store(model: schema.ModelT, kind: str, values: np.ndarray) -> schema.TensorT:
+    """Add a constant in `float16` or `int8` to a model, and return its tensor."""
+    tensor = schema.TensorT()
+    tensor.shape, tensor.buffer = np.array(values.shape, np.int32), len(model.buffers)
+    if kind == "float16":
+        tensor.type, data = schema.TensorType.FLOAT16, values.astype(np.float16)
+    else:
+        largest = np.abs(values).reshape(len(values), -1).max(axis=1)
+        scale = np.maximum(largest / 127.0, np.finfo(np.float32).tiny).astype(np.float32)
+        quantized = np.round(values / scale.reshape(-1, *[1] * (values.ndim - 1)))
+        tensor.type, data = schema.TensorType.INT8, np.clip(quantized, -127, 127).astype(np.int8)
+        tensor.quantization = schema.QuantizationParametersT()
+        tensor.quantization.scale, tensor.quantization.zeroPoint = scale, np.zeros(len(scale), np.int64)
+    model.buffers.append(_Buffer(data))
+    _need_runtime(model, _DEQUANTIZE[kind][1])
+    return tensor
 
 
-def _to_int8(model: schema.ModelT, graph: schema.SubGraphT, index: int, values: np.ndarray) -> None:
-    """Make a constant int8, and the operators that take it hybrid ones."""
-    tensor = graph.tensors[index]
-    for operator in graph.operators:
-        if index not in operator.inputs:
-            continue
-        code = model.operatorCodes[operator.opcodeIndex].builtinCode
-        if code not in _INT8_VERSIONS or operator.inputs[1] != index:
-            raise ValueError(f"{tensor.name.decode()}: found no convolution's or product's weights, expected to")
-        operator.opcodeIndex = _code(model, code, _INT8_VERSIONS[code])
-        if code == schema.BuiltinOperator.FULLY_CONNECTED:
-            operator.builtinOptions.asymmetricQuantizeInputs = True
-    largest = np.abs(values).reshape(len(values), -1).max(axis=1)
-    scale = np.maximum(largest / 127.0, np.finfo(np.float32).tiny).astype(np.float32)
-    quantized = np.round(values / scale.reshape(-1, *[1] * (values.ndim - 1)))
-    tensor.type, tensor.buffer = schema.TensorType.INT8, len(model.buffers)
-    model.buffers.append(_Buffer(np.clip(quantized, -127, 127).astype(np.int8)))
-    tensor.quantization = schema.QuantizationParametersT()
-    tensor.quantization.scale, tensor.quantization.zeroPoint = scale, np.zeros(len(scale), np.int64)
+def _need_runtime(model: schema.ModelT, version: str) -> None:
+    """Raise the oldest runtime that a model's metadata name to this version."""
     for entry in model.metadata or []:
         if entry.name == b"min_runtime_version":
-            model.buffers[entry.buffer] = _Buffer(_INT8_RUNTIME.ljust(16, b"\0"))
+            stated = bytes(model.buffers[entry.buffer].data).rstrip(b"\0").decode()
+            newest = max(stated, version, key=lambda text: [int(number) for number in text.split(".")])
+            model.buffers[entry.buffer] = _Buffer(newest.encode().ljust(16, b"\0"))
 
 
 def _drop_names(graph: schema.SubGraphT) -> None:

@@ -1,8 +1,10 @@
 """The inside of TFLite files: metadata entries, constants in float16 and int8."""
 
+import copy
 import functools
 import tempfile
 
+import flatbuffers
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -94,10 +96,10 @@ def test_float16_constants() -> None:
 
 
 def test_int8_weights() -> None:
-    """A scale for each output, symmetric; the runtime that this needs is named, and the product is near."""
+    """A scale for each output, symmetric; what the file computes is what these constants give, in float32."""
     before = converted()
     after = tflite_quantization.rewrite(before, metadata={}, plan=planned("int8", (48, 32)))
-    assert tflite_quantization.operators(after) == {"FULLY_CONNECTED": 1, "MUL": 1}
+    assert tflite_quantization.operators(after) == {"DEQUANTIZE": 1, "FULLY_CONNECTED": 1, "MUL": 1}
     model = schema.ModelT.InitFromPackedBuf(after, 0)
     (weights,) = (tensor for tensor in model.subgraphs[0].tensors if tensor.type == schema.TensorType.INT8)
     stored = model.buffers[weights.buffer].data.view(np.int8).reshape(weights.shape)
@@ -106,17 +108,41 @@ def test_int8_weights() -> None:
     assert np.abs(stored * scale[:, None] - WEIGHTS.T).max() <= scale.max() * 0.501
     assert list(weights.quantization.zeroPoint) == [0] * 48
     assert weights.quantization.quantizedDimension == 0
-    assert tflite_entry(after, "min_runtime_version").rstrip("\0") == "2.17.0"
     assert len(before) - len(after) > WEIGHTS.size * 3 - 1400
     found = run(after)
     assert 1e-4 < np.abs(found["product"] - X @ WEIGHTS).max() < 0.05 * np.abs(X @ WEIGHTS).max()
+    np.testing.assert_allclose(found["product"], X @ (stored * scale[:, None]).T, atol=1e-5)
     np.testing.assert_array_equal(found["scaled"][0], TABLE)
 
 
-def test_int8_is_for_weights_alone() -> None:
-    """Any other constant is refused by name."""
-    with pytest.raises(ValueError, match="found no convolution's or product's weights, expected to"):
-        tflite_quantization.rewrite(converted(), metadata={}, plan=planned("int8", (48,)))
+@pytest.mark.parametrize(("kind", "oldest"), [("float16", "1.15.0"), ("int8", "2.7.0")])
+def test_the_oldest_runtime_is_named(kind: str, oldest: str) -> None:
+    """That of the new operator, or the file's own if that is newer: versions are numbers, not text."""
+    after = tflite_quantization.rewrite(converted(), metadata={}, plan=planned(kind, (48, 32)))
+    assert tflite_entry(converted(), "min_runtime_version").rstrip("\0") == "1.5.0"
+    assert tflite_entry(after, "min_runtime_version").rstrip("\0") == oldest
+    model = tflite_quantization._read(after)
+    tflite_quantization._need_runtime(model, "2.16.1")
+    tflite_quantization._need_runtime(model, "2.5.0")
+    (entry,) = (entry for entry in model.metadata if entry.name == b"min_runtime_version")
+    assert bytes(model.buffers[entry.buffer].data).rstrip(b"\0") == b"2.16.1"
+
+
+@pytest.mark.parametrize("kind", ["float16", "int8"])
+def test_signatures_share_constants(kind: str) -> None:
+    """A second graph of the same weights adds no second copy of them, and computes the same."""
+    model = tflite_quantization._read(converted())
+    second = copy.deepcopy(model.subgraphs[0])
+    model.subgraphs.append(second)
+    builder = flatbuffers.Builder(0)
+    builder.Finish(model.Pack(builder), tflite_quantization.IDENTIFIER)
+    one, two = (
+        tflite_quantization.rewrite(content, metadata={}, plan=planned(kind, (48, 32)))
+        for content in (converted(), bytes(builder.Output()))
+    )
+    assert tflite_quantization.operators(two)["DEQUANTIZE"] == 2
+    assert len(two) - len(one) < WEIGHTS.size
+    np.testing.assert_array_equal(run(two)["product"], run(one)["product"])
 
 
 @pytest.mark.parametrize("content", [b"", b"TFL3", b"not a model at all", converted()[:2000], converted()[:40]])
