@@ -276,6 +276,10 @@ def read_attributes(folder: pathlib.Path) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read ({error}), expected what nsynth_vae.attributes writes") from error
     if not isinstance(attributes, dict):
         raise InputError(f"{path}: found no JSON object, expected what nsynth_vae.attributes writes")
+    for name in ("families", "instruments", "directions", "not_learnt"):
+        if not isinstance(attributes.get(name, {}), dict):
+            found = repr(attributes[name])[:40]
+            raise InputError(f"{path}: {name}: found {found}, expected an object, as nsynth_vae.attributes writes")
     return _format_3(attributes) if attributes.get("format_version") == 2 else attributes
 
 

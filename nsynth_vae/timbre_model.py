@@ -15,7 +15,7 @@ from nsynth_vae import pretrained
 from nsynth_vae.cli.suppress_stderr import quiet
 from nsynth_vae.config import AudioConfig, Config
 from nsynth_vae.errors import InputError
-from nsynth_vae.files import expand
+from nsynth_vae.files import expand, read_tflite
 from nsynth_vae.pretrained import ASSETS_EXTRA, ATTRIBUTES, PARTS
 
 BATCH = 8
@@ -106,6 +106,8 @@ class LiteRTBackend:
             for name, values in found.items():
                 if len(values) != count or values.shape[1:] != shapes.get(name, values.shape[1:2]):
                     raise ValueError(f"{name} of shape {list(values.shape)}")
+                if not np.isfinite(values).all():
+                    raise ValueError(f"found NaN or infinity in {name}")
         return found
 
     def _open(self, part: str) -> Callable[..., dict[str, np.ndarray]]:
@@ -113,7 +115,7 @@ class LiteRTBackend:
             from ai_edge_litert.interpreter import Interpreter
 
             # By its content: on Windows LiteRT opens no path with letters that the code page lacks.
-            model = Interpreter(model_content=self._files[part].read_bytes(), num_threads=THREADS)
+            model = Interpreter(model_content=read_tflite(self._files[part]), num_threads=THREADS)
             self._runners[part] = model.get_signature_runner("serving_default")
         return self._runners[part]
 

@@ -93,6 +93,16 @@ def test_a_field_by_both_its_names_is_an_error(name):
     ("make", "message"),
     [
         (lambda: AudioConfig(sample_rate=0), "sample_rate: found 0, expected a positive integer"),
+        (
+            lambda: AudioConfig(sample_rate=10**7),
+            "sample_rate: found 10000000, expected a positive integer, at most",
+        ),
+        (lambda: AudioConfig(num_samples=2**63), f"num_samples: found {2**63}, expected a positive integer, at most"),
+        (
+            lambda: ModelConfig(latent_dim=2**63),
+            f"latent_dim: found {2**63}, expected a positive integer, at most 4096",
+        ),
+        (lambda: ModelConfig(kl_warmup_steps=2**40), f"kl_warmup_steps: found {2**40}, expected 0 or more, below"),
         (lambda: AudioConfig(sample_rate="16000"), "sample_rate: found '16000', expected int"),
         (lambda: AudioConfig(sample_rate=True), "sample_rate: found True, expected int"),
         (lambda: AudioConfig(frame_length=1023), "frame_length: found 1023, expected an even number"),

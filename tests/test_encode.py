@@ -128,8 +128,9 @@ def test_notes_are_decoded_at_one_pitch_or_their_own(files, tmp_path):
         ('{"notes": [{"z": [1, 2, "a"], "pitch": 60}]}', "expected 3"),
         ('{"notes": [{"z": [1, 2, 3], "pitch": 128}]}', "has the pitch 128, expected a MIDI number"),
         ('{"notes": [{"z": [1, 2, 3], "pitch": 60}, {"z": [1, 2, 3]}]}', "notes[1] has no pitch, expected --pitch"),
-        ('{"notes": [{"z": [1, 2, 1e9], "pitch": 60}]}', "z: found 1e+09"),
-        ('{"notes": [{"z": [1, 2, NaN], "pitch": 60}]}', "z: found nan"),
+        ('{"notes": [{"z": [1, 2, 1e9], "pitch": 60}]}', "notes[0]: found 1000000000.0 in z"),
+        ('{"notes": [{"z": [1, 2, NaN], "pitch": 60}]}', "notes[0]: found nan in z, expected -100 to 100"),
+        ('{"notes": [{"z": [1, 2, 1e308], "pitch": 60}]}', "notes[0]: found 1e+308 in z"),
     ],
 )
 def test_files_that_cannot_be_decoded(content, message, tmp_path, capsys):

@@ -64,6 +64,14 @@ def test_attributes_of_format_2_are_read_with_the_keys_of_format_3(tmp_path: pat
     assert pretrained.read_attributes(tmp_path) == {"format_version": 3, "directions": {"bright": 1}}
 
 
+@pytest.mark.parametrize("name", ["families", "instruments", "directions", "not_learnt"])
+@pytest.mark.parametrize("value", [[], 1.5, None, "a"])
+def test_attributes_of_another_form_are_refused(name: str, value: object, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "attributes.json").write_text(json.dumps({"format_version": 3, name: value}))
+    with pytest.raises(InputError, match=rf"attributes.json: {name}: found .*, expected an object"):
+        pretrained.read_attributes(tmp_path)
+
+
 def test_a_wheel_says_where_the_weights_are(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pretrained, "SHIPPED", tmp_path)
     for folder, ending in (

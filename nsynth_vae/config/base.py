@@ -63,9 +63,9 @@ class Section:
         for name in names:
             require(test(getattr(self, name)), name, getattr(self, name), expected)
 
-    def require_positive(self, *names: str) -> None:
-        """Raise InputError for the first of the named fields that is not above 0."""
-        self.require("a positive integer", lambda value: value > 0, *names)
+    def require_positive(self, *names: str, most: int = 2**31 - 1) -> None:
+        """Raise InputError for the first of the named fields that is not from 1 to `most`."""
+        self.require(f"a positive integer, at most {most}", lambda value: 0 < value <= most, *names)
 
     def to_dict(self) -> dict[str, typing.Any]:
         """Return the fields as JSON-ready values."""

@@ -16,6 +16,9 @@ PEAK = 2027 / 2048
 MOST_SEMITONES = 6
 """Most semitones that pitch-shift augmentation shifts a note up by."""
 
+MOST_CHANNELS = 4096
+"""Most channels, mel bins and dimensions of a model: a damaged configuration asks for more memory than there is."""
+
 
 def check_seed(seed: int, name: str = "seed") -> None:
     """Raise InputError for a seed that is no integer of 31 bits; `name` is the field or option."""
@@ -47,7 +50,10 @@ class AudioConfig(Section):
     """... divided by this many nats: fixed constants, never a batch's or a note's own."""
 
     def _check(self) -> None:
-        self.require_positive("sample_rate", "num_samples", "frame_length", "frame_step", "num_mel_bins")
+        self.require_positive("sample_rate", most=768_000)
+        self.require_positive("num_samples", most=2**24)
+        self.require_positive("frame_length", "frame_step", "fft_length", most=2**20)
+        self.require_positive("num_mel_bins", most=MOST_CHANNELS)
         self.require("an even number of samples", lambda length: length % 2 == 0, "frame_length")
         self.require("at most frame_length", lambda step: step <= self.frame_length, "frame_step")
         self.require("at least frame_length", lambda size: size >= self.frame_length, "fft_length", "num_samples")
@@ -130,10 +136,10 @@ class ModelConfig(Section):
     """Weight, against the KL's nats, of the adversary that predicts the pitch from z; 0 for none."""
 
     def _check(self) -> None:
-        self.require_positive("latent_dim", "channels")
+        self.require_positive("latent_dim", "channels", most=MOST_CHANNELS)
         self.require("a multiple of 16", lambda channels: channels % 16 == 0, "channels")
         weights = ("beta", "free_nats", "kl_warmup_steps", "adversary_weight")
-        self.require("0 or more", lambda value: value >= 0, *weights)
+        self.require("0 or more, below 2**31", lambda value: 0 <= value < 2**31, *weights)
         self.require(f"0 to {MOST_SEMITONES}", lambda copies: 0 <= copies <= MOST_SEMITONES, "pitch_shift_copies")
         probabilities = ("eq_augmentation_probability", "mixup_probability")
         self.require("a number from 0 to 1", lambda value: 0 <= value <= 1, *probabilities)
@@ -180,7 +186,7 @@ class SynthesizerConfig(Section):
     """Harmonics of a note, the fundamental included; those above half the sample rate are silent."""
 
     def _check(self) -> None:
-        self.require_positive("channels", "blocks", "num_harmonics")
+        self.require_positive("channels", "blocks", "num_harmonics", most=MOST_CHANNELS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,7 +201,7 @@ class ClassifierConfig(Section):
     """Fraction of the features that is dropped in training."""
 
     def _check(self) -> None:
-        self.require_positive("channels", "feature_dim")
+        self.require_positive("channels", "feature_dim", most=MOST_CHANNELS)
         self.require("at least 0 and below 1", lambda dropout: 0 <= dropout < 1, "dropout")
 
 

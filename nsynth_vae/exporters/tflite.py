@@ -20,6 +20,7 @@ from nsynth_vae.cli.suppress_stderr import quiet
 from nsynth_vae.config import Config
 from nsynth_vae.exporters import tflite_quantization, tflite_signatures
 from nsynth_vae.files import atomic_rename, temporary_folder
+from nsynth_vae.files.checksum import KEY, UNKNOWN, with_checksum
 from nsynth_vae.pretrained import METADATA_ENTRY
 
 if TYPE_CHECKING:
@@ -93,10 +94,13 @@ def write_models(
         report(f"{model}: TFLite")
         content = convert(endpoint)
         for kind in kinds:
-            text = json.dumps({"model": model, "weights": kind, **_described(content), **metadata}, indent=2) + "\n"
+            described = {"model": model, "weights": kind, **_described(content), **metadata, KEY: UNKNOWN}
+            text = json.dumps(described, indent=2) + "\n"
             path = paths[f"{model}_{kind}"] = folder / f"{model}_{kind}.tflite"
             entries = {METADATA_ENTRY: text}
-            path.write_bytes(tflite_quantization.rewrite(content, metadata=entries, plan=plans[model](kind)))
+            path.write_bytes(
+                with_checksum(tflite_quantization.rewrite(content, metadata=entries, plan=plans[model](kind)))
+            )
     return paths
 
 
@@ -113,7 +117,10 @@ def export_synthesizer(synthesizer: Synthesizer, path: str | os.PathLike) -> Non
             tflite_signatures.synthesizer_endpoint(synthesizer),
             transpose=tflite_signatures.transposition_endpoint(synthesizer),
         )
-        (folder / "tflite").write_bytes(tflite_quantization.rewrite(content, metadata={}, plan=plan))
+        entries = {METADATA_ENTRY: json.dumps({KEY: UNKNOWN})}
+        (folder / "tflite").write_bytes(
+            with_checksum(tflite_quantization.rewrite(content, metadata=entries, plan=plan))
+        )
         atomic_rename(folder / "tflite", path)
 
 

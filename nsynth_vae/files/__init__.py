@@ -10,6 +10,7 @@ from nsynth_vae.files.atomic_writes import (
     write_text,
     writing,
 )
+from nsynth_vae.files.checksum import read_tflite
 from nsynth_vae.files.folder_lock import exclusive_lock
 from nsynth_vae.files.json_files import LINE, read_json, rounded, to_json
 from nsynth_vae.files.places import broken_link, check_output, check_output_file, check_working_directory, expand, walk
@@ -30,6 +31,7 @@ __all__ = [
     "expand",
     "flac",
     "read_json",
+    "read_tflite",
     "remove_abandoned",
     "rounded",
     "save_json",

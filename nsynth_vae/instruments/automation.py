@@ -49,8 +49,12 @@ def bend_sound(sound: np.ndarray, bend: Curve, sample_rate: int = 16000) -> np.n
     far = last + len(sound) / sample_rate / ratio
     knots = np.array([*(seconds for seconds, _ in ratios), far])
     end = np.interp(len(sound) / sample_rate, _integral(ratios, knots), knots)
-    places = _integral(ratios, np.arange(math.ceil(end * sample_rate)) / sample_rate) * sample_rate
-    return np.concatenate([np.zeros(0), *(_interpolate(sound, part) for part in _blocks(places))])
+    bent = np.zeros(math.ceil(end * sample_rate))
+    # By blocks: the kernels of all samples of a note of minutes are gigabytes.
+    for first in range(0, len(bent), _BLOCK):
+        samples = np.arange(first, min(first + _BLOCK, len(bent)))
+        bent[samples[0] : samples[-1] + 1] = _interpolate(sound, _integral(ratios, samples / sample_rate) * sample_rate)
+    return bent
 
 
 def levels(gain: Curve, samples: int, sample_rate: int = 16000) -> np.ndarray:
@@ -72,17 +76,15 @@ def _integral(curve: Curve, seconds: np.ndarray) -> np.ndarray:
     return before[step] + values[step] * (seconds - starts[step])
 
 
-def _blocks(places: np.ndarray) -> list[np.ndarray]:
-    return np.split(places, range(_BLOCK, len(places), _BLOCK))
-
-
 def _interpolate(sound: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Return a sound at fractional samples, ascending, below the band of the steps between them."""
     step = max(float(np.diff(places).max(initial=1.0)), 1.0)
     half = math.ceil(_ZERO_CROSSINGS * step)
-    padded = np.pad(sound, half)
     whole = np.floor(places).astype(int)
+    low, high = whole[0] + 1 - half, whole[-1] + 1 + half
+    used = np.pad(sound[max(low, 0) : high], (max(-low, 0), 0))
+    used = np.pad(used, (0, high - low - len(used)))
     taps = whole[:, None] + np.arange(1 - half, half + 1)
     away = places[:, None] - taps
     kernel = np.sinc(away / step) / step * np.cos(np.pi / 2 * np.clip(away / half, -1, 1)) ** 2
-    return np.einsum("nt,nt->n", kernel, padded[np.minimum(taps + half, len(padded) - 1)])
+    return np.einsum("nt,nt->n", kernel, used[taps - low])

@@ -39,7 +39,7 @@ def summarize(attributes: dict[str, Any]) -> dict[str, Any]:
     return {
         **{kind: {name: one.get("notes") for name, one in _entries(attributes, kind).items()} for kind in KINDS},
         "directions": {name: _direction(entry) for name, entry in _entries(attributes, "directions").items()},
-        "not_learnt": attributes.get("not_learnt") or {},
+        "not_learnt": attributes.get("not_learnt", {}),
     }
 
 
@@ -58,11 +58,17 @@ def _distance(z: np.ndarray, entry: dict[str, Any]) -> float:
 
 
 def _direction(entry: dict[str, Any]) -> dict[str, Any]:
-    effect = entry.get("effect") or {}
+    effect = entry.get("effect")
+    effect = effect if isinstance(effect, dict) else {}
+    rate, change = (effect.get(name) for name in ("effect_rate", "median_change"))
     return {
-        "descriptor": entry.get("descriptor"),
-        "median_change": effect.get("median_change"),
-        "unit": effect.get("unit"),
-        "effect_rate": effect.get("effect_rate"),
+        "descriptor": _text(entry.get("descriptor")),
+        "median_change": change if isinstance(change, int | float) else None,
+        "unit": _text(effect.get("unit")),
+        "effect_rate": rate if isinstance(rate, int | float) else None,
         "learnt_from": entry.get("learnt_from"),
     }
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

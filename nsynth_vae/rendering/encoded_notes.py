@@ -13,6 +13,7 @@ import numpy as np
 
 from nsynth_vae.analysis.sound_files import Sound, read_sounds
 from nsynth_vae.analysis.sound_labels import NO_PITCH, OctaveShift, label_sounds
+from nsynth_vae.config import LARGEST_Z
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import read_json, save_json
 from nsynth_vae.latent.summary import nearest
@@ -122,6 +123,9 @@ def _vector(value: object, latent_dim: int, where: str) -> np.ndarray:
     numbers = value if isinstance(value, list) else []
     if len(numbers) != latent_dim or not all(isinstance(one, int | float) for one in numbers):
         raise InputError(f"{where}: found a z of {len(numbers)} numbers, expected {latent_dim} as the model has")
+    for number in numbers:
+        if not abs(number) <= LARGEST_Z:
+            raise InputError(f"{where}: found {str(number)[:20]} in z, expected -{LARGEST_Z:g} to {LARGEST_Z:g}")
     return np.array(numbers, np.float32)
 
 

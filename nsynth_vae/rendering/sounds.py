@@ -13,6 +13,7 @@ import numpy as np
 from nsynth_vae.analysis import spectra
 from nsynth_vae.analysis.descriptors import describe_all
 from nsynth_vae.config import AudioConfig
+from nsynth_vae.errors import InputError
 from nsynth_vae.files import AUDIO_EXTENSIONS, write_wav
 
 MOST_NOTES = 1024
@@ -34,7 +35,14 @@ class Sounds:
 
     @classmethod
     def of(cls, audio: np.ndarray, pitch: int, config: AudioConfig) -> Sounds:
-        """Describe notes, float32 `[notes, num_samples]`, all of one MIDI pitch."""
+        """Describe notes, float32 `[notes, num_samples]`, all of one MIDI pitch.
+
+        Raises:
+            InputError: for a model whose notes are shorter than the second that descriptors take.
+        """
+        if config.num_samples < config.sample_rate:
+            found = f"num_samples {config.num_samples} at sample_rate {config.sample_rate}"
+            raise InputError(f"the model's config.json: found {found}, expected notes of at least 1 s")
         return cls(audio=audio, config=config, descriptors=describe_all(audio, [pitch] * len(audio), config))
 
     @functools.cached_property

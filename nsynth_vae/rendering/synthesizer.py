@@ -11,6 +11,7 @@ import numpy as np
 from nsynth_vae.cli.suppress_stderr import quiet
 from nsynth_vae.config import AudioConfig, SynthesisConfig
 from nsynth_vae.errors import InputError
+from nsynth_vae.files import read_tflite
 from nsynth_vae.pretrained import SYNTHESIZER_TFLITE
 from nsynth_vae.timbre_model import THREADS, tflite_errors
 
@@ -40,7 +41,7 @@ def open_synthesizer(folder: str | os.PathLike, config: AudioConfig) -> Callable
     file = folder / SYNTHESIZER_TFLITE
     with tflite_errors(file):
         # Its content: LiteRT does not open every path that Windows has.
-        content = file.read_bytes()
+        content = read_tflite(file)
         interpreter = Interpreter(model_content=content, num_threads=THREADS)
         play, transpose = map(interpreter.get_signature_runner, ("serving_default", "transpose"))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -71,3 +73,15 @@ def test_levels_are_reached_without_clicks():
 
 def test_the_mean_is_weighted_by_time():
     assert automation.mean_of(((0.0, 100.0), (3.0, 200.0)), 4.0) == 125.0
+
+
+def test_a_long_sound_is_bent_in_little_memory():
+    sound = np.zeros(60 * RATE)
+    tracemalloc.start()
+    try:
+        bent = automation.bend_sound(sound, ((0.0, 50.0),), RATE)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # Kernels of 32 taps are 32 times as large as the sound.
+    assert peak < 2 * bent.nbytes + (20 << 20)

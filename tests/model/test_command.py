@@ -68,6 +68,16 @@ def test_a_model_without_attributes_and_metrics(folder, capsys):
     assert record["directions"] == record["families"] == record["metrics"] == {}
 
 
+@pytest.mark.parametrize(
+    "entry", [1, [], {"effect": 1}, {"effect": {"median_change": [], "unit": {}}, "descriptor": []}]
+)
+def test_a_direction_without_usable_figures_has_none(entry, folder, capsys):
+    (folder / "attributes.json").write_text(json.dumps({"directions": {"bright": {"effect": []}, "odd": entry}}))
+    assert "bright" in run(capsys, "--model", folder)
+    found = json.loads(run(capsys, "--model", folder, "--json"))["directions"]["bright"]
+    assert found == dict.fromkeys(["descriptor", "median_change", "unit", "effect_rate", "learnt_from"])
+
+
 def test_the_shipped_model_is_the_default(capsys):
     record = json.loads(run(capsys, "--json"))
     assert record["name"] == pretrained.TIMBRE_MODEL.name

@@ -200,7 +200,7 @@ def _to_note(note_str: str, values: tuple | object, config: AudioConfig) -> Note
     """
     if not isinstance(values, tuple):
         raise InputError(
-            f"its entry in examples.json is {str(values)[:40]}, expected an object with pitch, velocity, ..."
+            f"its entry in examples.json is {str(values)[:40]!r}, expected an object with pitch, velocity, ..."
         )
     labels = dict(zip(_KEYS, values, strict=True))
     named = parse_note_str(note_str)
