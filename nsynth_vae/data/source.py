@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import array
 import dataclasses
 import os
 import pathlib
@@ -88,27 +89,31 @@ class NoteTable:
 
     @classmethod
     def from_notes(cls, notes: Iterable[Note], split: Sequence[int]) -> NoteTable:
-        """Build the table from notes and their splits (index in `SPLITS`, or `UNKNOWN`)."""
-        notes = list(notes)
+        """Build the table from notes, each asked for once, and their splits (index in `SPLITS`, or `UNKNOWN`).
 
-        def strings(values: Iterable[str]) -> np.ndarray:
-            array = np.empty(len(notes), dtype=object)
-            array[:] = [readable(value) for value in values]
-            return array
+        The splits are read after the notes.
+        """
+        strings: dict[str, list[str]] = {"note_str": [], "instrument_str": [], "sample_group": []}
+        integers = {name: array.array("i") for name in ("pitch", "velocity", "instrument_family", "instrument_source")}
+        qualities, unknown = array.array("b"), (UNKNOWN,) * len(QUALITIES)
+        for note in notes:
+            strings["note_str"].append(readable(note.note_str))
+            strings["instrument_str"].append(sys.intern(readable(note.instrument_str)))
+            strings["sample_group"].append(sys.intern(readable(note.sample_group or note.instrument_str)))
+            for name, values in integers.items():
+                value = getattr(note, name)
+                values.append(UNKNOWN if value is None else value)
+            qualities.extend(note.qualities or unknown)
 
-        def integers(values: Iterable[int | None]) -> np.ndarray:
-            return np.array([UNKNOWN if value is None else value for value in values], np.int32)
+        def objects(values: list[str]) -> np.ndarray:
+            result = np.empty(len(values), dtype=object)
+            result[:] = values
+            return result
 
-        unknown = (UNKNOWN,) * len(QUALITIES)
         return cls(
-            note_str=strings(note.note_str for note in notes),
-            pitch=integers(note.pitch for note in notes),
-            velocity=integers(note.velocity for note in notes),
-            instrument_str=strings(sys.intern(note.instrument_str) for note in notes),
-            instrument_family=integers(note.instrument_family for note in notes),
-            instrument_source=integers(note.instrument_source for note in notes),
-            qualities=np.array([note.qualities or unknown for note in notes], np.int8).reshape(-1, len(QUALITIES)),
-            sample_group=strings(sys.intern(note.sample_group or note.instrument_str) for note in notes),
+            **{name: objects(values) for name, values in strings.items()},
+            **{name: np.array(values, np.int32) for name, values in integers.items()},
+            qualities=np.array(qualities, np.int8).reshape(-1, len(QUALITIES)),
             split=np.array(split, np.int8),
         )
 

@@ -1,24 +1,40 @@
-"""Record of a run's notes, by which resuming finds out whether they are the same."""
+"""Record of a run's notes, by which resuming finds out whether they are the same.
+
+It is bounded, however many notes there are: of many, it has a line an instrument, and content is read of a sample.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import pathlib
+import re
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.data.source import Source
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import read_json, write_text
 from nsynth_vae.training import checkpoints
 
 Record = dict[str, dict[str, str]]
-"""Split -> `note_str` -> hash of the note's file and, of a file of many, its record."""
+"""Split -> `note_str` -> hash of the note's file and, of a file of many, its record; of many notes, split -> instrument
+-> number of its notes and the sum of all their hashes."""
+
+MOST_NOTES = 20_000
+"""Notes that are listed one by one: 1 MB of JSON. All of NSynth's would be 300 bytes of memory each."""
 
 WHOLE_BYTES = 256 << 20
 """Files of this size together are read whole, in a second; of more, a part of each MB is."""
+
+MOST_PARTS = 4096
+"""Parts that are read at most, in 40 s of a disk of 100 reads a second: of all files together, one or more of each of
+this many, chosen by the hash of their names."""
+
+_SUM = re.compile(r"\d+-[0-9a-f]{16}")
+"""A number of notes and the sum of their hashes; a file's own hash has 12 digits."""
 
 _PART_BYTES = 4096
 _EVERY_BYTES = 1 << 20
@@ -26,16 +42,28 @@ _EVERY_BYTES = 1 << 20
 
 def describe(source: Source, rows: Mapping[str, np.ndarray]) -> Record:
     """Return the record of some splits' notes (split -> rows); it depends on no path, and on no time of a file."""
-    places = {name: [_place(source.location(int(row))) for row in part] for name, part in rows.items()}
-    hashes = _hash_files({file for part in places.values() for file, _ in part})
-    record: Record = {}
-    for name, part in rows.items():
-        notes = record[name] = {}
-        for row, (file, number) in zip(part, places[name], strict=True):
-            note_str = str(source.table.note_str[row])
-            # Of two notes of a name, both count.
-            notes[note_str] = notes.get(note_str, "") + hashes[file] + number
-    return record
+    hashes = _hash_files({_place(source.location(int(row)))[0] for part in rows.values() for row in part})
+    by_instrument = sum(map(len, rows.values())) > MOST_NOTES
+    return {name: (_sums if by_instrument else _listing)(source, part, hashes) for name, part in rows.items()}
+
+
+def _listing(source: Source, rows: np.ndarray, hashes: Mapping[str, str]) -> dict[str, str]:
+    notes: dict[str, str] = {}
+    for row in rows:
+        note_str, (file, number) = str(source.table.note_str[row]), _place(source.location(int(row)))
+        # Of two notes of a name, both count.
+        notes[note_str] = notes.get(note_str, "") + hashes[file] + number
+    return notes
+
+
+def _sums(source: Source, rows: np.ndarray, hashes: Mapping[str, str]) -> dict[str, str]:
+    sums: dict[str, list[int]] = {}
+    for row in rows:
+        file, number = _place(source.location(int(row)))
+        found = sums.setdefault(str(source.table.instrument_str[row]), [0, 0])
+        found[0] += 1
+        found[1] += stable_hash(str(source.table.note_str[row]), hashes[file], number)
+    return {instrument: f"{count}-{total % 2**64:016x}" for instrument, (count, total) in sums.items()}
 
 
 def check(folder: pathlib.Path, record: Record, *, allowed: bool, resume: bool) -> bool:
@@ -56,7 +84,7 @@ def check(folder: pathlib.Path, record: Record, *, allowed: bool, resume: bool) 
     former = _read(folder) if resume and checkpoints.paths(folder / "checkpoints") else None
     if former is None or former == record:
         return False
-    before, now = (sum(map(len, each.values())) for each in (former, record))
+    before, now = (sum(map(_count, each.values())) for each in (former, record))
     text = f"{folder}: the notes have changed since ({before} then, {now} now: {_changes(former, record)})"
     if not allowed:
         raise InputError(
@@ -65,6 +93,11 @@ def check(folder: pathlib.Path, record: Record, *, allowed: bool, resume: bool) 
         )
     print(f"{text}: the best validation loss is looked for anew")
     return True
+
+
+def _count(notes: Mapping[str, str]) -> int:
+    """Return the number of notes that a split's part of a record has."""
+    return sum(int(by.partition("-")[0]) if _SUM.fullmatch(by) else 1 for by in notes.values())
 
 
 def write(folder: pathlib.Path, record: Record) -> None:
@@ -89,11 +122,9 @@ def _read(folder: pathlib.Path) -> Record | None:
 
 def _changes(former: Record, record: Record) -> str:
     """Return what has changed, in words, with the names of three notes of each kind."""
-    before, now = (
-        {name: (split, by) for split, part in each.items() for name, by in part.items()} for each in (former, record)
-    )
+    before, now = (_by_name(each) for each in (former, record))
     both = before.keys() & now.keys()
-    moved = {name for name in both if before[name][0] != now[name][0]}
+    moved = {name for name in both if before[name].keys() != now[name].keys()}
     kinds = {
         "added": now.keys() - both,
         "removed": before.keys() - both,
@@ -104,6 +135,15 @@ def _changes(former: Record, record: Record) -> str:
         "; ".join(f"{len(names)} {kind}: {_listed(names)}" for kind, names in kinds.items() if names)
         or "notes of a name"
     )
+
+
+def _by_name(record: Record) -> dict[str, dict[str, str]]:
+    """Return name -> split -> hash; an instrument can be in several splits."""
+    found: dict[str, dict[str, str]] = {}
+    for split, part in record.items():
+        for name, by in part.items():
+            found.setdefault(name, {})[split] = by
+    return found
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -118,19 +158,24 @@ def _place(location: str) -> tuple[str, str]:
 
 
 def _hash_files(files: set[str]) -> dict[str, str]:
-    """Return a hash of each file's content."""
+    """Return a hash of each file's size and, of a sample of them, content."""
     sizes = {file: pathlib.Path(file).stat().st_size for file in files}
-    whole = sum(sizes.values()) <= WHOLE_BYTES
+    total = sum(sizes.values())
+    every = max(_EVERY_BYTES, total // MOST_PARTS)
+    read = files
+    if len(files) > MOST_PARTS:
+        read = set(sorted(files, key=lambda file: stable_hash(pathlib.Path(file).name))[:MOST_PARTS])
     hashes = {}
     for file, size in sizes.items():
         digest = hashlib.blake2b(str(size).encode(), digest_size=6)
-        with pathlib.Path(file).open("rb") as content:
-            if whole:
-                digest.update(content.read())
-            else:
-                # An eighth into each MB: the end of a note is silent.
-                for start in range(min(size, _EVERY_BYTES) // 8, size, _EVERY_BYTES):
-                    content.seek(start)
-                    digest.update(content.read(_PART_BYTES))
+        if file in read:
+            with pathlib.Path(file).open("rb") as content:
+                if total <= WHOLE_BYTES:
+                    digest.update(content.read())
+                else:
+                    # An eighth into each MB: the end of a note is silent.
+                    for start in range(min(size, every) // 8, size, every):
+                        content.seek(start)
+                        digest.update(content.read(_PART_BYTES))
         hashes[file] = digest.hexdigest()
     return hashes

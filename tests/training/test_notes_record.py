@@ -106,3 +106,54 @@ def test_a_run_without_a_record_is_resumed(run):
     folder, notes = run
     (folder / "checkpoints" / "notes.json").unlink()
     assert not check(folder, notes)
+
+
+def test_many_notes_are_recorded_by_instrument(run, monkeypatch, tmp_path):
+    monkeypatch.setattr(notes_record, "MOST_NOTES", 3)
+    _, notes = run
+    folder = tmp_path / "many"
+    checkpoints.save(folder / "checkpoints", checkpoints.Checkpoint({}, {}), 3)
+    record = describe(notes)
+    assert {name: list(part) for name, part in record.items()} == {"train": ["flute"], "valid": ["flute"]}
+    notes_record.write(folder, record)
+    assert not check(folder, notes)
+    with pytest.raises(InputError, match=r"4 then, 4 now: 1 with another content: flute\)"):
+        check(folder, notes, valid=2)
+    write_note(notes / "flute F4.wav", 349.5)
+    write_note(notes / "oboe F4.wav", 349.2)
+    with pytest.raises(InputError, match=r"4 then, 5 now: 1 added: oboe; 1 with another content: flute\)"):
+        check(folder, notes)
+
+
+def test_of_many_files_the_sizes_of_all_and_the_content_of_a_sample_count(monkeypatch, tmp_path):
+    monkeypatch.setattr(notes_record, "MOST_PARTS", 8)
+    files = {str(tmp_path / f"{number}") for number in range(20)}
+
+    def changed(content: bytes) -> int:
+        """Return how many hashes change as each file gets this content, one at a time."""
+        before, different = notes_record._hash_files(files), 0
+        for file in files:
+            pathlib.Path(file).write_bytes(content)
+            different += notes_record._hash_files(files)[file] != before[file]
+            pathlib.Path(file).write_bytes(bytes(100))
+        return different
+
+    for file in files:
+        pathlib.Path(file).write_bytes(bytes(100))
+    assert changed(bytes(99)) == 20
+    assert changed(b"\1" * 100) == 8
+
+
+def test_the_parts_that_are_read_are_bounded_by_the_size_of_all_files(monkeypatch, tmp_path):
+    monkeypatch.setattr(notes_record, "WHOLE_BYTES", 10)
+    monkeypatch.setattr(notes_record, "MOST_PARTS", 4)
+    file = tmp_path / "a"
+    file.write_bytes(bytes(16 << 20))
+    before = notes_record._hash_files({str(file)})
+    found = []
+    for megabyte in range(16):
+        content = bytearray(16 << 20)
+        content[megabyte << 20 : (megabyte + 1) << 20] = b"\1" * (1 << 20)
+        file.write_bytes(content)
+        found.append(notes_record._hash_files({str(file)}) != before)
+    assert sum(found) == 4

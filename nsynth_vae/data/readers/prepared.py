@@ -176,8 +176,14 @@ class PreparedSource(Source):
 
     def location(self, row: int) -> str:
         """Return the file and record of a note."""
-        shard, record = self.place(np.array([row]))
-        return f"{self._shards[shard[0]][0]}: record {record[0]}"
+        shard, record = self._place(row)
+        return f"{self._shards[shard][0]}: record {record}"
+
+    def _place(self, row: int) -> tuple[int, int]:
+        """Return `place` of one row, in a tenth of the time."""
+        stored = row if self._stored is None else int(self._stored[row])
+        shard = int(self._starts.searchsorted(stored, side="right")) - 1
+        return shard, int(stored - self._starts[shard])
 
     def fingerprint(self, row: int) -> str:
         """Return the file, whose name has a hash of what its features were computed of, and the record."""
@@ -202,8 +208,8 @@ class PreparedSource(Source):
 
     def read(self, row: int) -> tuple[np.ndarray, str]:
         """Read the audio of one note; see `Source.read`."""
-        shard, record = (int(value[0]) for value in self.place(np.array([row])))
-        if not self.has_audio(np.array([row]))[0]:
+        shard, record = self._place(row)
+        if record >= self._with_audio[shard]:
             nothing = np.zeros(self.config.num_samples, np.float32)
             return nothing, "was prepared without its audio, expected notes prepared with --keep-audio all"
         return read_audio(audio_file(self._shards[shard][0]), record, self.config), ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import array
 import copy
 import dataclasses
 import functools
@@ -114,18 +115,18 @@ class RecordSource(Source):
         self.name, self.config = name, audio
         self._shards = list(shards)
         log(f"{name}: reading the labels of {len(self._shards)} record file{'s' * (len(self._shards) != 1)}")
-        notes: list[Note] = []
-        splits: list[int] = []
+        splits, files, numbers = array.array("b"), array.array("i"), array.array("i")
         self._fingerprints = [file_fingerprint(shard.path, "a TFRecord file") for shard in self._shards]
-        files: list[int] = []
-        numbers: list[int] = []
-        for index, shard in enumerate(self._shards):
-            for number, note in self._read_labels(shard, bad_notes):
-                notes.append(note)
-                splits.append(shard.split)
-                files.append(index)
-                numbers.append(number)
-        self.table = NoteTable.from_notes(notes, splits)
+
+        def notes() -> Iterator[Note]:
+            for index, shard in enumerate(self._shards):
+                for number, note in self._read_labels(shard, bad_notes):
+                    splits.append(shard.split)
+                    files.append(index)
+                    numbers.append(number)
+                    yield note
+
+        self.table = NoteTable.from_notes(notes(), splits)
         self._file, self._number = np.array(files, np.int32), np.array(numbers, np.int32)
         self._offsets: dict[str, np.ndarray] = {}
 
