@@ -109,9 +109,9 @@ class PreparedFeatures(CachedFeatures):
 
 
 def number_of_lanes(batch_size: int, files: int) -> int:
-    """Return the largest power of two that divides the batch and is at most `MOST_LANES` and the number of files."""
+    """Return the largest power of two that divides the batch and the number of files, at most `MOST_LANES`."""
     lanes = 1
-    while 2 * lanes <= min(MOST_LANES, files) and batch_size % (2 * lanes) == 0:
+    while 2 * lanes <= MOST_LANES and files % (2 * lanes) == batch_size % (2 * lanes) == 0:
         lanes *= 2
     return lanes
 

@@ -71,7 +71,7 @@ def plan_pieces(
     """Deal notes to files of at most `SHARD_NOTES`, copies included, each of one split.
 
     Notes that can be read in any order are shuffled. Records are taken as they follow each other, so that each file is
-    made of one stretch of them. Eight files or more become a multiple of eight: see `prepared_features`.
+    made of one stretch of them. There are as many files for each lane of a batch: see `prepared_features`.
 
     Args:
         source: all notes.
@@ -118,8 +118,9 @@ def _deal(
         return
     semitones = semitones[positions]
     files = -(-int(len(rows) + np.count_nonzero(semitones)) // SHARD_NOTES)
+    lanes = min(MOST_LANES, 1 << (files - 1).bit_length())
     # A note and all of its copies are in one file.
-    files = min(files if files < MOST_LANES else -(-files // MOST_LANES) * MOST_LANES, len(rows))
+    files = min(-(-files // lanes) * lanes, len(rows))
     order = np.argsort(rows, kind="stable")
     if source.random_access:
         order = np.random.default_rng(stable_hash("files", len(rows))).permutation(len(rows))
