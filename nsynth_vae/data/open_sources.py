@@ -145,5 +145,5 @@ def _require_tensorflow(spec: str, kind: str) -> None:
     except ImportError as error:
         raise InputError(
             f"{spec}: is {kind}, which is read by TensorFlow, and that is not installed; "
-            "pip install 'nsynth-vae[train]' on Python 3.11 or 3.12 installs it"
+            "pip install 'nsynth-vae[train]' on Python 3.11 to 3.13 installs it"
         ) from error

@@ -115,7 +115,7 @@ def test_records_say_which_extra_reads_them(data):
     ):
         assert read_without_tensorflow(spec)["error"] == (
             f"{spec}: is {kind}, which is read by TensorFlow, and that is not installed; "
-            "pip install 'nsynth-vae[train]' on Python 3.11 or 3.12 installs it"
+            "pip install 'nsynth-vae[train]' on Python 3.11 to 3.13 installs it"
         )
 
 

@@ -45,12 +45,9 @@ class ComputeFile(beam.DoFn):
 
     def process(self, message: bytes) -> Iterator[str]:
         """Compute one file; yield its name."""
-        import pickle
-        import zlib
+        from nsynth_vae.data.preparation.worker import Task, compute_file
 
-        from nsynth_vae.data.preparation.worker import compute_file
-
-        task = pickle.loads(zlib.decompress(message))
+        task = Task.from_bytes(message)
         notes, invalid = compute_file(task)
         Metrics.counter(NAMESPACE, "files").inc()
         Metrics.counter(NAMESPACE, "notes").inc(notes)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import pathlib
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -63,10 +65,16 @@ def prepare(config: Config, options: PrepareOptions) -> pathlib.Path:
         BadNoteError: for invalid notes, under the policy `error`.
     """
     with quiet():  # A warning of each import, that there is no Google Cloud.
-        from nsynth_vae.data.preparation.pipeline import available_workers, make_options
+        from nsynth_vae.data.preparation.pipeline import available_workers, make_options, run_pipeline
+    beam_options = make_options(options.runner, options.workers or available_workers(), options.beam)
+    return prepare_by(functools.partial(run_pipeline, runner=options.runner, options=beam_options), config, options)
+
+
+def prepare_by(
+    compute: Callable[[list[bytes]], Mapping[str, Any]], config: Config, options: PrepareOptions
+) -> pathlib.Path:
+    """Do what `prepare` does; `compute` takes the workers' tasks, and returns Beam's metrics."""
     folder = expand(options.output)
-    workers = options.workers or available_workers()
-    beam_options = make_options(options.runner, workers, options.beam)
     check_output(folder)
     _check_folder(folder)
     with exclusive_lock(folder, "prepare", wait=False):
@@ -89,7 +97,7 @@ def prepare(config: Config, options: PrepareOptions) -> pathlib.Path:
         notes = sum(len(piece.rows) for piece in pieces)
         print(f"{notes:,} notes in {len(pieces):,} files, of which {len(pieces) - len(missing):,} are there")
         if missing:
-            _compute(missing, config, options, beam_options)
+            _compute(compute, missing, config)
         found = _write_index(folder, pieces, config, bad_notes)
     print(f"{folder}: {found:,} notes; train --data {folder} reads them")
     return folder
@@ -109,15 +117,14 @@ def _is_done(piece: Piece, config: Config) -> bool:
     )
 
 
-def _compute(missing: Sequence[Piece], config: Config, options: PrepareOptions, beam_options: object) -> None:
+def _compute(compute: Callable[[list[bytes]], Mapping[str, Any]], missing: Sequence[Piece], config: Config) -> None:
     """Compute the missing files, and print Beam's metrics."""
-    from nsynth_vae.data.preparation.pipeline import run_pipeline
     from nsynth_vae.data.preparation.worker import Task
 
     started = time.monotonic()
     messages = [Task.of(piece, config.audio).to_bytes() for piece in missing]
     with _watched(missing):
-        metrics = run_pipeline(messages, options.runner, beam_options)
+        metrics = compute(messages)
     seconds = time.monotonic() - started
     notes, invalid = metrics.get("notes", 0), metrics.get("invalid_notes", 0)
     rate = notes / seconds

@@ -45,6 +45,11 @@ class Task:
         return zlib.compress(pickle.dumps(self))
 
     @classmethod
+    def from_bytes(cls, message: bytes) -> Task:
+        """Return the task of a message."""
+        return pickle.loads(zlib.decompress(message))
+
+    @classmethod
     def of(cls, piece: Piece, audio: AudioConfig) -> Task:
         """Return the task of a planned file."""
         return cls(piece.path, piece.source.subset(piece.rows), piece.semitones, piece.keep_audio, audio)

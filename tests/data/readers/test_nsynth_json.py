@@ -9,7 +9,7 @@ import soundfile
 import tensorflow as tf
 from conftest import read_audio, sine, write_folder
 
-from nsynth_vae.data.decoding.decode import decode
+from nsynth_vae.data.decoding.decode import decode, tensorflow_io_operators
 from nsynth_vae.data.readers.nsynth_json import JsonAudioSource, split_of
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.errors import BadNoteError, InputError
@@ -304,11 +304,11 @@ def test_bad_audio_is_never_accepted(tmp_path, audio_config):
             assert np.abs(note["audio"]).max() > 0.1
         else:
             name, text = expected[note_str]
-            assert text is not None, name
-            assert text in problem, name
+            assert (text or "damaged FLAC") in problem, name
             assert "\n" not in problem
             assert not np.any(note["audio"].numpy())
-    assert raised == ["truncated.flac"]
+    # tensorflow-io's operator raises where libsndfile says what is wrong.
+    assert raised == (["truncated.flac"] if tensorflow_io_operators() else [])
     with pytest.raises(StopIteration):
         next(iterator)
 
@@ -318,7 +318,7 @@ def test_bad_audio_is_never_accepted(tmp_path, audio_config):
     [
         *(("wav", subtype, 0.0) for subtype in ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW")),
         *(("flac", subtype, 0.0) for subtype in ("PCM_S8", "PCM_16", "PCM_24")),
-        ("ogg", "VORBIS", 1e-4),
+        ("ogg", "VORBIS", 0.0),
         ("ogg", "OPUS", 0.0),
         ("aiff", "PCM_16", 0.0),
     ],
