@@ -206,7 +206,7 @@ def open_model(
     if files is None and export is None:
         raise InputError(
             f"{path}: found no encoder.tflite and decoder.tflite of its weights, expected those that "
-            f"`python -m nsynth_vae.export --model {path}` writes, on Python 3.11 or 3.12 with "
+            f"`python -m nsynth_vae.export --model {path}` writes, on Python 3.11 to 3.13 with "
             "`pip install 'nsynth-vae[train]'`"
         )
     if files is None and export is not None:

@@ -76,7 +76,7 @@ def test_help_imports_no_tensorflow():
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("version_info", (3, 14, 0), "they are for Python 3.11 and 3.12, this is 3.14; uv venv --python 3.12"),
+        ("version_info", (3, 14, 0), "they are for Python 3.11 to 3.13, this is 3.14; uv venv --python 3.12"),
         ("version_info", (3, 12, 0), "pip install 'nsynth-vae[train]'"),
         ("platform", "win32", "they are for Linux and macOS; in WSL2"),
     ],

@@ -18,7 +18,6 @@ DEBUG = "--debug"
 TRAINING_PACKAGES = {
     "TensorFlow": "tensorflow",
     "Keras": "keras",
-    "tensorflow-io": "tensorflow_io",
     "scipy": "scipy",
     "scikit-learn": "sklearn",
 }
@@ -104,14 +103,16 @@ def missing_training_packages() -> list[str]:
 
 def how_to_install() -> str:
     """Return the commands that install the training packages, by the platform and the Python that runs."""
-    install = "pip install 'nsynth-vae[train]', or in a clone pip install -r requirements.txt"
+    version = sys.version_info[:2]
+    lock = "requirements-newest.txt" if version == (3, 13) else "requirements.txt"
+    install = f"pip install 'nsynth-vae[train]', or in a clone pip install -r {lock}"
     if sys.platform == "win32":
         return (
-            f"they are for Linux and macOS; in WSL2 (learn.microsoft.com/windows/wsl), Python 3.11 or 3.12, {install}"
+            f"they are for Linux and macOS; in WSL2 (learn.microsoft.com/windows/wsl), Python 3.11 to 3.13, {install}"
         )
-    if (3, 11) <= sys.version_info[:2] <= (3, 12):
+    if (3, 11) <= version <= (3, 13):
         return install
     return (
-        f"they are for Python 3.11 and 3.12, this is {sys.version_info[0]}.{sys.version_info[1]}; "
+        f"they are for Python 3.11 to 3.13, this is {version[0]}.{version[1]}; "
         f"uv venv --python 3.12 (or pyenv install 3.12, or python.org), then there {install}"
     )

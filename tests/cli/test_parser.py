@@ -30,13 +30,13 @@ def no_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
         (
             "linux",
             (3, 14, 0),
-            "Python 3.11 and 3.12, this is 3.14; uv venv --python 3.12 (or pyenv install 3.12, or python",
+            "Python 3.11 to 3.13, this is 3.14; uv venv --python 3.12 (or pyenv install 3.12, or python",
         ),
-        ("darwin", (3, 13, 1), "this is 3.13; uv venv --python 3.12"),
+        ("darwin", (3, 13, 1), "or in a clone pip install -r requirements-newest.txt"),
         (
             "win32",
             (3, 12, 1),
-            "they are for Linux and macOS; in WSL2 (learn.microsoft.com/windows/wsl), Python 3.11 or 3.12",
+            "they are for Linux and macOS; in WSL2 (learn.microsoft.com/windows/wsl), Python 3.11 to 3.13",
         ),
     ],
 )
