@@ -75,18 +75,10 @@ def read_midi_file(path: str | os.PathLike) -> MidiFile:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}), {_EXPECTED}") from error
-    # RIFF MIDI (RMID) holds the file in a chunk.
-    wrapped = data[:4] == b"RIFF" and data[8:12] == b"RMID"
-    start = data.find(_HEADER, 0, None if wrapped else _MOST_BYTES_BEFORE + len(_HEADER))
-    if start < 0:
-        raise InputError(f"{path}: does not begin as a MIDI file does, {_EXPECTED}")
-    if len(data) < start + 14:
-        raise InputError(f"{path}: ends too early, {_EXPECTED}")
-    warnings = [f"{start} bytes before the header"] if start and not wrapped else []
-    size, kind, count, division = struct.unpack_from(">IHHh", data, start + 4)
+    place, (kind, count, division), warnings = _read_header(data, path)
     if kind > 2:
         warnings.append(f"a file of type {kind}, read as type 1")
-    tracks, damaged = _read_tracks(data, start + 8 + size, start + 14)
+    tracks, damaged = _read_tracks(data, place)
     if len(tracks) != count:
         warnings.append(f"the header announces {count} tracks, found {len(tracks)}")
     events = _join(tracks) if kind == 2 else [event for track in tracks for event in track]
@@ -94,13 +86,36 @@ def read_midi_file(path: str | os.PathLike) -> MidiFile:
     return MidiFile(tuple(messages), end, (*warnings, *damaged, *bad_times))
 
 
-def _read_tracks(data: bytes, place: int, earliest: int) -> tuple[list[list[_Event]], list[str]]:
-    """Return the events of every track, and warnings; `place` of the first chunk by the header's length."""
-    tracks: list[list[_Event]] = []
-    warnings = []
-    if place < earliest or not _is_chunk(data, place):
+def _read_header(data: bytes, path: pathlib.Path) -> tuple[int, tuple[int, int, int], list[str]]:
+    """Return where the first chunk after the header begins; type, number of tracks and division; and warnings.
+
+    A damaged header's length is not believed: no track begins in a header, and the three numbers are before the first.
+    """
+    # RIFF MIDI (RMID) holds the file in a chunk.
+    wrapped = data[:4] == b"RIFF" and data[8:12] == b"RMID"
+    start = data.find(_HEADER, 0, None if wrapped else _MOST_BYTES_BEFORE + len(_HEADER))
+    first = data.find(_TRACK, max(start, 0))
+    if start < 0 and not 0 <= first <= _MOST_BYTES_BEFORE:
+        raise InputError(f"{path}: does not begin as a MIDI file does, {_EXPECTED}")
+    if first < 0:
+        if len(data) < start + 14:
+            raise InputError(f"{path}: ends too early, {_EXPECTED}")
+        first = len(data)
+    warnings = [f"{start} bytes before the header"] if start > 0 and not wrapped else []
+    if start < 0 or first < start + 14:
+        return first, struct.unpack(">HHh", (bytes(6) + data[:first])[-6:]), [*warnings, "the header is damaged"]
+    size, *numbers = struct.unpack_from(">IHHh", data, start + 4)
+    place = start + 8 + size
+    if size < 6 or first < place or not _is_chunk(data, place):
         warnings.append("the header has a wrong length")
-        place = _next_track(data, earliest)
+        place = first
+    return place, tuple(numbers), warnings
+
+
+def _read_tracks(data: bytes, place: int) -> tuple[list[list[_Event]], list[str]]:
+    """Return the events of every track, and warnings; `place` of the first chunk after the header."""
+    tracks: list[list[_Event]] = []
+    warnings: list[str] = []
     while place + 8 <= len(data):
         body = place + 8
         declared = body + int.from_bytes(data[place + 4 : body])

@@ -166,6 +166,18 @@ def test_damage_around_a_note_is_named_and_the_note_is_read(tmp_path, data, warn
     assert warning in warnings
 
 
+def test_no_damage_of_the_header_hides_a_track(tmp_path):
+    whole = header(tracks=2) + track(NOTE, END) + track(END)
+    for size in (*range(6), *range(7, len(whole) + 20), 2**16, 2**32 - 1):
+        messages, warnings = read(tmp_path, chunk(b"MThd", header(tracks=2)[8:], size=size) + whole[14:])
+        assert messages == HEARD, size
+        assert "the header has a wrong length" in warnings
+    # A byte is missing: the numbers are the last six bytes before the first track.
+    for place in range(8):
+        assert read(tmp_path, whole[:place] + whole[place + 1 :]) == (HEARD, "the header is damaged")
+    assert read(tmp_path, b"XXXX" + whole[4:]) == (HEARD, "the header is damaged")
+
+
 def test_a_longer_header_is_read(tmp_path):
     assert read(tmp_path, chunk(b"MThd", header()[8:] + b"more") + track(NOTE, END)) == (HEARD, "")
 
