@@ -126,8 +126,14 @@ def data(lookup: TimbreLookup, corners: Sequence[Timbre]) -> dict[str, Any]:
         "not_learnt": attributes.get("not_learnt", {}),
         "names": lookup.names,
         "mixture": attributes.get("mixture"),
-        "corners": [{"name": corner.name, "z": corner.z.tolist()} for corner in corners],
+        "corners": [{"name": _label(corner.name), "z": corner.z.tolist()} for corner in corners],
     }
+
+
+def _label(name: str) -> str:
+    """Return a timbre's name, of a file without its folder: a page is passed on, a path is its author's own."""
+    path = expand(name)
+    return path.name if os.path.isfile(path) else name  # noqa: PTH113 (an expression can be longer than a path)
 
 
 def _effect(entry: dict[str, Any]) -> dict[str, Any]:
