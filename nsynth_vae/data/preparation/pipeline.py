@@ -92,7 +92,7 @@ def run_pipeline(messages: Sequence[bytes], runner: str, options: PipelineOption
         options: those of `make_options`.
 
     Returns:
-        The metrics: name -> value.
+        The metrics: name -> value; only those that the runner reports.
 
     Raises:
         InputError: if there is no such runner, or it fails.
@@ -116,7 +116,9 @@ def run_pipeline(messages: Sequence[bytes], runner: str, options: PipelineOption
     if state != PipelineState.DONE:
         raise InputError(f"--runner {runner}: the pipeline ended as {state}, expected {PipelineState.DONE}")
     found = result.metrics().query(MetricsFilter().with_namespace(NAMESPACE))
-    return {each.key.metric.name: each.result for kind in ("counters", "string_sets") for each in found.get(kind, ())}
+    results = [each for kind in ("counters", "string_sets") for each in found.get(kind, ())]
+    # Some runners report none of what a pipeline has done until it is committed, the local job service for one.
+    return {each.key.metric.name: each.result for each in results if each.result is not None}
 
 
 def _problem(runner: str, text: str) -> str:

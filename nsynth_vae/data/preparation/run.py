@@ -125,10 +125,8 @@ def _compute(compute: Callable[[list[bytes]], Mapping[str, Any]], missing: Seque
     messages = [Task.of(piece, config.audio).to_bytes() for piece in missing]
     with _watched(missing):
         metrics = compute(messages)
-    seconds = time.monotonic() - started
-    notes, invalid = metrics.get("notes", 0), metrics.get("invalid_notes", 0)
-    rate = notes / seconds
-    print(f"Computed {notes:,} log-mels in {seconds:.0f} s ({rate:.0f} a second); invalid notes: {invalid:,}")
+    counters = [f"{name} {metrics[name]:,}" for name in ("files", "notes", "invalid_notes") if name in metrics]
+    print(f"Computed in {time.monotonic() - started:.0f} s; Beam's metrics: {', '.join(counters) or 'none'}")
 
 
 @contextlib.contextmanager

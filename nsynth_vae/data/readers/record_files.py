@@ -155,8 +155,8 @@ class RecordSource(Source):
 
         Returns:
             `audio`: float32 `[samples]`; `note_str`, `instrument_str`: string [], empty if unknown; `pitch`,
-            `velocity`, `family`, `source`, `sample_rate`: int64 [], `UNKNOWN` if unknown; `qualities`: int64
-            `[10]` or `[0]`.
+            `velocity`, `family`, `source`, `sample_rate`: int64 or float32 [], `UNKNOWN` if unknown; `qualities`:
+            the same `[10]` or `[0]`.
         """
 
     def _read_labels(self, shard: Shard, bad_notes: BadNotes) -> Iterator[tuple[int, Note]]:
@@ -271,6 +271,10 @@ def _to_note(labels: dict, config: AudioConfig) -> Note:
     """
     if labels["problem"]:
         raise InputError(labels["problem"].decode())
+    for key in ("pitch", "velocity", "sample_rate", "family", "source", "qualities"):
+        odd = [value for value in np.ravel(labels[key]) if not float(value).is_integer()]
+        if odd:
+            raise InputError(f"has {key} {odd[0]}, expected a whole number")
     note_str, instrument = (labels[key].decode("utf-8", "replace") for key in ("note_str", "instrument_str"))
     pitch, velocity, rate = (int(labels[key]) for key in ("pitch", "velocity", "sample_rate"))
     if rate not in (UNKNOWN, config.sample_rate):

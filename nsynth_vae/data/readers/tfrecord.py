@@ -2,11 +2,12 @@
 
 `audio`: float `[64000]`; `pitch`, `velocity`, `sample_rate`, `instrument_family`, `instrument_source`: int64;
 `qualities`: int64 `[10]`; `note_str`, `instrument_str`: bytes. All but `audio`, `pitch` and one of the two
-names may be missing.
+names may be missing. Numbers may be stored as float: 60.0 is 60.
 """
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
 from collections.abc import Sequence
@@ -21,6 +22,15 @@ from nsynth_vae.notes import UNKNOWN
 if TYPE_CHECKING:
     import tensorflow as tf
 
+
+_NUMBERS = {
+    "pitch": "pitch",
+    "velocity": "velocity",
+    "sample_rate": "sample_rate",
+    "family": "instrument_family",
+    "source": "instrument_source",
+}
+"""Label -> its key in a record."""
 
 _SHARD = re.compile(r"(?P<before>.+)-\d{5,}-of-(?P<count>\d{5,})(?P<after>.*)")
 
@@ -48,6 +58,7 @@ class TFRecordSource(RecordSource):
     def __init__(self, files: Sequence[str], *, name: str | None = None, **options: Unpack[ReaderOptions]) -> None:
         """Read the labels; see `RecordSource`."""
         shards = [Shard(str(file), split_of(pathlib.Path(file).name)) for file in files]
+        self._floats = _float_keys(shards[0])
         super().__init__(name or ", ".join(map(str, files)), shards, **options)
 
     def _parse(self, record: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -56,17 +67,29 @@ class TFRecordSource(RecordSource):
         def values(dtype: tf.DType) -> tf.io.FixedLenSequenceFeature:
             return tf.io.FixedLenSequenceFeature([], dtype, allow_missing=True)
 
-        integers = {
-            "pitch": "pitch",
-            "velocity": "velocity",
-            "sample_rate": "sample_rate",
-            "family": "instrument_family",
-            "source": "instrument_source",
-        }
         strings = ("note_str", "instrument_str")
-        fields = {"audio": values(tf.float32), "qualities": values(tf.int64)}
-        fields |= {key: values(tf.int64) for key in integers.values()} | {key: values(tf.string) for key in strings}
+        fields = {"audio": values(tf.float32)} | {key: values(tf.string) for key in strings}
+        for key in (*_NUMBERS.values(), "qualities"):
+            fields[key] = values(tf.float32 if key in self._floats else tf.int64)
         found = tf.io.parse_single_example(record, fields)
-        labels = {name: tf.concat([found[key], [UNKNOWN]], 0)[0] for name, key in integers.items()}
+        labels = {
+            name: tf.concat([found[key], tf.constant([UNKNOWN], found[key].dtype)], 0)[0]
+            for name, key in _NUMBERS.items()
+        }
         labels |= {key: tf.concat([found[key], [""]], 0)[0] for key in strings}
         return labels | {"audio": found["audio"], "qualities": found["qualities"]}
+
+
+def _float_keys(shard: Shard) -> set[str]:
+    """Return the keys that the first record of a file stores as floats; none if it cannot be read."""
+    import tensorflow as tf
+    from google.protobuf.message import DecodeError
+
+    records = tf.data.TFRecordDataset(os.fsencode(shard.path), shard.compression)
+    try:
+        example = tf.train.Example.FromString(next(iter(records)).numpy())
+    except (StopIteration, tf.errors.OpError, DecodeError):
+        # What is wrong with it is named where the labels are read.
+        return set()
+    features = example.features.feature
+    return {key for key in features if features[key].WhichOneof("kind") == "float_list"}

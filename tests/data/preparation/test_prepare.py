@@ -119,7 +119,7 @@ def test_invalid_notes_are_listed_by_all_runs_and_end_one_without_an_index(notes
     out = capsys.readouterr().out
     assert first.name in out
     assert second.name in out
-    assert "invalid notes: 2" in out
+    assert "invalid_notes 2" in out
     assert not (folder / "index.npz").exists()
     prepared_notes.prepare(folder, notes, on_bad_note="skip")
     out = capsys.readouterr().out
