@@ -272,8 +272,7 @@ def _to_note(labels: dict, config: AudioConfig) -> Note:
     if labels["problem"]:
         raise InputError(labels["problem"].decode())
     for key in ("pitch", "velocity", "sample_rate", "family", "source", "qualities"):
-        odd = [value for value in np.ravel(labels[key]) if not float(value).is_integer()]
-        if odd:
+        if odd := [value for value in np.ravel(labels[key]) if not float(value).is_integer()]:
             raise InputError(f"has {key} {odd[0]}, expected a whole number")
     note_str, instrument = (labels[key].decode("utf-8", "replace") for key in ("note_str", "instrument_str"))
     pitch, velocity, rate = (int(labels[key]) for key in ("pitch", "velocity", "sample_rate"))
@@ -283,11 +282,7 @@ def _to_note(labels: dict, config: AudioConfig) -> Note:
         raise InputError("has no pitch, expected a MIDI pitch from 0 to 127")
     if note_str:
         named = parse_note_str(note_str)
-        for key, found in (
-            ("pitch", pitch),
-            ("velocity", velocity),
-            ("instrument_str", instrument or UNKNOWN),
-        ):
+        for key, found in (("pitch", pitch), ("velocity", velocity), ("instrument_str", instrument or UNKNOWN)):
             if found not in (UNKNOWN, getattr(named, key)):
                 raise InputError(f"has {key} {found!r}, expected {getattr(named, key)!r} by its name {note_str}")
         instrument, velocity = named.instrument_str, named.velocity

@@ -34,7 +34,7 @@ def example(pitch=69, velocity=100, /, instrument="guitar_acoustic_001", audio=N
     for name, values in fields.items():
         if values is None:
             continue
-        if name == "audio":
+        if name == "audio" or isinstance(values[0], float):
             features[name] = tf.train.Feature(float_list=tf.train.FloatList(value=values))
         elif isinstance(values[0], bytes):
             features[name] = tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
@@ -75,6 +75,21 @@ def test_table_and_audio(tmp_path, audio_config):
     fingerprints = {source.fingerprint(row) for row in range(3)}
     assert len(fingerprints) == 3
     assert all(path in fingerprint for fingerprint in fingerprints)
+
+
+def test_whole_numbers_may_be_stored_as_floats(tmp_path, audio_config):
+    floats = {"velocity": [100.0], "sample_rate": [16000.0], "qualities": [0.0] * 9 + [1.0], "instrument_family": [3.0]}
+    path = write(tmp_path / "a.tfrecord", [example(60, pitch=[60.0], **floats), example(64, pitch=[64.0], **floats)])
+    source = open_it(path, audio_config)
+    assert source.table.pitch.tolist() == [60, 64]
+    assert source.table.velocity.tolist() == [100, 100]
+    assert source.table.instrument_family.tolist() == [3, 3]
+    assert source.table.qualities.tolist() == [[0] * 9 + [1]] * 2
+    assert [(row, problem) for row, _, problem in read_audio(source)] == [(0, ""), (1, "")]
+    for odd in (60.5, float("nan"), float("inf")):
+        path = write(tmp_path / "b.tfrecord", [example(60, pitch=[odd])])
+        with pytest.raises(BadNoteError, match=rf"b.tfrecord: record 0: has pitch {odd}, expected a whole number"):
+            open_it(path, audio_config)
 
 
 def test_missing_fields_are_unknown(tmp_path, audio_config):
