@@ -59,7 +59,10 @@ def write_records(folder: pathlib.Path, notes: int, data: list[str], audio: Audi
     """Write notes as TFRecord files with NSynth's fields, a tenth of all in the first files; of 20, one validates."""
     import tensorflow as tf
 
-    sounds = _sounds(data, audio)
+    # Two messages one after the other are one: the audio, which takes longest, is written as bytes once a sound.
+    sounds = [
+        _example(audio=tf.train.Feature(float_list=tf.train.FloatList(value=sound))) for sound in _sounds(data, audio)
+    ]
     folder.mkdir(parents=True)
     sizes = [notes // 10, notes - notes // 10]
     number = 0
@@ -70,7 +73,7 @@ def write_records(folder: pathlib.Path, notes: int, data: list[str], audio: Audi
                 path = folder / f"part{group}-nsynth-{split}.tfrecord-{index:05d}-of-{files:05d}"
                 with tf.io.TFRecordWriter(str(path)) as writer:
                     for _ in part:
-                        writer.write(_record(number, sounds[number % len(sounds)], split, audio))
+                        writer.write(sounds[number % len(sounds)] + _labels(number, split, audio))
                         number += 1
 
 
@@ -86,7 +89,7 @@ def _sounds(data: list[str], audio: AudioConfig) -> np.ndarray:
     return found[np.abs(found).max(axis=1) > 0.01]
 
 
-def _record(number: int, sound: np.ndarray, split: str, audio: AudioConfig) -> bytes:
+def _labels(number: int, split: str, audio: AudioConfig) -> bytes:
     import tensorflow as tf
 
     # Instruments of a split are its own, as in NSynth; each has all pitches at five velocities.
@@ -101,22 +104,26 @@ def _record(number: int, sound: np.ndarray, split: str, audio: AudioConfig) -> b
     def text(value: str) -> tf.train.Feature:
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.encode()]))
 
-    fields = {
-        "note": integers(number),
-        "note_str": text(f"{name}-{pitch:03d}-{velocity:03d}"),
-        "instrument": integers(instrument),
-        "instrument_str": text(name),
-        "pitch": integers(pitch),
-        "velocity": integers(velocity),
-        "sample_rate": integers(audio.sample_rate),
-        "audio": tf.train.Feature(float_list=tf.train.FloatList(value=sound)),
-        "qualities": integers(*(int(bit) for bit in f"{number % 1024:010b}")),
-        "instrument_family": integers(family),
-        "instrument_family_str": text(FAMILIES[family]),
-        "instrument_source": integers(2),
-        "instrument_source_str": text("synthetic"),
-    }
-    return tf.train.Example(features=tf.train.Features(feature=fields)).SerializeToString()
+    return _example(
+        note=integers(number),
+        note_str=text(f"{name}-{pitch:03d}-{velocity:03d}"),
+        instrument=integers(instrument),
+        instrument_str=text(name),
+        pitch=integers(pitch),
+        velocity=integers(velocity),
+        sample_rate=integers(audio.sample_rate),
+        qualities=integers(*(int(bit) for bit in f"{number % 1024:010b}")),
+        instrument_family=integers(family),
+        instrument_family_str=text(FAMILIES[family]),
+        instrument_source=integers(2),
+        instrument_source_str=text("synthetic"),
+    )
+
+
+def _example(**features: Any) -> bytes:
+    import tensorflow as tf
+
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
 
 
 def prepare_notes(records: str, output: pathlib.Path, audio: AudioConfig, workers: int | None) -> dict[str, float]:

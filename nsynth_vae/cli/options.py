@@ -30,7 +30,8 @@ BACKENDS = ("litert", "savedmodel")
 """What runs a model; the first is the default."""
 
 _SOURCES = (
-    "a folder in NSynth's JSON/WAV layout, .tfrecord files, tfds:nsynth/full, a folder of samples, or starter{}; "
+    "a folder in NSynth's JSON/WAV layout, .tfrecord files, tfds:nsynth/full, a folder of samples, one that prepare "
+    "wrote, or starter{}; "
     "can be given more than once (default: {})"
 )
 
