@@ -2,13 +2,14 @@
 
 import json
 import pathlib
+import sys
 
 import numpy as np
 import pytest
 import soundfile
 from fake_model import fake  # noqa: F401 (a fixture)
 
-from nsynth_vae import decode, encode
+from nsynth_vae import decode, encode, play
 from nsynth_vae.latent.summary import nearest
 
 pytestmark = [pytest.mark.player, pytest.mark.usefixtures("fake")]
@@ -92,6 +93,14 @@ def test_a_bad_file_leaves_nothing(files, tmp_path, capsys):
     assert encode.main([files[0], "-o", str(tmp_path)]) == 2
     assert "is a folder, expected the name of a JSON file to write" in capsys.readouterr().err
     assert not (tmp_path / "z.json").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_a_broken_link_is_named(tmp_path, capsys):
+    for name, command, options in (("a.wav", encode, []), ("a.mid", play, ["--timbre", "flute"])):
+        (tmp_path / name).symlink_to("nowhere")
+        assert command.main([str(tmp_path / name), *options, "-o", str(tmp_path / "o.wav")]) == 2
+        assert f"{name}: is a link to nowhere, which is not there" in capsys.readouterr().err
 
 
 def test_notes_are_decoded_at_one_pitch_or_their_own(files, tmp_path):

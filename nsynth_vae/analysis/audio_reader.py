@@ -22,6 +22,7 @@ import numpy as np
 from nsynth_vae.analysis import audio_chunks, audio_formats, flac_checksum, mp3_frames, ogg_pages
 from nsynth_vae.analysis.audio_layout import Layout, Part, PartStream, UnreadableError
 from nsynth_vae.config import LARGEST_SAMPLE
+from nsynth_vae.files import broken_link
 
 if TYPE_CHECKING:
     import soundfile
@@ -82,7 +83,8 @@ def read_audio(source: pathlib.Path | bytes, seconds: float = LONGEST_SECONDS) -
     except UnreadableError as error:
         raise ValueError(f"is {error}, {audio_formats.conversion(path)}") from error
     except OSError as error:
-        raise ValueError(f"cannot be read ({error.strerror}), expected a sound file") from error
+        problem = (broken_link(path) if path else "") or f"cannot be read ({error.strerror})"
+        raise ValueError(f"{problem}, expected a sound file") from error
 
 
 def _read(stream: BinaryIO, seconds: float) -> Audio:

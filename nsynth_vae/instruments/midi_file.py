@@ -13,6 +13,7 @@ import pathlib
 import struct
 
 from nsynth_vae.errors import InputError
+from nsynth_vae.files import broken_link
 
 _EXPECTED = "expected a Standard MIDI File"
 _HEADER, _TRACK = b"MThd", b"MTrk"
@@ -74,7 +75,8 @@ def read_midi_file(path: str | os.PathLike) -> MidiFile:
             raise InputError(f"{path}: is {'a folder' if path.is_dir() else 'no regular file'}, {_EXPECTED}")
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}), {_EXPECTED}") from error
+        problem = broken_link(path) or f"cannot be read ({error.strerror})"
+        raise InputError(f"{path}: {problem}, {_EXPECTED}") from error
     place, (kind, count, division), warnings = _read_header(data, path)
     if kind > 2:
         warnings.append(f"a file of type {kind}, read as type 1")
