@@ -23,7 +23,7 @@ BATCH = 8
 
 PLAYED = "float16"
 """Format of the weights in the files that are played: its largest error in audio, 0.0098 on 896 notes, is below the
-limit of 0.01, at half the size of float32; int8's is 1.4."""
+limit of 0.01, at half the size of float32; int8's is 1.2."""
 
 THREADS = min(2, os.cpu_count() or 1)
 """Of LiteRT: a note is decoded in 7.6 ms by two, in 10.4 ms by one."""

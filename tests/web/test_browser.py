@@ -107,7 +107,6 @@ def test_audio_is_that_of_litert(browser, file, query):
     opened = OpenPad(browser, file.as_uri() + query)
     assert ("compat" in opened("nsynthPad.variant")) == bool(query)
     run, attributes = litert("decoder"), load_model().attributes
-    # Where an activation lies between two of its 256 levels, builds round it differently: such notes are 0.003 apart.
     errors = []
     for index, (name, pitch) in enumerate(itertools.product(attributes["families"], (40, 60, 79))):
         z, velocity = np.array(attributes["families"][name]["centroid"], np.float32), (50, 75, 100, 127)[index % 4]
@@ -117,9 +116,12 @@ def test_audio_is_that_of_litert(browser, file, query):
         inputs = {"z": z[None], "pitch": np.array([pitch], np.int32), "velocity": np.array([velocity], np.int32)}
         errors.append(float(np.abs(found - run(**inputs)["audio"][0]).max()))
         np.testing.assert_array_equal(opened.floats(code, given), found)
-    print(np.sort(errors).round(6).tolist())
-    assert np.quantile(errors, 0.75) < 2e-4
-    assert max(errors) < 0.02
+    # Eight of them, and nearly all: float32 rounds otherwise in each build, and the phases of a note add it up. Without
+    # XNNPACK, LiteRT's own audio of the same file is up to 3.3e-4 away.
+    assert max(errors[:32:4]) < 2e-4
+    assert np.median(errors) < 5e-5
+    assert np.quantile(errors, 0.9) < 2e-4
+    assert max(errors) < 1e-3
     opened.close()
 
 
@@ -150,18 +152,18 @@ def test_a_place_between_is_equalised_as_interpolate_does(pad):
     expected, _ = brightness_equalizer.equalize(sounds, weights, RATE)
     found = pad.floats("async () => packed((await nsynthPad.engine.render(nsynthPad.pad.request(57, 100))).audio)")
     assert np.abs(sounds[-1] - expected[-1]).max() > 1e-2
-    np.testing.assert_allclose(found, expected[-1], atol=2e-3)
+    np.testing.assert_allclose(found, expected[-1], atol=5e-4)
 
 
-@pytest.mark.parametrize("rate", [16000, 44100])
-def test_a_dropped_file_has_the_z_of_the_encoder(pad, tmp_path, rate):
+@pytest.mark.parametrize(("rate", "error"), [(16000, 1e-3), (48000, 1e-3), (44100, 3e-3)])
+def test_a_dropped_file_has_the_z_of_the_encoder(pad, tmp_path, rate, error):
     note = load_model().decode(load_model().lookup.timbre("reed").z[None], 57, 100).audio[0]
     path = tmp_path / f"my sound {rate}.wav"
     soundfile.write(path, np.concatenate([np.zeros(3000), 0.4 * resample(note, RATE, rate)]), rate)
     pad.page.set_input_files(".corner[data-corner='2'] input[type=file]", path)
     pad.page.wait_for_function("(name) => nsynthPad.pad.corners[2].name === name", arg=path.name, timeout=30000)
     expected = litert("encoder")(audio=read_sound(path, timbres.AUDIO).audio[None])["z_mean"][0]
-    np.testing.assert_allclose(pad("nsynthPad.pad.corners[2].z"), expected, atol=1e-3 if rate == RATE else 0.1)
+    np.testing.assert_allclose(pad("nsynthPad.pad.corners[2].z"), expected, atol=error)
     assert pad("document.querySelector('.corner[data-corner=\"2\"] select').value") == path.name
     # It is a name in expressions as well.
     pad.page.fill("#expression-text", f'0.5*"{path.name}" + 0.5*flute')
@@ -234,7 +236,7 @@ def test_a_cached_note_sounds_within_10_ms_and_another_within_two_decodes(pad):
         uncached.append(pad("keyToSound", pitch))
         settle(pad)
     median = pad("[...nsynthPad.engine.times].sort((a, b) => a - b)[nsynthPad.engine.times.length >> 1]")
-    assert np.median(uncached) < 2 * median + 10
+    assert np.median(uncached) <= 2 * median
     cached = [pad("keyToSound", 68) for _ in range(9)]
     assert np.median(cached) < 10
 
@@ -246,11 +248,13 @@ def test_a_chord_sounds_whole_and_is_silent_a_second_after_its_release(pad):
         pad.page.keyboard.down(key)
     pad.page.wait_for_function("nsynthPad.player.sounding.size === 4", timeout=5000)
     assert pad("document.querySelectorAll('.key.on').length") == 4
+    pad("() => nsynthPad.output.record()")
     for key in "adgj":
         pad.page.keyboard.up(key)
-    sound = recorded(pad, "await pause(1400)")
-    assert np.abs(sound[-4000:]).max() < SILENCE
-    assert np.abs(sound[:4000]).max() > SILENCE
+    # A second after the last release.
+    sound = pad.floats("async () => { await pause(1000); return packed(nsynthPad.output.stop()); }")
+    assert np.abs(sound).max() > SILENCE
+    assert np.abs(recorded(pad, "await pause(400)")).max() < SILENCE
     pad.page.wait_for_function("nsynthPad.player.sounding.size === 0", timeout=2000)
 
 
@@ -263,7 +267,9 @@ def test_blur_and_panic_leave_no_note(pad, end):
     sound = recorded(pad, f"{end}; await pause(1300)")
     pad.page.keyboard.up("a")
     pad.page.keyboard.up("f")
-    assert np.abs(sound[-4000:]).max() < SILENCE
+    second = pad("nsynthPad.output.context.sampleRate")
+    assert len(sound) > 1.1 * second
+    assert np.abs(sound[second:]).max() < SILENCE
     assert pad("nsynthPad.player.voices.size") == 0
     assert pad("document.querySelectorAll('.key.on').length") == 0
 
@@ -304,6 +310,7 @@ def test_what_sounds_is_in_tune(browser, file, rate):
     opened = OpenPad(browser, f"{file.as_uri()}?rate={rate}")
     assert opened("nsynthPad.output.context.sampleRate") == rate
     opened("() => nsynthPad.controls.moveTo(0, 0)")
+    cents = {}
     for pitch, bend in ((36, 0), (48, 0), (60, 0), (72, 0), (84, 0), (60, 200)):
         opened("(request) => nsynthPad.engine.note(nsynthPad.pad.request(request, 100))", pitch)
         code = f"nsynthPad.player.setBend({bend}); nsynthPad.player.noteOn({pitch}, 100); await pause(2600)"
@@ -313,6 +320,8 @@ def test_what_sounds_is_in_tune(browser, file, rate):
         found = detuning_cents(np.pad(note, (0, 4 * RATE - note.size)), pitch + bend // 100)
         assert found is not None
         assert abs(found) < 10
+        cents[pitch, bend] = bend + found
+    assert cents[60, 200] - cents[60, 0] == pytest.approx(200, abs=10)
     opened.close()
 
 
@@ -355,15 +364,26 @@ def test_500_decodes_leave_memory_and_24_the_pages_timer_alone(pad):
     }"""
     pad("decodeMany", 50)
     pad(decode, 50)
-    before, whole = heap(), resident(pad)
+
+    def kept() -> float:
+        """Return the resident memory when least waits to be collected, which is 30 MB at times."""
+        found = []
+        for _ in range(5):
+            pad(decode, 20)
+            heap()
+            found.append(resident(pad))
+        return min(found)
+
+    before, whole = heap(), kept()
     pad(decode, 500)
     assert heap() - before < 20e6
-    assert resident(pad) - whole < 20e6
+    assert kept() - whole < 20e6
     pad("decodeMany", 100)
     # What the cache keeps is outside of the heap of JavaScript, and bounded.
     assert pad("nsynthPad.engine.cache.size") <= 32
     assert heap() - before < 20e6
-    assert pad("worstGap", 24) < 50
+    # On a loaded machine, no page's timer keeps its time: then it is compared with the page at rest.
+    assert pad("worstGap", 24) < max(50, 1.5 * pad("worstRest", 24))
 
 
 def resident(pad: OpenPad) -> float:

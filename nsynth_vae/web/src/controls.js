@@ -160,8 +160,8 @@ export class Controls {
       const name = input.dataset.direction ?? "";
       const strength = pad.directions[name] ?? 0;
       input.value = String(strength);
-      const { unit, change } = pad.data.directions[name];
-      const text = change === null || !unit ? signed(strength) : `${signed(strength * change)} ${/^\d/.test(unit) ? `(${unit})` : unit}`;
+      const { descriptor, unit, change } = pad.data.directions[name];
+      const text = change === null || !unit ? signed(strength) : `${signed(strength * change)} ${/^\d/.test(unit) ? descriptor : unit}`;
       /** @type {HTMLElement} */ (input.previousElementSibling).textContent = text;
       input.setAttribute("aria-valuetext", text);
     }
