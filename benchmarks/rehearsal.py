@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import json
 import multiprocessing
 import pathlib
@@ -156,11 +157,16 @@ def read_notes(folder: pathlib.Path, audio: AudioConfig, *, first_step: int | No
     from nsynth_vae.training import notes_record
 
     tf.zeros(1)
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
     before, begun = _resident(), time.perf_counter()
     source, rows = open_splits(
         DataConfig(data=(str(folder),)), audio=audio, bad_notes=BadNotes(), log=lambda line: None
     )
     notes = PreparedFeatures(source, rows["train"])
+    # What was freed is given back to the system first.
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
     index = _resident() - before
     notes_record.describe(source, {name: rows[name] for name in ("train", "valid")})
     opened = time.perf_counter()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,10 @@ class PackedStrings:
         self.values = values
 
     @classmethod
-    def pack(cls, strings: Iterable[str]) -> PackedStrings:
-        """Pack strings, none of which ends with a zero character."""
-        return cls(np.array([text.encode("utf-8", "surrogateescape") for text in strings], np.bytes_))
+    def pack(cls, strings: Collection[str]) -> PackedStrings:
+        """Pack strings, none of which ends with a zero character; they are iterated over twice."""
+        size = max((len(_pack(text)) for text in strings), default=1)
+        return cls(np.fromiter(map(_pack, strings), np.dtype((np.bytes_, max(1, size)))))
 
     def __len__(self) -> int:
         """Return the number of strings."""
@@ -41,6 +42,10 @@ class PackedStrings:
         array = np.empty(len(self), object)
         array[:] = list(self)
         return array if dtype is None else array.astype(dtype)
+
+
+def _pack(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _unpack(text: bytes) -> str:

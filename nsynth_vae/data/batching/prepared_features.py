@@ -64,13 +64,8 @@ class PreparedFeatures(CachedFeatures):
         """Take the notes at `rows` (ascending) of the source's table."""
         super().__init__(source, source.config, PreparedStore(source, rows))
         self.source = source
-        shard, _ = source.place(rows)
-        # Pitch-shifted copies come after all notes: a file's notes are not one run of `rows`.
-        by_shard = np.argsort(shard, kind="stable")
-        in_order = bool((by_shard == np.arange(len(rows))).all())
-        self._notes = None if in_order else by_shard.astype(np.int32)
-        self.files, starts = np.unique(shard[by_shard], return_index=True)
-        self._bounds = np.r_[starts, len(rows)]
+        # Pitch-shifted copies come after all notes: a file's notes are then not one run of `rows`.
+        self.files, self._bounds, self._notes = source.files_of(rows)
 
     def training(
         self,

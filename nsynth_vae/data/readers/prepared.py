@@ -63,8 +63,9 @@ def write_index(
     if copies.any():
         arrays |= {"copy": np.asarray(copies, np.int8), "copy_of": np.asarray(copy_of, np.int32)}
     for name in ("instrument_str", "sample_group"):
-        names, codes = np.unique(np.array(list(getattr(table, name)), object).astype(str), return_inverse=True)
-        arrays[f"{name}_names"], arrays[name] = PackedStrings.pack(names).values, codes.astype(np.int32)
+        number: dict[str, int] = {}
+        codes = np.array([number.setdefault(each, len(number)) for each in getattr(table, name)], np.int32)
+        arrays[f"{name}_names"], arrays[name] = PackedStrings.pack(number).values, codes
     arrays["note_str"] = PackedStrings.pack(table.note_str).values
     for name in ("pitch", "velocity", "instrument_family", "instrument_source", "qualities", "split"):
         arrays[name] = np.asarray(getattr(table, name), np.int8)
@@ -150,6 +151,22 @@ class PreparedSource(Source):
         joined._stored = np.concatenate([self._stored, found.astype(np.int32)])
         joined.table = self._all.take(joined._stored)
         return joined, np.concatenate([rows, np.arange(len(self.table), len(joined.table))])
+
+    def files_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Return the files that some rows of `table` are in.
+
+        Returns:
+            (numbers of the files: int64 `[files]`, ascending; where each one's rows begin, and the last one's end:
+            int64 `[files + 1]`; positions in `rows` by files: int32 `[n]`, or None if `rows` are so already).
+        """
+        stored = rows if self._stored is None else self._stored[rows]
+        order = None
+        if not (stored[1:] > stored[:-1]).all():
+            order = np.argsort(stored, kind="stable").astype(np.int32)
+            stored = stored[order]
+        bounds = np.searchsorted(stored, self._starts)
+        files = np.flatnonzero(np.diff(bounds))
+        return files, np.r_[bounds[files], len(rows)], order
 
     def place(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return (number of the file, number of the note in it), int64 `[n]` each, of some rows of `table`."""
