@@ -117,7 +117,7 @@ def export_synthesizer(synthesizer: Synthesizer, path: str | os.PathLike) -> Non
             tflite_signatures.synthesizer_endpoint(synthesizer),
             transpose=tflite_signatures.transposition_endpoint(synthesizer),
         )
-        entries = {METADATA_ENTRY: json.dumps({KEY: UNKNOWN})}
+        entries = {f"{KEY}.json": json.dumps({KEY: UNKNOWN})}
         (folder / "tflite").write_bytes(
             with_checksum(tflite_quantization.rewrite(content, metadata=entries, plan=plan))
         )

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -17,7 +18,15 @@ from nsynth_vae.config import AudioConfig, Config
 from nsynth_vae.errors import InputError
 from nsynth_vae.exporters import tflite, tflite_quantization, tflite_signatures
 from nsynth_vae.exporters.model_export import model_metadata
-from nsynth_vae.pretrained import SYNTHESIZER, SYNTHESIZER_TFLITE, read_tflite_metadata
+from nsynth_vae.files import read_tflite
+from nsynth_vae.pretrained import (
+    SYNTHESIZER,
+    SYNTHESIZER_TFLITE,
+    TIMBRE_MODEL,
+    page_files,
+    player_files,
+    read_tflite_metadata,
+)
 from nsynth_vae.synthesis.vocoder import load_synthesizer
 
 # Runs in a process of its own, in which neither this package nor TensorFlow can be imported.
@@ -222,6 +231,43 @@ def test_bad_requests(written) -> None:
         assert {own["NaN"], own["infinite"], own["one NaN"], own["one infinite"]} == {"NaN"}
 
 
+def order(path: pathlib.Path) -> tuple[list[str], list[str]]:
+    """Return the names of a file's inputs and outputs in the order of their indices."""
+    interpreter = Interpreter(str(path), num_threads=1)
+    run = interpreter.get_signature_runner("serving_default")
+    names = []
+    for named, listed in (
+        (run.get_input_details(), interpreter.get_input_details()),
+        (run.get_output_details(), interpreter.get_output_details()),
+    ):
+        name_of = {detail["index"]: name for name, detail in named.items()}
+        names.append([name_of[detail["index"]] for detail in listed])
+    return names[0], names[1]
+
+
+def test_the_order_of_tensors_is_the_documented_one(written) -> None:
+    """For clients without signature runners; in the shipped files as well."""
+    page = (pathlib.Path(__file__).parents[2] / "docs" / "tflite.md").read_text(encoding="utf-8")
+    table = page.split("## Order of the tensors")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+?)_[*\w]+`.*?\| (.*) \| (.*) \|$", table, re.MULTILINE)
+    documented = {model: tuple(re.findall(r"\d `(\w+)`", cell) for cell in cells) for model, *cells in rows}
+    assert documented.keys() == {"encoder", "decoder", "synthesizer"}
+    for model in ("encoder", "decoder"):
+        shipped = [files(TIMBRE_MODEL)[model] for files in (player_files, page_files)]
+        for path in (*(written[1][f"{model}_{kind}"] for kind in tflite.KINDS), *shipped):
+            assert order(path) == documented[model], path
+
+
+def test_a_file_carries_its_checksum(written, tmp_path: pathlib.Path) -> None:
+    """LiteRT would run, or crash on, a damaged one."""
+    for path in written[1].values():
+        content = bytearray(read_tflite(path))
+        content[len(content) // 2] ^= 1
+        (tmp_path / "damaged.tflite").write_bytes(content)
+        with pytest.raises(ValueError, match="damaged"):
+            read_tflite(tmp_path / "damaged.tflite")
+
+
 def test_metadata_inside(written) -> None:
     """What a client needs to know, and what goes in and out."""
     for stem, path in written[1].items():
@@ -280,8 +326,14 @@ def test_synthesizer(tmp_path: pathlib.Path) -> None:
                 synthesizer.transpose(*map(tf.constant, (log_mel, given["pitch"], to_pitch))),
                 atol=1e-3,
             )
+        assert order(file) == (["pitch", "log_mel"], ["audio"])
         silence = features.log_mel(tf.zeros([1, 64000]), AUDIO).numpy()
         assert np.abs(run(log_mel=silence, pitch=np.array([60], np.int32))["audio"]).max() < 1e-6
+    for bad in (np.nan, np.inf, -np.inf):
+        silence[0, 100, 60] = bad
+        assert np.isnan(run(log_mel=silence, pitch=np.array([60], np.int32))["audio"]).all()
+        assert np.isnan(transpose(log_mel=silence, pitch=np.int32([60]), to_pitch=np.int32([62]))["audio"]).all()
+    assert read_tflite(tmp_path / "synthesizer.tflite").count(b'"checksum": "00000000"') == 0
     with pytest.raises(InputError, match=r"synthesizer.tflite: .*, expected a folder that can be written"):
         tflite.export_synthesizer(load_synthesizer(), tmp_path / "synthesizer.tflite" / "file")
 
