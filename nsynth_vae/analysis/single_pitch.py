@@ -29,9 +29,10 @@ _GRID = 2.0 ** (np.arange(-90, 91, 6) / 1200.0)
 _STRETCHES = (0.0, 1e-4, 3e-4)  # B of stiff strings; partials of low ones are 5 % sharp from the 20th on.
 _OWN = (7, 11, 13, 17, 19, 23)
 _HARMONICS = 64
-_LEAST_TONAL = 0.25  # Of 1000 real notes, 2 have less; of 160 decaying noises, none has more than 0.03.
+_LEAST_TONAL = 0.25  # Of 1000 real notes, 8 have less; of 160 decaying noises, none has more than 0.03.
+_LEAST_OF_ONE = 0.04  # The same of a high partial alone in the noise of an attack, as of some synthetic basses.
 _SHORT_SECONDS = 0.17
-_FEWEST_PERIODS = 8  # With fewer, the multiples are no further apart than the spectrum resolves.
+_FEWEST_PERIODS = 6  # With fewer, the multiples are no further apart than the spectrum resolves.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,7 +128,10 @@ def _is_single(comb: _Comb, estimates: dict[str, float | None], seconds: float) 
 
     The limits refuse as few real notes as possible, with 4 % of the other sounds accepted.
     """
-    if comb.divisor() > 1 or comb.hertz * seconds < _FEWEST_PERIODS or comb.tonal < _LEAST_TONAL:
+    one = comb.hertz > 600.0 and comb.explained >= 0.95
+    if comb.divisor() > 1 or comb.hertz * seconds < _FEWEST_PERIODS:
+        return False
+    if comb.tonal < (_LEAST_OF_ONE if one else _LEAST_TONAL):
         return False
     if seconds < _SHORT_SECONDS:
         # The knock of a pluck: noise has half of the power even in the highest notes of a guitar.
@@ -138,15 +142,16 @@ def _is_single(comb: _Comb, estimates: dict[str, float | None], seconds: float) 
     # Low notes of organs and basses have their power at 2 and 3, whose period says what no chord's does.
     if comb.drift > 130.0 or not (comb.is_fundamental(votes == 3) or (agree["period"] and low > -0.5)):
         return False
-    alone = comb.stray < 0.25  # -6 dB: the other peaks may be noise, or an instrument's own; not a bell's tierce.
+    # -6 dB: the other peaks may be noise, or an instrument's own; not a bell's tierce. -4.6 dB where trackers agree.
+    alone = comb.stray < (0.35 if agree["best"] and agree["tracked"] and agree["sum"] else 0.25)
     if comb.hertz >= 1200.0:  # The period is too short to be measured, and there is little room for chords.
-        needed = 0.4
+        needed = 0.3
     elif comb.hertz >= 557.0:
-        needed = 0.6 if alone else 0.7
+        needed = 0.6
     elif agree["period"] and votes >= 2:
-        needed = 0.5 if alone else 0.55
+        needed = 0.55 if alone else 0.6
     elif votes >= 2:
-        needed = 0.6 if alone else 0.86
+        needed = 0.6 if alone else 0.75
     elif comb.hertz < 60.0 and low > -0.05 and not agree["period"]:
         return False  # A bass drum.
     elif comb.hertz < 60.0 and agree["sum"]:
