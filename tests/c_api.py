@@ -42,6 +42,7 @@ def _library() -> ctypes.CDLL:
     pointer, size, integer, text = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_char_p
     declared = {
         "TF_NewStatus": (pointer, []),
+        "TF_DeleteStatus": (None, [pointer]),
         "TF_GetCode": (integer, [pointer]),
         "TF_Message": (text, [pointer]),
         "TF_NewGraph": (pointer, []),
@@ -135,12 +136,12 @@ class SavedModel:
         self.session = self.library.TF_LoadSessionFromSavedModel(
             options, None, folder.encode(), tags, 1, self.graph, meta_graph, self.status
         )
-        self._check()
+        self._check(self.status)
         content = ctypes.string_at(meta_graph.contents.data, meta_graph.contents.length)
         self.signatures = signatures(content)
 
     def run(self, signature: str, **arrays: np.ndarray) -> dict[str, np.ndarray]:
-        """Return a signature's outputs.
+        """Return a signature's outputs; threads may call it at once.
 
         Raises:
             RuntimeError: with TensorFlow's words, if that fails.
@@ -149,13 +150,16 @@ class SavedModel:
         places = (_Output * len(arrays))(*(self._place(inputs[name]) for name in arrays))
         given = (ctypes.c_void_p * len(arrays))(*(self._tensor(array) for array in arrays.values()))
         requested = (_Output * len(outputs))(*(self._place(name) for name in outputs.values()))
-        made = (ctypes.c_void_p * len(outputs))()
+        made, status = (ctypes.c_void_p * len(outputs))(), self.library.TF_NewStatus()
         self.library.TF_SessionRun(
-            self.session, None, places, given, len(arrays), requested, made, len(outputs), None, 0, None, self.status
+            self.session, None, places, given, len(arrays), requested, made, len(outputs), None, 0, None, status
         )
         for tensor in given:
             self.library.TF_DeleteTensor(tensor)
-        self._check()
+        try:
+            self._check(status)
+        finally:
+            self.library.TF_DeleteStatus(status)
         return {name: self._array(tensor) for name, tensor in zip(outputs, made, strict=True)}
 
     def close(self) -> None:
@@ -163,9 +167,9 @@ class SavedModel:
         self.library.TF_CloseSession(self.session, self.status)
         self.library.TF_DeleteSession(self.session, self.status)
 
-    def _check(self) -> None:
-        if self.library.TF_GetCode(self.status) != 0:
-            raise RuntimeError(self.library.TF_Message(self.status).decode())
+    def _check(self, status: int) -> None:
+        if self.library.TF_GetCode(status) != 0:
+            raise RuntimeError(self.library.TF_Message(status).decode())
 
     def _place(self, tensor: str) -> _Output:
         name, _, index = tensor.partition(":")

@@ -1,7 +1,8 @@
 """A small prediction server for tests: what clients of TF Serving send and get, by its protocols, from loaded models.
 
 gRPC `Predict`, and REST `/v1/models/NAME[/versions/N]:predict` by the rules of TF Serving's "RESTful API" page and its
-`json_tensor.cc`. It stands in for TF Serving's binary, which it shows nothing about; the models are real.
+`json_tensor.cc`. Every model is there as versions 1 and 2. It stands in for TF Serving's binary, which it shows nothing
+about; the models are real.
 """
 
 from __future__ import annotations
@@ -104,7 +105,16 @@ def serving(models: Mapping[str, object]) -> Iterator[tuple[int, int]]:
             self.wfile.write(answer)
 
         def do_GET(self):
-            self.send_error(501)
+            name = re.fullmatch(r"/v1/models/(\w+)", self.path)
+            if not name or name[1] not in models:
+                self.send_error(404)
+                return
+            status = [{"version": number, "state": "AVAILABLE", "status": {}} for number in ("2", "1")]
+            answer = json.dumps({"model_version_status": status}, indent=1).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
 
         def log_message(self, *_):
             pass
