@@ -33,6 +33,7 @@ COMMANDS = {
         "train": "train a timbre model on notes",
         "train_synthesizer": "train a synthesizer: log-mel and pitch to sound",
         "train_classifier": "train the classifier of families that evaluations use",
+        "launch": "a training on several worker processes of this machine",
         "attributes": "learn centroids and directions of a model",
         "evaluate": "measure models, with a report to read and listen to",
         "export": "write SavedModels and TFLite files",

@@ -52,7 +52,7 @@ class TrainableModel(keras.Model):
         return tf.stack([tf.constant(self.config.train.seed, tf.int32), tf.cast(step, tf.int32)])
 
     def train_step(self, data: dict) -> dict[str, tf.Tensor]:
-        """Take one optimizer step and return the means of `loss_names` over this replica's notes of the batch."""
+        """Take one optimizer step and return `loss_names`, whose means over the replicas are those over the batch."""
         step = tf.cast(self.optimizer.iterations, tf.int32)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         with tf.GradientTape() as tape:
@@ -64,18 +64,28 @@ class TrainableModel(keras.Model):
         if self.clip_norm is not None:
             gradients = _clip(gradients, self.clip_norm, replicas)
         self.optimizer.apply(gradients, variables)
-        return {name: _mean(value, losses.weights.get(name)) for name, value in losses.reported.items()}
+        return {name: _mean(value, losses.weights.get(name), replicas) for name, value in losses.reported.items()}
 
     def assess(self, data: dict) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        """Add a batch to the running means of `loss_names`; return these, and `BatchLosses.assessed`."""
-        losses = self.compute_losses(data, None)
-        for metric in self.step_losses:
-            metric.update_state(losses.reported[metric.name], sample_weight=losses.weights.get(metric.name))
-        return {metric.name: metric.result() for metric in self.step_losses}, losses.assessed
+        """Validate a batch without any state, which the replicas of a cluster would share.
+
+        Returns:
+            (for each of `loss_names`, float32 `[2]`: the weighted sum over the notes, and the sum of the weights;
+            `BatchLosses.assessed`).
+        """
+        losses, sums = self.compute_losses(data, None), {}
+        for name in self.loss_names:
+            value = losses.reported[name]
+            weight = losses.weights.get(name, tf.ones_like(value))
+            sums[name] = tf.stack([tf.reduce_sum(value * weight), tf.reduce_sum(weight)])
+        return sums, losses.assessed
 
     def test_step(self, data: dict) -> dict[str, tf.Tensor]:
         """Add a batch to the running means of `loss_names`, and return these."""
-        return self.assess(data)[0]
+        losses = self.compute_losses(data, None)
+        for metric in self.step_losses:
+            metric.update_state(losses.reported[metric.name], sample_weight=losses.weights.get(metric.name))
+        return {metric.name: metric.result() for metric in self.step_losses}
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -95,7 +105,11 @@ def _clip(gradients: list[tf.Tensor], norm: float, replicas: int) -> list[tf.Ten
     return [gradient / replicas for gradient in gradients]
 
 
-def _mean(value: tf.Tensor, weight: tf.Tensor | None) -> tf.Tensor:
+def _mean(value: tf.Tensor, weight: tf.Tensor | None, replicas: int) -> tf.Tensor:
+    """Return this replica's mean; of weighted notes, what it adds to the mean of the replicas' means."""
     if weight is None:
         return tf.reduce_mean(value)
-    return tf.math.divide_no_nan(tf.reduce_sum(value * weight), tf.reduce_sum(weight))
+    total = tf.reduce_sum(weight)
+    if replicas > 1:
+        total = tf.distribute.get_replica_context().all_reduce("SUM", total) / replicas
+    return tf.math.divide_no_nan(tf.reduce_sum(value * weight), total)

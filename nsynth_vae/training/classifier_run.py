@@ -22,13 +22,14 @@ from nsynth_vae.training.trainer import Trainer
 def train_classifier(config: ClassificationConfig, options: ClassifierOptions) -> pathlib.Path:
     """Train and evaluate one classifier; arguments, result and errors are as in `train_vae`."""
     task = make_task(config, options)
-    with open_folder(task) as needed:
-        if needed:
+    with open_folder(task) as cluster:
+        if cluster:
             selection = select_notes(task)
             rows = {name: selection.rows[name] for name in ("train", "valid")}
             notes = open_audio_notes(task, selection, rows, tuple(LABELS))
-            trainer, _ = run.train(task, selection, notes)
-            finish(task, selection, trainer)
+            trained = run.train(task, cluster, selection, notes)
+            if trained:
+                finish(task, selection, trained[0])
     return task.folder
 
 

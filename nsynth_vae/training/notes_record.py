@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from nsynth_vae.data.hashing import stable_hash
+from nsynth_vae.data.readers.prepared import PreparedSource
 from nsynth_vae.data.source import Source
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import read_json, write_text
@@ -42,7 +43,10 @@ _EVERY_BYTES = 1 << 20
 
 def describe(source: Source, rows: Mapping[str, np.ndarray]) -> Record:
     """Return the record of some splits' notes (split -> rows); it depends on no path, and on no time of a file."""
-    hashes = _hash_files({_place(source.location(int(row)))[0] for part in rows.values() for row in part})
+    files = {_place(source.location(int(row)))[0] for part in rows.values() for row in part}
+    # The name of a prepared file has a hash of what its content was computed of; a worker may not have all files.
+    prepared = isinstance(source, PreparedSource)
+    hashes = {file: pathlib.Path(file).name for file in files} if prepared else _hash_files(files)
     by_instrument = sum(map(len, rows.values())) > MOST_NOTES
     return {name: (_sums if by_instrument else _listing)(source, part, hashes) for name, part in rows.items()}
 

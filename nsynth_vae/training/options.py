@@ -94,9 +94,10 @@ def add_options(parser: argparse.ArgumentParser, kind: type[Options], *, name: s
     )
     group.add_argument(
         "--strategy",
-        choices=("none", "mirrored"),
+        choices=("none", "mirrored", "multi-worker"),
         default=kind.strategy,
-        help="mirrored: all GPUs of this machine share each batch (default: %(default)s)",
+        help="mirrored: all GPUs of this machine share each batch; multi-worker: all workers of a cluster do, which "
+        "TF_CONFIG or SLURM names (default: %(default)s)",
     )
     group.add_argument(
         "--jit-compile",

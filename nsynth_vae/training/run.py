@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 import sys
@@ -10,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from nsynth_vae.cli.progress import Progress
 from nsynth_vae.data.batching.base import SplitNotes
@@ -18,6 +18,7 @@ from nsynth_vae.files import atomic_write, write_text
 from nsynth_vae.nn.float16 import round_weights
 from nsynth_vae.rendering import plots
 from nsynth_vae.training import checkpoints, notes_record
+from nsynth_vae.training.cluster import Cluster
 from nsynth_vae.training.examples import Examples, choose_examples
 from nsynth_vae.training.model_card import model_card
 from nsynth_vae.training.notes import Selection
@@ -29,29 +30,36 @@ from nsynth_vae.training.trainer import Trainer
 
 
 def train(
-    task: Task, selection: Selection, notes: Mapping[str, SplitNotes], batch_options: Mapping[str, object] | None = None
-) -> tuple[Trainer, Examples]:
+    task: Task,
+    cluster: Cluster,
+    selection: Selection,
+    notes: Mapping[str, SplitNotes],
+    batch_options: Mapping[str, object] | None = None,
+) -> tuple[Trainer, Examples] | None:
     """Train, with progress, checkpoints and TensorBoard logs.
 
     Args:
         task: what is trained.
+        cluster: who trains it; only its chief writes.
         selection: the notes' source and record.
         notes: `train` and `valid`.
         batch_options: see `Trainer`.
 
     Returns:
-        (the trainer, the notes that the model's figures and sounds show).
+        (the trainer, the notes that the model's figures and sounds show); None on the workers that are not the chief.
 
     Raises:
         InputError: for an invalid note in a stream, or a loss that is not finite.
         KeyboardInterrupt: after Ctrl-C; the message says how to resume.
     """
+    if not cluster.is_chief:
+        return _train(task, cluster, selection, notes, batch_options)
     config_file = task.folder / "config.json"
     new = not config_file.exists()
     if not task.options.resume:
         clear_checkpoints(task.folder)
     try:
-        return _train(task, selection, notes, batch_options)
+        return _train(task, cluster, selection, notes, batch_options)
     except Exception:
         # Before the first checkpoint, nothing is worth keeping.
         if new and not checkpoints.paths(task.folder / "checkpoints"):
@@ -61,15 +69,17 @@ def train(
 
 
 def _train(
-    task: Task, selection: Selection, notes: Mapping[str, SplitNotes], batch_options: Mapping[str, object] | None
-) -> tuple[Trainer, Examples]:
+    task: Task,
+    cluster: Cluster,
+    selection: Selection,
+    notes: Mapping[str, SplitNotes],
+    batch_options: Mapping[str, object] | None,
+) -> tuple[Trainer, Examples] | None:
     config, options, folder = task.config, task.options, task.folder
-    strategy = None
-    if options.strategy == "mirrored":
-        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-        strategy = tf.distribute.MirroredStrategy([device.name for device in devices])
-        print(f"Each batch is shared by {len(devices)} devices")
-    config.save(folder / "config.json")
+    cluster.check_same("options", [config.to_dict(), dataclasses.asdict(options.budget)])
+    cluster.check_same("notes", selection.record)
+    if cluster.is_chief:
+        config.save(folder / "config.json")
     trainer = Trainer(
         task.make_model,
         config,
@@ -77,11 +87,14 @@ def _train(
         notes["valid"],
         folder,
         batch_options=batch_options,
-        strategy=strategy,
+        cluster=cluster,
         jit_compile=options.jit_compile,
     )
-    if selection.changed:
+    if cluster.share(selection.changed):
         trainer.state.forget_validation()
+    if not cluster.is_chief:
+        trainer.run(options.budget)
+        return None
     notes_record.write(folder, selection.record)
     if trainer.step:
         print(f"Resuming from step {trainer.step}, after {trainer.state.seconds / 60:.1f} minutes of training")

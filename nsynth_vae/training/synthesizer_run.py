@@ -26,12 +26,13 @@ VALID_NOTES = 128
 def train_synthesizer(config: SynthesisConfig, options: SynthesizerOptions) -> pathlib.Path:
     """Train and evaluate one synthesizer; arguments, result and errors are as in `train_vae`."""
     task = make_task(config, options)
-    with open_folder(task) as needed:
-        if needed:
+    with open_folder(task) as cluster:
+        if cluster:
             selection = select_notes(task)
             rows = {"train": selection.rows["train"], "valid": every_kth(selection.rows["valid"], VALID_NOTES)}
-            trainer, shown = run.train(task, selection, open_audio_notes(task, selection, rows))
-            finish(task, selection, trainer, shown)
+            trained = run.train(task, cluster, selection, open_audio_notes(task, selection, rows))
+            if trained:
+                finish(task, selection, *trained)
     return task.folder
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from nsynth_vae.config import AnyConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import check_working_directory, exclusive_lock, expand
+from nsynth_vae.training import cluster
+from nsynth_vae.training.cluster import Cluster
 from nsynth_vae.training.options import Options, VaeOptions
 from nsynth_vae.training.resume import check_folder, default_folder_name
 
@@ -57,14 +59,16 @@ class Task:
 
 
 @contextlib.contextmanager
-def open_folder(task: Task) -> Iterator[bool]:
-    """Check the run's folder as `check_folder` does, and hold its lock in the block.
+def open_folder(task: Task) -> Iterator[Cluster | None]:
+    """Join the cluster, check the run's folder as `check_folder` does, and hold its lock in the block.
+
+    Only the chief of a cluster needs the folder, and locks it.
 
     Yields:
-        False if the run is finished already.
+        The cluster; None if the run is finished already.
 
     Raises:
-        InputError: if the folder cannot take the run, or another run writes to it.
+        InputError: if the folder cannot take the run, or another run writes to it; as `cluster.joined`.
     """
     options, folder = task.options, task.folder
     check_working_directory(options.models, "--models")
@@ -77,8 +81,12 @@ def open_folder(task: Task) -> Iterator[bool]:
     except UnicodeEncodeError as error:
         # TensorFlow takes no such paths, which a run would find out at its end.
         raise InputError(f"{folder}: is not UTF-8, expected a folder whose name is") from error
-    with exclusive_lock(folder, task.command, wait=False):
-        needed = check_folder(folder, task.config, resume=options.resume, budget=options.requested_budget)
-        if needed:
-            print(f"Training {folder} on {', '.join(task.config.data.data)} with {os.cpu_count()} CPU cores")
-        yield needed
+    with cluster.joined(options.strategy) as members:
+        if not members.is_chief:
+            yield members if members.share(False) else None
+            return
+        with exclusive_lock(folder, task.command, wait=False):
+            needed = check_folder(folder, task.config, resume=options.resume, budget=options.requested_budget)
+            if needed:
+                print(f"Training {folder} on {', '.join(task.config.data.data)} with {os.cpu_count()} CPU cores")
+            yield members if members.share(needed) else None

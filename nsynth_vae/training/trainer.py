@@ -16,10 +16,11 @@ import tensorflow as tf
 
 from nsynth_vae import pretrained
 from nsynth_vae.config import AnyConfig, Budget, TrainConfig
-from nsynth_vae.data.batching.base import SplitNotes
+from nsynth_vae.data.batching.base import Shard, SplitNotes
 from nsynth_vae.errors import InputError
 from nsynth_vae.nn.trainable_model import TrainableModel
 from nsynth_vae.training import checkpoints
+from nsynth_vae.training.cluster import Cluster
 from nsynth_vae.training.ema import WeightEma
 from nsynth_vae.training.state import EpochRecord, TrainerState
 
@@ -51,7 +52,7 @@ class Trainer:
         folder: pathlib.Path,
         *,
         batch_options: Mapping[str, object] | None = None,
-        strategy: tf.distribute.Strategy | None = None,
+        cluster: Cluster | None = None,
         jit_compile: bool | None = None,
         log: Callable[[str], None] = print,
     ) -> None:
@@ -64,28 +65,30 @@ class Trainer:
             valid: the validation notes.
             folder: the model folder.
             batch_options: arguments of `train.training` besides batch size, seed and step.
-            strategy: distributes each batch over replicas; None for one device.
-            jit_compile: compile the step with XLA; None: on a GPU only.
+            cluster: shares each batch; None for one device.
+            jit_compile: compile the step with XLA; None: on the GPUs of one machine only.
             log: called with each line of the log.
 
         Raises:
-            InputError: if the batch is no multiple of the strategy's replicas, or the weights to start from are
+            InputError: if the batch is no multiple of the cluster's devices, or the weights to start from are
                 missing, broken or another model's.
         """
         self.config, self.train, self.valid, self.folder = config, train, valid, folder
         self.batch_options = dict(batch_options or {})
-        self.strategy = strategy or tf.distribute.get_strategy()
+        self.cluster = cluster or Cluster()
+        self.strategy = self.cluster.strategy
         self.steps_per_epoch = train.steps_per_epoch(config.train.batch_size)
         self.interrupted = False
         replicas = self.strategy.num_replicas_in_sync
         if config.train.batch_size % replicas:
             raise InputError(f"--batch-size {config.train.batch_size}: expected a multiple of the {replicas} devices")
-        checkpoint = checkpoints.load_newest(folder / "checkpoints", log)
+        checkpoint = checkpoints.load_newest(folder / "checkpoints", log) if self.cluster.is_chief else None
+        resumed = self.cluster.share(checkpoint is not None)
         keras.utils.set_random_seed(config.train.seed)
         with self.strategy.scope():
             self.model: keras.Model = make_model()
             self.model.build()
-            if config.train.start_from and checkpoint is None:
+            if config.train.start_from and not resumed:
                 pretrained.load_weights(self.model, config.train.start_from, of="these options describe")
             self.model.compile(optimizer=make_optimizer(config.train))
             self.model.optimizer.build(self.model.trainable_variables)
@@ -94,8 +97,11 @@ class Trainer:
         self.state = TrainerState(seed=config.train.seed)
         if checkpoint is not None:
             self._restore(checkpoint)
+        self.state = TrainerState.from_dict(self.cluster.share(self.state.to_dict()))
+        for variables in self._saved_variables().values():
+            self.cluster.share_variables(variables)
         if jit_compile is None:
-            jit_compile = bool(tf.config.list_physical_devices("GPU"))
+            jit_compile = self.cluster.workers == 1 and bool(tf.config.list_physical_devices("GPU"))
         # AutoGraph would take time and find nothing: control flow is TensorFlow's own.
         graph = functools.partial(tf.function, autograph=False)
         inner = graph(self.model.train_step, jit_compile=True) if jit_compile else self.model.train_step
@@ -139,7 +145,7 @@ class Trainer:
                 self.ema.update(state.step)
                 state.add_step(losses)
                 now = time.monotonic()
-                state.seconds = before + now - started
+                state.seconds, interrupted = self.cluster.agree(before + now - started, interrupted=self.interrupted)
                 if not math.isfinite(losses["loss"]):
                     raise InputError(f"step {state.step}: the loss is {losses['loss']}; try a lower --learning-rate")
                 on_step(losses)
@@ -149,10 +155,11 @@ class Trainer:
                     on_epoch(self._end_epoch())
                     state.stopped = self._end_reason(budget)
                     state.seconds = before + time.monotonic() - started
-                if epoch_ended or now - saved >= CHECKPOINT_SECONDS or self.interrupted:
+                if epoch_ended or now - saved >= CHECKPOINT_SECONDS or interrupted:
                     self.save()
                     saved = time.monotonic()
-                if self.interrupted:
+                if interrupted:
+                    self.cluster.barrier()
                     raise KeyboardInterrupt(f"Saved at step {state.step}; the same command resumes from there.")
         return state.stopped
 
@@ -163,22 +170,25 @@ class Trainer:
 
     def evaluate(self, notes: SplitNotes) -> dict[str, float]:
         """Return the mean losses over some notes with the weights as they are, and the model's summary of them."""
-        self.model.reset_metrics()
         summarize = getattr(self.model, "summarize", None)
-        rows, result = [], {}
+        rows, totals = [], {name: np.zeros(2) for name in self.model.loss_names}
         for batch in notes.checked(notes.batches(self.config.train.batch_size)):
-            result, assessed = self._assess(batch)
+            sums, assessed = self._assess(batch)
+            for name, total in totals.items():
+                total += sums[name].numpy()
             if summarize is not None:
                 rows.append(assessed.numpy())
         summary = {} if summarize is None else summarize(np.concatenate(rows))
-        return {name: float(value) for name, value in result.items()} | summary
+        return {name: float(total / weight) if weight else 0.0 for name, (total, weight) in totals.items()} | summary
 
     def use_best(self) -> None:
         """Set the model's weights to the best: those of the lowest validation loss."""
         _assign(self.model.trainable_variables, self.best)
 
     def save(self) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint, if this process is the chief."""
+        if not self.cluster.is_chief:
+            return
         parts = {name: _values(variables) for name, variables in self._saved_variables().items()} | {"best": self.best}
         arrays = {f"{name}/{i}": value for name, values in parts.items() for i, value in enumerate(values)}
         checkpoint = checkpoints.Checkpoint(arrays, self.state.to_dict())
@@ -201,28 +211,37 @@ class Trainer:
 
     def _batches(self) -> tf.data.Dataset:
         train = self.config.train
-        dataset = self.train.training(
-            batch_size=train.batch_size, seed=train.seed, first_step=self.step, **self.batch_options
-        )
-        if self.strategy.num_replicas_in_sync == 1:
-            return dataset
-        options = tf.data.Options()
-        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-        return self.strategy.experimental_distribute_dataset(dataset.with_options(options))
+
+        def of_worker(shard: Shard) -> tf.data.Dataset:
+            return self.train.training(
+                batch_size=train.batch_size, seed=train.seed, first_step=self.step, shard=shard, **self.batch_options
+            )
+
+        return self.cluster.batches(of_worker)
 
     def _distributed(self, train_step: Callable[[dict], dict], batch: dict) -> dict:
         if self.strategy.num_replicas_in_sync == 1:
             return train_step(batch)
-        losses = self.strategy.run(train_step, args=(batch,))
-        return {name: self.strategy.reduce("MEAN", value, axis=None) for name, value in losses.items()}
+        names = self.model.loss_names
+
+        def stacked(part: dict) -> tf.Tensor:
+            losses = train_step(part)
+            return tf.stack([losses[name] for name in names])
+
+        # One collective for all of them.
+        means = self.strategy.reduce("MEAN", self.strategy.run(stacked, args=(batch,)), axis=None)
+        return dict(zip(names, tf.unstack(means, len(names)), strict=True))
 
     def _end_epoch(self) -> EpochRecord:
         """Validate the averaged weights, keep them if they are the best, and return the epoch's record."""
         variables, averages = self.model.trainable_variables, _values(self.ema.averages)
-        weights = _values(variables)
-        _assign(variables, averages)
-        record = self.state.end_epoch(self.evaluate(self.valid))
-        _assign(variables, weights)
+        measures: dict[str, float] = {}
+        if self.cluster.is_chief:
+            weights = _values(variables)
+            _assign(variables, averages)
+            measures = self.evaluate(self.valid)
+            _assign(variables, weights)
+        record = self.state.end_epoch(self.cluster.share(measures))
         if self.state.best_step == self.step:
             self.best = averages
         return record

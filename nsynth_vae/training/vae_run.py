@@ -64,15 +64,16 @@ def train_vae(config: Config, options: VaeOptions) -> pathlib.Path:
         ),
         definitions=DEFINITIONS,
     )
-    # For the export: to find it missing after the training would be late.
-    shipped_synthesizer_for(config.audio)
-    with open_folder(task) as needed:
-        if needed:
+    with open_folder(task) as cluster:
+        if cluster:
+            # For the export: to find it missing after the training would be late.
+            shipped_synthesizer_for(config.audio)
             selection = select_notes(task)
             source, notes = open_split_features(config, options, selection)
             batch_options = {"mixup_probability": config.model.mixup_probability}
-            trainer, shown = run.train(task, dataclasses.replace(selection, source=source), notes, batch_options)
-            finish(task, selection, trainer, shown, options.exports)
+            trained = run.train(task, cluster, dataclasses.replace(selection, source=source), notes, batch_options)
+            if trained:
+                finish(task, selection, *trained, options.exports)
     return task.folder
 
 

@@ -252,10 +252,10 @@ def test_training_steps_bring_the_loss_down():
     synthesizer.compile(optimizer=keras.optimizers.Adam(5e-3))
     synthesizer.optimizer.build(synthesizer.trainable_variables)
     step = tf.function(synthesizer.train_step)
-    before = {name: float(value) for name, value in synthesizer.assess(data)[0].items()}
+    before = {name: float(value) for name, value in synthesizer.test_step(data).items()}
     values = [float(step(data)["loss"]) for _ in range(10)]
     synthesizer.reset_metrics()
-    after = {name: float(value) for name, value in synthesizer.assess(data)[0].items()}
+    after = {name: float(value) for name, value in synthesizer.test_step(data).items()}
     assert np.isfinite(values).all()
     assert set(before) == set(losses.LOSS_NAMES) == set(losses.DEFINITIONS)
     assert after["loss"] < 0.9 * before["loss"]

@@ -18,6 +18,7 @@ from nsynth_vae.data.open_sources import open_source
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.errors import InputError
 from nsynth_vae.model.vae import VAE
+from nsynth_vae.training.cluster import Cluster
 from nsynth_vae.training.trainer import Trainer
 
 CONFIG = Config(
@@ -180,6 +181,7 @@ MIRRORED = """
     from nsynth_vae.data.batching.feature_batches import open_features
     from nsynth_vae.data.source import BadNotes
     from nsynth_vae.model.vae import VAE
+    from nsynth_vae.training.cluster import Cluster
     from nsynth_vae.training.trainer import Trainer
     folder, out = sys.argv[1:]
     source = open_source(folder, audio=AudioConfig(), bad_notes=BadNotes())
@@ -192,7 +194,7 @@ MIRRORED = """
     result = {}
     for name in ("one", "two"):
         strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]) if name == "two" else None
-        trainer = Trainer(lambda: VAE(config), config, *notes, pathlib.Path(out) / name, strategy=strategy)
+        trainer = Trainer(lambda: VAE(config), config, *notes, pathlib.Path(out) / name, cluster=Cluster(strategy))
         losses = []
         trainer.run(Budget(steps=10), on_step=lambda step: losses.append(step["loss"]))
         result[f"{name}/losses"] = losses
@@ -225,7 +227,7 @@ def test_a_batch_that_cannot_be_shared_is_an_error(notes, tmp_path):
         num_replicas_in_sync = 3
 
     with pytest.raises(InputError, match="--batch-size 8: expected a multiple of the 3 devices"):
-        make(notes, tmp_path, strategy=Three())
+        make(notes, tmp_path, cluster=Cluster(Three()))
 
 
 def test_training_starts_from_a_models_weights(notes, trained, tmp_path, eager):
