@@ -130,7 +130,7 @@ def _example(**features: Any) -> bytes:
 def prepare_notes(records: str, output: pathlib.Path, audio: AudioConfig, workers: int | None) -> dict[str, float]:
     """Prepare the notes of some record files; return notes, seconds and bytes of the index."""
     from nsynth_vae.data.preparation.run import PrepareOptions, prepare
-    from nsynth_vae.data.readers.prepared import INDEX
+    from nsynth_vae.data.prepared_index import INDEX
 
     begun = time.perf_counter()
     config = Config(audio=audio, data=DataConfig(data=(records,)), model=ModelConfig(pitch_shift_copies=0))

@@ -23,6 +23,12 @@ def feature_shape(audio: AudioConfig) -> tuple[int, int]:
     return audio.num_frames, audio.num_mel_bins
 
 
+def file_size(offset: int, notes: int, audio: AudioConfig) -> int:
+    """Return the bytes of a file, given the offset of the first note's features in bytes."""
+    frames, mel_bins = feature_shape(audio)
+    return offset + notes * frames * mel_bins * 4
+
+
 def write_shard(path: pathlib.Path, features: Sequence[np.ndarray], problems: Mapping[str, str]) -> None:
     """Write a file of features.
 
@@ -48,7 +54,7 @@ def read_header(path: pathlib.Path, audio: AudioConfig) -> tuple[dict, int] | No
         with path.open("rb") as file:
             line = file.readline()
         header = json.loads(line)
-        whole = path.stat().st_size == len(line) + header["notes"] * 4 * np.prod(feature_shape(audio))
+        whole = path.stat().st_size == file_size(len(line), header["notes"], audio)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return (header, len(line)) if whole else None

@@ -109,8 +109,9 @@ def _open_records(files: list[str], spec: str, options: ReaderOptions) -> Source
 
 
 def _open_folder(spec: str, path: pathlib.Path, octave_shift: OctaveShift, options: ReaderOptions) -> Source:
+    from nsynth_vae.data.prepared_index import INDEX
     from nsynth_vae.data.readers.nsynth_json import JsonAudioSource, split_folders
-    from nsynth_vae.data.readers.prepared import INDEX, PreparedSource
+    from nsynth_vae.data.readers.prepared import PreparedSource
 
     if (path / INDEX).is_file():
         _require_tensorflow(spec, "a folder of prepared features")

@@ -11,23 +11,23 @@ its files in a new order in each epoch, a window of a few at a time, and shuffle
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import os
 import pathlib
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, overload
+from collections.abc import Iterable, Iterator, Sequence
+from typing import overload
 
 import numpy as np
+import tensorflow as tf
 
 from nsynth_vae.data.batching.base import WHOLE, Order, Shard
 from nsynth_vae.data.batching.epoch_plan import plan_mixup
 from nsynth_vae.data.batching.feature_batches import CachedFeatures
 from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.data.readers.prepared import PreparedSource
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from nsynth_vae.errors import InputError
 
 MOST_LANES = 8
 """Workers that can each read files of their own."""
@@ -45,10 +45,16 @@ class PreparedStore:
     def __init__(self, source: PreparedSource, rows: np.ndarray) -> None:
         """Take the notes at `rows` of the source's table."""
         self.source, self.rows = source, rows
+        self.error: InputError | None = None
+        """Why reading failed, which `tf.data` would hide."""
 
     def read(self, index: np.ndarray) -> np.ndarray:
         """Return float32 `[len(index), frames, mel_bins]` of the notes at these positions in `rows`."""
-        return self.source.features(self.rows[index])
+        try:
+            return self.source.features(self.rows[index])
+        except InputError as error:
+            self.error = error
+            raise
 
 
 class PreparedFeatures(CachedFeatures):
@@ -62,7 +68,8 @@ class PreparedFeatures(CachedFeatures):
 
     def __init__(self, source: PreparedSource, rows: np.ndarray) -> None:
         """Take the notes at `rows` (ascending) of the source's table."""
-        super().__init__(source, source.config, PreparedStore(source, rows))
+        self._prepared = PreparedStore(source, rows)
+        super().__init__(source, source.config, self._prepared)
         self.source = source
         # Pitch-shifted copies come after all notes: a file's notes are then not one run of `rows`.
         self.files, self._bounds, self._notes = source.files_of(rows)
@@ -88,6 +95,13 @@ class PreparedFeatures(CachedFeatures):
         return self._by_plan(
             plan, self._read_mixed, batch_size=batch_size, seed=seed, first_step=first_step, shard=shard
         )
+
+    def checked(self, dataset: Iterable) -> Iterator:
+        """Iterate over a dataset of these notes, and raise the error of a file; see the base class."""
+        try:
+            yield from super().checked(dataset)
+        except tf.errors.OpError as error:
+            raise self._prepared.error or error from error
 
     def notes_of(self, file: int) -> np.ndarray:
         """Return the notes, as rows of `self.table`, in the file of a position in `self.files`."""
@@ -191,5 +205,6 @@ def _read_ahead(path: pathlib.Path) -> None:
     """Ask the system to read a file, once while it is among the latest."""
     if not hasattr(os, "posix_fadvise"):
         return
-    with path.open("rb") as file:
+    # Of another worker's lane, which is planned here too, a file may not be here.
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)

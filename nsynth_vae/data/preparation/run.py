@@ -21,7 +21,8 @@ from nsynth_vae.config import Config
 from nsynth_vae.data.feature_shards import read_header
 from nsynth_vae.data.load_notes import open_splits
 from nsynth_vae.data.preparation.plan import EXAMPLES, Piece, locations, plan_pieces
-from nsynth_vae.data.readers.prepared import INDEX, PreparedSource, audio_file, write_index
+from nsynth_vae.data.prepared_index import INDEX, write_index
+from nsynth_vae.data.readers.prepared import PreparedSource, audio_file
 from nsynth_vae.data.source import BadNotes, NoteTable
 from nsynth_vae.data.splits import select_for_training
 from nsynth_vae.errors import InputError
@@ -157,14 +158,14 @@ def _write_index(folder: pathlib.Path, pieces: Sequence[Piece], config: Config, 
         found = read_header(piece.path, config.audio)
         if found is None:
             raise InputError(f"{piece.path}: is not there, expected what the runner computed: a folder that it shares")
-        headers.append(found[0])
-    invalid = locations(pieces, [header["problems"] for header in headers])
+        headers.append(found)
+    invalid = locations(pieces, [header["problems"] for header, _ in headers])
     for location, problem in invalid.items():
         print(f"  {location}: {problem}")
     for location, problem in invalid.items():
         bad_notes.report(location, problem)
     tables, copies, copy_of, shards, start = [], [], [], [], 0
-    for piece, header in zip(pieces, headers, strict=True):
+    for piece, (header, offset) in zip(pieces, headers, strict=True):
         valid = np.array([str(position) not in header["problems"] for position in range(len(piece.rows))])
         table, copy, place = piece.labels(valid)
         if not len(table):
@@ -172,7 +173,7 @@ def _write_index(folder: pathlib.Path, pieces: Sequence[Piece], config: Config, 
         tables.append(table)
         copies.append(copy)
         copy_of.append(place + start)
-        shards.append([piece.path.name, len(table), min(piece.keep_audio, int(valid.sum()))])
+        shards.append([piece.path.name, len(table), min(piece.keep_audio, int(valid.sum())), offset])
         start += len(table)
     if not tables:
         raise InputError(f"{', '.join(config.data.data)}: no note can be used, expected at least one")

@@ -1,39 +1,25 @@
-"""Reader of prepared features: what `nsynth_vae.prepare` wrote, a folder of feature files and their index.
-
-The index is an `.npz` (arrays, nothing in it can run code): a row a note, in the order of the files and of the notes in
-them, and the rest as JSON. Some 50 bytes a note, on disk and in memory, so 300,000 notes are 15 MB.
-"""
+"""Reader of prepared features: what `nsynth_vae.prepare` wrote, a folder of feature files and their index."""
 
 from __future__ import annotations
 
-import dataclasses
-import io
-import json
 import os
 import pathlib
-import zipfile
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nsynth_vae.config import AudioConfig
-from nsynth_vae.data.feature_shards import feature_shape, read_header, read_note
-from nsynth_vae.data.packed_strings import PackedStrings
-from nsynth_vae.data.source import BadNotes, NoteTable, Source, shuffled
+from nsynth_vae.data.feature_shards import feature_shape, file_size, read_note
+from nsynth_vae.data.prepared_index import read_index, to_table
+from nsynth_vae.data.source import BadNotes, Source, shuffled
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import atomic_write
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-INDEX = "index.npz"
-"""Name of the index in a prepared folder."""
-
-FORMAT_VERSION = 1
-
-_REST = "index.json"
+_AGAIN = "the same prepare command writes it anew"
 
 _AUDIO_STEP_BYTES = 4
 """Before the 16-bit samples of a note there is the step between two of them, a float32."""
@@ -42,41 +28,6 @@ _AUDIO_STEP_BYTES = 4
 def audio_file(features: pathlib.Path) -> pathlib.Path:
     """Return the file with the audio of the first notes of a file of features."""
     return features.with_suffix(".audio")
-
-
-def write_index(
-    folder: pathlib.Path, table: NoteTable, copies: np.ndarray, copy_of: np.ndarray, rest: Mapping[str, Any]
-) -> int:
-    """Write a prepared folder's index atomically.
-
-    Args:
-        folder: the prepared folder.
-        table: the labels of all stored notes, in their order.
-        copies: int `[notes]`: which pitch-shifted copy of another note each is, from 1 on; 0 for a note that is none.
-        copy_of: int `[notes]`: the stored note that a copy is of.
-        rest: `audio`, `features_version`, `shards` (`[file, notes, notes with audio]` each) and others, as JSON.
-
-    Returns:
-        The index's bytes.
-    """
-    arrays: dict[str, np.ndarray] = {}
-    if copies.any():
-        arrays |= {"copy": np.asarray(copies, np.int8), "copy_of": np.asarray(copy_of, np.int32)}
-    for name in ("instrument_str", "sample_group"):
-        number: dict[str, int] = {}
-        codes = np.array([number.setdefault(each, len(number)) for each in getattr(table, name)], np.int32)
-        arrays[f"{name}_names"], arrays[name] = PackedStrings.pack(number).values, codes
-    arrays["note_str"] = PackedStrings.pack(table.note_str).values
-    for name in ("pitch", "velocity", "instrument_family", "instrument_source", "qualities", "split"):
-        arrays[name] = np.asarray(getattr(table, name), np.int8)
-    text = json.dumps({"format_version": FORMAT_VERSION, **rest})
-    content = io.BytesIO()
-    np.savez_compressed(content, **arrays, **{_REST: np.frombuffer(text.encode(), np.uint8)})
-    with atomic_write(folder / INDEX, "prepared index") as temporary, temporary.open("wb") as file:
-        file.write(content.getbuffer())
-        file.flush()
-        os.fsync(file.fileno())
-    return len(content.getbuffer())
 
 
 class PreparedSource(Source):
@@ -94,7 +45,7 @@ class PreparedSource(Source):
         log: Callable[[str], None] = print,
         name: str | None = None,
     ) -> None:
-        """Read the index; the files are only looked at.
+        """Read the index; of the files, only the sizes are looked at.
 
         Args:
             path: the prepared folder.
@@ -104,25 +55,29 @@ class PreparedSource(Source):
             name: the argument of `--data`, if it is not the path.
 
         Raises:
-            InputError: if the index is broken, a file is missing or not whole, or the features are others.
+            InputError: if the index is broken, no file is there or one is not whole, or the features are others.
         """
         self.name, self.config = name or os.fspath(path), audio
         folder = pathlib.Path(path)
-        arrays, rest = _read_index(folder)
+        arrays, rest = read_index(folder)
         _check_features(folder, rest, audio)
         self.copies: int = rest["copies"]
         """Pitch-shifted copies of each training note, at most."""
-        self._shards = [_open_shard(folder / file, notes, audio) for file, notes, _ in rest["shards"]]
-        self._with_audio = np.array([kept for _, _, kept in rest["shards"]], np.int64)
-        self._starts = np.cumsum([0, *(notes for _, notes, _ in rest["shards"])])
+        files, notes, kept, offsets = zip(*rest["shards"], strict=True)
+        self._shards = [(folder / file, offset) for file, offset in zip(files, offsets, strict=True)]
+        self._with_audio, self._starts = np.array(kept, np.int64), np.cumsum([0, *notes])
+        there = sum(_is_there(*shard, size, audio) for shard, size in zip(self._shards, notes, strict=True))
+        if not there:
+            raise InputError(f"{self.name}: has only an index, expected {files[0]} and others: {_AGAIN}")
         self._copy, self._copy_of = arrays.get("copy"), arrays.get("copy_of")
-        self._all = _to_table(arrays)
+        self._all = to_table(arrays)
         self._stored: np.ndarray | None = None
         self.table = self._all
         if self._copy is not None:
             self._stored = np.flatnonzero(self._copy == 0).astype(np.int32)
             self.table = self._all.take(self._stored)
-        log(f"{self.name}: {len(self.table):,} prepared notes in {len(self._shards):,} files")
+        others = "" if there == len(files) else f", of which {len(files) - there:,} are not here"
+        log(f"{self.name}: {len(self.table):,} prepared notes in {len(files):,} files{others}")
 
     def with_copies(self, rows: np.ndarray, copies: int) -> tuple[PreparedSource, np.ndarray]:
         """Add the pitch-shifted copies of some notes.
@@ -179,7 +134,11 @@ class PreparedSource(Source):
         result = np.empty((len(rows), *feature_shape(self.config)), np.float32)
         for position, (shard, record) in enumerate(zip(*self.place(rows), strict=True)):
             path, offset = self._shards[shard]
-            result[position] = read_note(path, offset, int(record), self.config)
+            try:
+                result[position] = read_note(path, offset, int(record), self.config)
+            except (OSError, ValueError) as error:
+                problem = getattr(error, "strerror", None) or "is damaged"
+                raise InputError(f"{path}: {problem}, expected prepared notes: {_AGAIN}") from error
         return result
 
     def path(self, shard: int) -> pathlib.Path:
@@ -247,19 +206,6 @@ def read_audio(path: pathlib.Path, record: int, config: AudioConfig) -> np.ndarr
     return content[_AUDIO_STEP_BYTES:].view(np.int16).astype(np.float32) * step
 
 
-def _read_index(folder: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    path = folder / INDEX
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as members:
-            arrays = {name: members[name] for name in members.files}
-        rest = json.loads(arrays.pop(_REST).tobytes())
-        if rest["format_version"] != FORMAT_VERSION:
-            raise ValueError(f"format {rest['format_version']}")
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: cannot be read ({error}), expected what nsynth_vae.prepare writes") from error
-    return arrays, rest
-
-
 def _check_features(folder: pathlib.Path, rest: dict[str, Any], audio: AudioConfig) -> None:
     """Raise `InputError` unless the features are those of this configuration, and of this version."""
     from nsynth_vae import features
@@ -274,23 +220,16 @@ def _check_features(folder: pathlib.Path, rest: dict[str, Any], audio: AudioConf
         raise InputError(f"{folder}: its features have {', '.join(others)}; expected to be prepared anew")
 
 
-def _open_shard(path: pathlib.Path, notes: int, audio: AudioConfig) -> tuple[pathlib.Path, int]:
-    """Return a file of features and the offset of the first one's in bytes."""
-    found = read_header(path, audio)
-    if found is None or found[0]["notes"] != notes:
-        problem = "is damaged" if path.exists() else "is not there"
-        raise InputError(f"{path}: {problem}, expected {notes} prepared notes; the same prepare command writes it anew")
-    return path, found[1]
+def _is_there(path: pathlib.Path, offset: int, notes: int, audio: AudioConfig) -> bool:
+    """Return whether a file of features is there; a worker of a cluster may have its own lanes' alone.
 
-
-def _to_table(arrays: dict[str, np.ndarray]) -> NoteTable:
-    """Return the labels of all stored notes."""
-    names = {}
-    for name in ("instrument_str", "sample_group"):
-        names[name] = np.array(PackedStrings(arrays[f"{name}_names"]), object)[arrays[name]]
-    if np.array_equal(names["instrument_str"], names["sample_group"]):
-        names["sample_group"] = names["instrument_str"]
-    table = {name: arrays[name] for name in ("instrument_family", "instrument_source", "qualities", "split")}
-    table |= {name: arrays[name].astype(np.int32) for name in ("pitch", "velocity")}
-    fields = {"note_str": PackedStrings(arrays["note_str"]), **names, **table}
-    return NoteTable(**{field.name: fields[field.name] for field in dataclasses.fields(NoteTable)})
+    Raises:
+        InputError: if it is not whole.
+    """
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return False
+    if size != file_size(offset, notes, audio):
+        raise InputError(f"{path}: is damaged, expected {notes} prepared notes: {_AGAIN}")
+    return True

@@ -1,5 +1,8 @@
 """Batches of prepared features: every note once an epoch, any step at once, and each worker its own files."""
 
+import pathlib
+import shutil
+
 import numpy as np
 import prepared_notes
 import pytest
@@ -11,6 +14,8 @@ from nsynth_vae.data.batching.prepared_features import PreparedFeatures, number_
 from nsynth_vae.data.open_sources import open_source
 from nsynth_vae.data.readers import prepared
 from nsynth_vae.data.source import BadNotes
+from nsynth_vae.errors import InputError
+from nsynth_vae.training import notes_record
 
 CONFIG = AudioConfig()
 BATCH = 8
@@ -84,6 +89,29 @@ def test_workers_read_files_of_their_own_and_together_the_batches_of_one_process
         for step, batch in enumerate(whole):
             for name, values in batch.items():
                 np.testing.assert_array_equal(np.concatenate([part[step][name] for part in parts]), values)
+
+
+def test_a_worker_needs_its_own_files_only_and_names_one_that_is_missing(source, tmp_path):
+    folder = tmp_path / "half"
+    shutil.copytree(pathlib.Path(source.name), folder)
+    lanes = {path.name: int(path.name.split("-")[1]) % 8 for path in folder.glob("train-*.features")}
+    for name, lane in lanes.items():
+        if lane >= 4:
+            (folder / name).unlink()
+    lines = []
+    half = open_source(folder, audio=CONFIG, bad_notes=BadNotes(), log=lines.append)
+    assert "in 18 files, of which 8 are not here" in lines[0]
+    mine, expected = (take(training(each, mixup_probability=0.5, shard=(0, 2))[1], 9) for each in (half, source))
+    for batch, other in zip(mine, expected, strict=True):
+        np.testing.assert_array_equal(batch["log_mel"], other["log_mel"])
+    assert notes_record.describe(half, {"train": np.arange(66)}) == notes_record.describe(
+        source, {"train": np.arange(66)}
+    )
+    notes, theirs = training(half, shard=(1, 2))
+    with pytest.raises(
+        InputError, match=r"half/train-\d+-of-\d+-\w+.features: No such file.*, expected prepared notes"
+    ):
+        list(notes.checked(theirs.take(9)))
 
 
 def test_mixup_is_with_another_instruments_note_of_the_pitch(source):

@@ -9,6 +9,7 @@ import pytest
 import synthetic
 
 from nsynth_vae.config import AudioConfig
+from nsynth_vae.data import prepared_index
 from nsynth_vae.data.batching.feature_batches import open_features
 from nsynth_vae.data.open_sources import open_source, open_sources
 from nsynth_vae.data.readers.transposed import with_pitch_shifts
@@ -118,8 +119,11 @@ def test_damaged_folders_are_named(prepared, tmp_path):
         file.write_bytes(file.read_bytes()[:-1])
 
     for change, message in (
-        (cut, r"train-00000-of-\d+-\w+.features: is damaged, expected \d+ prepared notes; the same prepare command"),
-        (lambda folder, file: file.unlink(), "is not there, expected"),
+        (cut, r"train-00000-of-\d+-\w+.features: is damaged, expected \d+ prepared notes: the same prepare command"),
+        (
+            lambda folder, file: [path.unlink() for path in folder.glob("*.features")],
+            r"copy: has only an index, expected train-00000",
+        ),
         (lambda folder, file: (folder / "index.npz").write_bytes(b"PK"), "index.npz: cannot be read"),
     ):
         with pytest.raises(InputError, match=message):
@@ -138,7 +142,6 @@ def test_prepared_notes_are_the_only_source(prepared, notes):
 
 def test_the_index_is_small(prepared, monkeypatch, tmp_path):
     """Of 300,000 notes of 1,000 instruments: on disk at most 100 bytes a note, and in memory."""
-    from nsynth_vae.data.readers import prepared as reader
     from nsynth_vae.notes import Note
 
     count = 30_000
@@ -156,9 +159,9 @@ def test_the_index_is_small(prepared, monkeypatch, tmp_path):
     )
     table = NoteTable.from_notes(notes, [0] * count)
     zeros = np.zeros(count, np.int8)
-    size = reader.write_index(tmp_path, table, zeros, zeros, {"copies": 0})
+    size = prepared_index.write_index(tmp_path, table, zeros, zeros, {"copies": 0})
     assert size == (tmp_path / "index.npz").stat().st_size <= 100 * count
-    found = reader._to_table(reader._read_index(tmp_path)[0])
+    found = prepared_index.to_table(prepared_index.read_index(tmp_path)[0])
     arrays = {id(values): values for values in (getattr(found, name) for name in LABELS)}
     assert sum(getattr(values, "values", values).nbytes for values in arrays.values()) <= 60 * count
     assert list(found.note_str) == list(table.note_str)
