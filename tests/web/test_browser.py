@@ -231,12 +231,13 @@ def test_presets_are_stored(pad):
 def test_a_cached_note_sounds_within_10_ms_and_another_within_two_decodes(pad):
     settle(pad)
     pad("() => nsynthPad.controls.surprise(11)")
-    uncached = []
+    # Each note by its own decode: the machine may have other work in between.
+    ratios = []
     for pitch in (40, 47, 54, 61, 68):
-        uncached.append(pad("keyToSound", pitch))
+        elapsed, decode = pad("async (pitch) => [await keyToSound(pitch), nsynthPad.engine.times.at(-1)]", pitch)
+        ratios.append(elapsed / decode)
         settle(pad)
-    median = pad("[...nsynthPad.engine.times].sort((a, b) => a - b)[nsynthPad.engine.times.length >> 1]")
-    assert np.median(uncached) <= 2 * median
+    assert np.median(ratios) <= 2
     cached = [pad("keyToSound", 68) for _ in range(9)]
     assert np.median(cached) < 10
 
