@@ -86,9 +86,10 @@ def transposition_endpoint(synthesizer: Synthesizer) -> Endpoint:
 def _with_nan_of(values: tf.Tensor, outputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """Return the outputs, all NaN if a value of the input is not finite.
 
-    Products with 8-bit inputs, and the maximum with a constant in log-mels, would turn NaN into a number.
+    Products with 8-bit inputs, and the maximum with a constant in log-mels, would turn NaN into a number. The zero is
+    multiplied before the sum: TensorFlow 2.21's converter takes 0 times a scalar for 0.
     """
-    zero = 0.0 * tf.reduce_sum(values)
+    zero = tf.reduce_sum(0.0 * values)
     return {name: value + zero for name, value in outputs.items()}
 
 
