@@ -26,8 +26,8 @@ window.decodeMany = async (count) => {
   }
 };
 
-/** The longest time between two calls of the page's timer until work is done. */
-const gapDuring = async (work) => {
+/** The longest time between two calls of the page's timer while notes are decoded. */
+window.worstGap = async (count) => {
   let [worst, last, running] = [0, performance.now(), true];
   const tick = () => {
     const now = performance.now();
@@ -36,21 +36,9 @@ const gapDuring = async (work) => {
     if (running) setTimeout(tick, 0);
   };
   tick();
-  await work();
+  for (let index = 0; index < count; index++) await nsynthPad.engine.decode(nsynthPad.pad.z(), 40 + index, 100);
   running = false;
   return worst;
-};
-
-window.worstGap = (count) =>
-  gapDuring(async () => {
-    for (let index = 0; index < count; index++) await nsynthPad.engine.decode(nsynthPad.pad.z(), 40 + index, 100);
-  });
-
-/** The same, as long as `count` decodes take, with another thread at work as well. */
-window.worstRest = (count) => {
-  const busy = new Worker(URL.createObjectURL(new Blob(["for (;;) Math.sqrt(Math.random());"])));
-  const times = [...nsynthPad.engine.times].sort((one, other) => one - other);
-  return gapDuring(() => pause(count * times[times.length >> 1])).finally(() => busy.terminate());
 };
 
 /** Controls that are outside of the window, cut off, or over one another. */
