@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = worker_command(options.command)
         code = run_workers(command, options.workers, threads=options.threads)
 
-    return cli.run(run, make_parser(), arguments) or code
+    return cli.run(run, make_parser(), arguments, needs_training_packages=True) or code
 
 
 if __name__ == "__main__":

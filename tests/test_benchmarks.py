@@ -322,6 +322,28 @@ def test_a_design_is_trained_and_measured(tmp_path, capsys):
 
 
 @pytest.mark.slow
+def test_gpus_benchmark_trains_on_a_cpu_too_and_prints_the_table(tmp_path, capsys):
+    gpu, file = load_benchmark("gpu"), tmp_path / "figures.json"
+    small = ["--channels", "16", "--batch-size", "4", "--max-notes", "8", "--cpu-minutes", "0.02"]
+    assert gpu.main(["--devices", "cpu", *small, "--json", str(file)]) == 0
+    [row] = json.loads(file.read_text())
+    assert (row["precision"], row["xla"]) == ("float32", False)
+    assert row["steps"] >= 2
+    assert row["notes_a_second"] > 0
+    assert row["peak_mb"] > 100
+    assert np.isfinite(row["valid_loss"])
+    head, _, line = capsys.readouterr().out.splitlines()
+    assert head.count("|") == line.count("|") == 8
+    assert "| float32 | no |" in line
+
+
+def test_gpus_benchmark_says_that_there_is_no_gpu(monkeypatch, capfd):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert load_benchmark("gpu").main(["--devices", "gpu"]) == 1
+    assert "error: --devices gpu: found no GPU that TensorFlow can use" in capfd.readouterr().err
+
+
+@pytest.mark.slow
 def test_the_cost_of_training_is_counted_and_timed(capsys):
     """The counted operations are within a few percent of those of the convolutions and dense layers alone."""
     from nsynth_vae.config import Config

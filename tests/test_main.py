@@ -84,7 +84,7 @@ def test_help_imports_no_tensorflow():
 def test_commands_that_learn_say_how_to_get_the_training_packages(command, name, value, message, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     monkeypatch.setattr(sys, name, value)
-    arguments = {"evaluate": ["-o", "nowhere"], "prepare": ["-o", "nowhere"]}
+    arguments = {"evaluate": ["-o", "nowhere"], "prepare": ["-o", "nowhere"], "launch": ["2", "--", "train"]}
     code = __main__.main([command, *arguments.get(command, [])])
     monkeypatch.undo()
     assert code == 2

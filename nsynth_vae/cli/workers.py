@@ -46,7 +46,7 @@ def worker_command(arguments: Sequence[str]) -> list[str]:
 def run_workers(command: Sequence[str], workers: int, *, threads: int | None = None) -> int:
     """Run a command in a number of processes that `TF_CONFIG` makes a cluster, and return the exit code.
 
-    Ctrl-C is handed on to all, and so is SIGTERM, as Ctrl-C: a training saves and ends after its step.
+    Exit codes other than 0 are printed. Ctrl-C is handed on to all, and so is SIGTERM, as Ctrl-C: a training saves and ends after its step.
 
     Args:
         command: the command line.
@@ -83,6 +83,9 @@ def run_workers(command: Sequence[str], workers: int, *, threads: int | None = N
     for reader in readers:
         # A process that a worker started may keep its output open.
         reader.join(_KILL_SECONDS)
+    if code:
+        codes = ", ".join(str(_exit_code(process)) for process in processes)
+        print(f"launch: exit codes of the workers: {codes}", file=sys.stderr)
     return code
 
 

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -156,6 +157,14 @@ def _connect(membership: Membership) -> Cluster:
     return cluster
 
 
+def _silence_tensorflow() -> None:
+    """Drop what C++ writes to stderr from here on: it reports the broken cluster once more when the process ends."""
+    sys.stderr.flush()
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), 2)
+
+
 @contextlib.contextmanager
 def _lost_worker_named(membership: Membership) -> Iterator[None]:
     try:
@@ -168,6 +177,7 @@ def _lost_worker_named(membership: Membership) -> Iterator[None]:
         tf.errors.FailedPreconditionError,
         tf.errors.InternalError,
     ) as error:
+        _silence_tensorflow()
         problem = re.sub(r"\{\{.*?\}\} *|\n.*", "", str(error.message))[:200]
         raise InputError(
             f"worker {membership.index} of {len(membership.addresses)}: another worker has ended or cannot be reached "

@@ -261,21 +261,21 @@ class Trainer:
 
     @contextlib.contextmanager
     def _interrupt_deferred(self) -> Iterator[None]:
-        """Make Ctrl-C end training after the step; a second one ends it at once."""
+        """Make Ctrl-C, and the SIGTERM of a cluster's manager, end training after the step; a second one, at once."""
 
         def handle(number: int, frame: object) -> None:
             if self.interrupted:
                 raise KeyboardInterrupt
             self.interrupted = True
 
-        previous = None
+        previous = {}
         with contextlib.suppress(ValueError):  # Outside the main thread, signals cannot be handled.
-            previous = signal.signal(signal.SIGINT, handle)
+            previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
-            if previous is not None:
-                signal.signal(signal.SIGINT, previous)
+            for number, former in previous.items():
+                signal.signal(number, former)
 
 
 def _values(variables: Sequence[tf.Variable]) -> list[np.ndarray]:

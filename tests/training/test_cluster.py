@@ -81,9 +81,9 @@ def test_two_workers_train_as_one_process_does_and_a_killed_one_costs_no_step(tm
 
     capfd.readouterr()
     assert start(folder, parts, 20, 2, kill_at=6) == 137
-    error = [line for line in capfd.readouterr().err.splitlines() if line.startswith("[0] ")]
-    assert len(error) == 1
-    assert error[0].startswith("[0] error: worker 0 of 2: another worker has ended or cannot be reached")
+    error, codes = capfd.readouterr().err.splitlines()
+    assert error.startswith("[0] error: worker 0 of 2: another worker has ended or cannot be reached")
+    assert codes == "launch: exit codes of the workers: 2, 137"
     # Of one process, and again of two, from the chief's checkpoint: step 6, or 7 if worker 1 had begun it.
     assert start(folder, parts, 12, 1) == 0
     alone = np.load(parts / "result-0-of-1.npz")
