@@ -1,7 +1,7 @@
 """Index of prepared features: the labels of all notes, in the order of the files and of the notes in them.
 
-It is an `.npz` (arrays, nothing in it can run code), a row a note, and the rest as JSON. It takes some 5 bytes a note on
-disk, where it is compressed, and 60 in memory: 300,000 notes are 18 MB.
+It is an `.npz` (arrays, nothing in it can run code), a row a note, and the rest as JSON. It takes some 5 bytes a note
+on disk, where it is compressed, and 60 in memory: 300,000 notes are 18 MB.
 """
 
 from __future__ import annotations

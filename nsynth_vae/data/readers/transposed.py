@@ -31,6 +31,9 @@ def draw_semitones(pitch: np.ndarray, copies: int, seed: int) -> np.ndarray:
         copies: copies of a note, 0 to `MOST_SEMITONES`, each by another random number of semitones.
         seed: random seed.
     """
+    if not copies:
+        # Of 300,000 notes, the draws below would be 30 MB for nothing.
+        return np.zeros((len(pitch), 0), np.int32)
     # This word decides the numbers of trained models: it stays.
     generator = np.random.default_rng(stable_hash("transposed", seed))
     semitones = generator.permuted(np.tile(np.arange(1, MOST_SEMITONES + 1), (len(pitch), 1)), axis=1)[:, :copies]

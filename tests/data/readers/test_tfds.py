@@ -1,6 +1,7 @@
 """TensorFlow Datasets' NSynth, prepared by the real builder class with our own notes."""
 
 import pathlib
+import pickle
 
 import numpy as np
 import pytest
@@ -101,6 +102,19 @@ def test_notes_of_a_prepared_data_set(data_dir, audio_config, spec):
         for row, audio, problem in found:
             assert problem == ""
             np.testing.assert_array_equal(audio, sine(440 * 2 ** ((table.pitch[row] - 69) / 12)))
+
+
+def test_some_notes_can_be_sent_to_another_process(data_dir, audio_config):
+    source = open_it("tfds:nsynth/full", audio_config, data_dir)
+    rows = np.array([4, 1])
+    part = pickle.loads(pickle.dumps(source.subset(rows)))
+    assert list(part.table.note_str) == list(source.table.note_str[[1, 4]])
+    assert [part.location(row) for row in range(2)] == [source.location(row) for row in (1, 4)]
+    assert [part.fingerprint(row) for row in range(2)] == [source.fingerprint(row) for row in (1, 4)]
+    whole = {row: audio for row, audio, _ in read_audio(source, None, None)}
+    for row, audio, problem in read_audio(part, None, None):
+        assert problem == ""
+        np.testing.assert_array_equal(audio, whole[(1, 4)[row]])
 
 
 def test_default_data_dir_and_folder(data_dir, audio_config, monkeypatch):
