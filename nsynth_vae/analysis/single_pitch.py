@@ -151,7 +151,8 @@ def _is_single(comb: _Comb, estimates: dict[str, float | None], seconds: float) 
     elif agree["period"] and votes >= 2:
         needed = 0.55 if alone else 0.6
     elif votes >= 2:
-        needed = 0.6 if alone else 0.75
+        # A church bell's strike note has 0.85 of the power, but another estimate is best.
+        needed = 0.6 if alone else (0.75 if agree["best"] else 0.86)
     elif comb.hertz < 60.0 and low > -0.05 and not agree["period"]:
         return False  # A bass drum.
     elif comb.hertz < 60.0 and agree["sum"]:

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from nsynth_vae.analysis.single_pitch import confirms, find_single_pitch
+from nsynth_vae.analysis.sound_files import read_sounds
+from nsynth_vae.config import AudioConfig
 
 pytestmark = pytest.mark.player
 
-BENCHMARKS = pathlib.Path(__file__).resolve().parents[2] / "benchmarks"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BENCHMARKS, CASES = ROOT / "benchmarks", ROOT.parent / "shared" / "cases"
 TIME = np.arange(64000) / 16000
 
 
@@ -100,3 +103,11 @@ def test_the_benchmark_counts_sounds_and_notes(capsys):
     rows = capsys.readouterr().out.splitlines()
     assert "| real notes in chords | 1 |" in "\n".join(rows)
     assert rows[-1].startswith("| refused | ")
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not on this machine")
+def test_sounds_of_the_cases_have_no_single_pitch() -> None:
+    files = sorted(CASES.glob("24-*/*.wav"))
+    assert len(files) == 4
+    for sound in read_sounds(files, AudioConfig()):
+        assert find_single_pitch(sound.audio) is None
