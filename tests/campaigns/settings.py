@@ -1,11 +1,18 @@
-"""Size and seed of the campaigns: short, in a minute in all, unless `CAMPAIGN=full` is in the environment."""
+"""Size and seed of the campaigns.
+
+They take a minute in all, unless `CAMPAIGN` in the environment is `full` or a fraction of that, such as 0.25.
+"""
 
 from __future__ import annotations
 
 import os
 import pathlib
 
-FULL = os.environ.get("CAMPAIGN") == "full"
+_CAMPAIGN = os.environ.get("CAMPAIGN", "0")
+FRACTION = 1.0 if _CAMPAIGN == "full" else float(_CAMPAIGN)
+FULL = FRACTION > 0
+"""All kinds of inputs and commands, and more than the fewest trials."""
+
 SEED = int(os.environ.get("CAMPAIGN_SEED", "1"))
 
 REPORT = pathlib.Path(os.environ["CAMPAIGN_REPORT"]) if "CAMPAIGN_REPORT" in os.environ else None
@@ -14,7 +21,7 @@ REPORT = pathlib.Path(os.environ["CAMPAIGN_REPORT"]) if "CAMPAIGN_REPORT" in os.
 
 def size(full: int, short: int) -> int:
     """Return the number of trials."""
-    return full if FULL else short
+    return max(round(FRACTION * full), short)
 
 
 def report(line: str) -> None:

@@ -54,7 +54,7 @@ def limit_files(limit: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
 
-@pytest.mark.parametrize("name", COMMANDS if FULL else ("training", "instrument"))
+@pytest.mark.parametrize("name", COMMANDS if FULL else ("instrument",))
 def test_a_disk_that_fills(name: str, tmp_path: pathlib.Path) -> None:
     command, number = COMMANDS[name], random.Random(f"{SEED} {name}")
     forks, log, started = Forks(learner=command.learner), tmp_path / "log.txt", time.monotonic()

@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("name", COMMANDS if FULL else ("training", "play", "instrument"))
+@pytest.mark.parametrize("name", COMMANDS if FULL else ("play",))
 def test_killed_at_random_moments(name: str, tmp_path: pathlib.Path) -> None:
     command, number, kills, runs = COMMANDS[name], random.Random(f"{SEED} {name}"), 0, 0
     forks, log = Forks(learner=command.learner), tmp_path / "log.txt"
