@@ -259,6 +259,7 @@ class TestBeam:
         again = self.run(*command[3:])
         assert again.returncode == 0, again.stderr
         there = int(re.search(r"of which (\d+) are there", again.stdout)[1])
-        assert 0 < len(done) - 1 <= there <= len(done)
+        # A worker may have renamed one while the list was made.
+        assert len(done) <= there <= len(done) + 1
         assert not list(folder.glob(".tmp-*"))
         assert len(open_quietly(folder).table) == 60 * 6 + 8
