@@ -11,7 +11,8 @@ import sys
 import numpy as np
 import pytest
 
-LANE = pathlib.Path(__file__).parent / "lane.py"
+ROOT = pathlib.Path(__file__).parents[1]
+LANE = ROOT / "tests" / "lane.py"
 OTHER = os.environ.get("OTHER_LANE", "")
 
 
@@ -48,3 +49,20 @@ def test_files_of_one_lane_sound_the_same_in_the_other(made_here, tmp_path):
             # After four steps of training a decoder is quiet.
             assert np.abs(value).max() > 1e-3, name
     assert found[0]["checkpoint/step"] == 4
+
+
+@pytest.mark.slow
+def test_step_times_are_a_row_for_each_environment():
+    command = [sys.executable, str(ROOT / "benchmarks/training_step.py"), "--steps", "1", "--rounds", "1"]
+    done = subprocess.run([*command, sys.executable], check=True, capture_output=True, text=True)
+    (row,) = done.stdout.splitlines()[2:]
+    _, versions, median, quickest, _ = row.split("|")
+    assert f"TensorFlow {tensorflow_of(sys.executable).strip()}," in versions
+    assert float(median) == float(quickest) > 0
+
+
+def test_step_times_of_no_steps_are_refused():
+    command = [sys.executable, str(ROOT / "benchmarks/training_step.py"), sys.executable, "--rounds", "0"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "--steps and --rounds: expected 1 or more" in done.stderr
