@@ -46,7 +46,8 @@ def worker_command(arguments: Sequence[str]) -> list[str]:
 def run_workers(command: Sequence[str], workers: int, *, threads: int | None = None) -> int:
     """Run a command in a number of processes that `TF_CONFIG` makes a cluster, and return the exit code.
 
-    Exit codes other than 0 are printed. Ctrl-C is handed on to all, and so is SIGTERM, as Ctrl-C: a training saves and ends after its step.
+    Exit codes other than 0 are printed. Ctrl-C is handed on to all, and so is SIGTERM, as Ctrl-C: a training saves and
+    ends after its step.
 
     Args:
         command: the command line.

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
@@ -121,7 +122,7 @@ def joined(strategy: str) -> Iterator[Cluster]:
         yield Cluster(_mirrored() if strategy == "mirrored" else None)
         return
     membership = find_membership(os.environ)
-    with _lost_worker_named(membership):
+    with lost_worker_named(membership):
         cluster = _connect(membership)
         if cluster.is_chief:
             yield cluster
@@ -148,13 +149,26 @@ def _connect(membership: Membership) -> Cluster:
         rpc_layer="grpc",
         num_accelerators={"GPU": len(tf.config.list_physical_devices("GPU"))},
     )
-    with quiet():
+    with _ended_by_ctrl_c(), quiet():
         strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
     cluster = Cluster(strategy, index, workers)
     cluster.barrier()
     devices = cluster.strategy.num_replicas_in_sync
     print(f"Each batch is shared by {workers} workers with {devices} devices")
     return cluster
+
+
+@contextlib.contextmanager
+def _ended_by_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C end the process at once: Python would only see it when all workers are there."""
+    previous = None
+    with contextlib.suppress(ValueError):  # Outside the main thread, signals cannot be handled.
+        previous = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        if previous is not None:
+            signal.signal(signal.SIGINT, previous)
 
 
 def _silence_tensorflow() -> None:
@@ -166,7 +180,8 @@ def _silence_tensorflow() -> None:
 
 
 @contextlib.contextmanager
-def _lost_worker_named(membership: Membership) -> Iterator[None]:
+def lost_worker_named(membership: Membership) -> Iterator[None]:
+    """Raise InputError, of one sentence, for TensorFlow's errors of a worker that is lost."""
     try:
         yield
     except (

@@ -83,12 +83,12 @@ class Trainer:
         if config.train.batch_size % replicas:
             raise InputError(f"--batch-size {config.train.batch_size}: expected a multiple of the {replicas} devices")
         checkpoint = checkpoints.load_newest(folder / "checkpoints", log) if self.cluster.is_chief else None
-        resumed = self.cluster.share(checkpoint is not None)
         keras.utils.set_random_seed(config.train.seed)
         with self.strategy.scope():
             self.model: keras.Model = make_model()
             self.model.build()
-            if config.train.start_from and not resumed:
+            # A cluster's other workers get the chief's variables, below.
+            if config.train.start_from and checkpoint is None and self.cluster.is_chief:
                 pretrained.load_weights(self.model, config.train.start_from, of="these options describe")
             self.model.compile(optimizer=make_optimizer(config.train))
             self.model.optimizer.build(self.model.trainable_variables)
@@ -155,6 +155,9 @@ class Trainer:
                     on_epoch(self._end_epoch())
                     state.stopped = self._end_reason(budget)
                     state.seconds = before + time.monotonic() - started
+                if self.cluster.workers == 1:
+                    # Also in the callbacks and the validation: there is nobody to agree with.
+                    interrupted = self.interrupted
                 if epoch_ended or now - saved >= CHECKPOINT_SECONDS or interrupted:
                     self.save()
                     saved = time.monotonic()

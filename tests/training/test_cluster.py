@@ -1,6 +1,7 @@
 """Two workers train as one process does; a killed one ends the others, and all resume, in one process too."""
 
 import pathlib
+import subprocess
 import sys
 import textwrap
 
@@ -9,6 +10,7 @@ import pytest
 import synthetic
 
 from nsynth_vae.cli import workers
+from nsynth_vae.errors import InputError
 from nsynth_vae.training.cluster import Cluster
 
 WORKER = """
@@ -96,6 +98,46 @@ def test_two_workers_train_as_one_process_does_and_a_killed_one_costs_no_step(tm
         for name in set(expected.files) - {"losses", "first", "valid"}:
             assert_close(resumed[name], expected[name], name)
         assert_close(resumed["losses"], expected["losses"][12:], "losses of two")
+
+
+def test_a_worker_with_other_notes_is_an_error():
+    class Alone(Cluster):
+        """Worker 1, whose chief has the value "other"."""
+
+        def share(self, value):
+            return "other"
+
+        def sum(self, values):
+            return values
+
+    with pytest.raises(InputError, match="worker 1: found other notes than worker 0's, expected the same on all"):
+        Alone(index=1, workers=2).check_same("notes", {"a": 1})
+
+
+def test_a_lost_worker_is_one_sentence(tmp_path):
+    code = """
+        import sys
+        import tensorflow as tf
+        from nsynth_vae.cli.failures import guarded
+        from nsynth_vae.training import cluster
+        from nsynth_vae.training.membership import Membership
+
+        def main():
+            with cluster.lost_worker_named(Membership(("a:1", "b:1"), 1)):
+                raise tf.errors.UnavailableError(None, None, "{{node x}} Socket closed\\nmore")
+
+        code = guarded(main, "train", debug=False)
+        import os
+        os.write(2, b"of C++")
+        sys.exit(code)
+    """
+    root = pathlib.Path(workers.__file__).parents[2]
+    ran = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, cwd=root)
+    assert ran.returncode == 2
+    assert ran.stderr.splitlines()[-1] == (
+        "error: worker 1 of 2: another worker has ended or cannot be reached (Socket closed); the same command on all "
+        "resumes from the last checkpoint"
+    )
 
 
 def test_a_process_of_its_own_shares_with_nobody():

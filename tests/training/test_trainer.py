@@ -2,7 +2,9 @@
 
 import dataclasses
 import functools
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -152,6 +154,15 @@ def test_active_dimensions_are_counted(notes, tmp_path, eager):
     kernel = trainer.model.encoder.to_posterior.kernel
     kernel.assign(kernel.numpy() * np.array([3.0, 0.0, 3.0, 0.0] + [1.0] * 4))
     assert trainer.evaluate(notes[1])["active_dimensions"] == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_save_and_end_after_the_step(notes, tmp_path, eager, number):
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt, match="Saved at step 1; the same command resumes"):
+        make(notes, tmp_path).run(Budget(steps=5), on_step=lambda losses: os.kill(os.getpid(), number))
+    assert make(notes, tmp_path).step == 1
+    assert signal.getsignal(number) is before
 
 
 def test_a_loss_that_is_not_finite_is_an_error(notes, tmp_path, eager):
