@@ -158,7 +158,8 @@ class TimbreLookup:
     def descriptor(self, text: str) -> str | None:
         """Return the one of `descriptors.DESCRIPTORS` that a direction was learnt to raise; None if there is none."""
         _, entry, _ = self._entry(text, "direction")
-        return entry.get("descriptor")
+        descriptor = entry.get("descriptor")
+        return descriptor if isinstance(descriptor, str) else None
 
     def _find(self, text: str) -> tuple[str, str]:
         """Return (kind, full name); kinds are those of `attributes.json`, `notes`, and "" for an unknown name."""
@@ -180,7 +181,8 @@ class TimbreLookup:
             there = ", ".join(sorted(known)) or "it has none"
             raise InputError(f"{shown}: not among the {kind} in the attributes of {who}: {there}")
         try:
-            z = np.array(known[name][vector], np.float32)
+            with np.errstate(over="ignore"):
+                z = np.array(known[name][vector], np.float32)
         except (KeyError, TypeError, ValueError):
             z = np.zeros(0, np.float32)
         if z.shape != (self.model.latent_dim,) or not np.all(np.isfinite(z)):

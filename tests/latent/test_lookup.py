@@ -350,3 +350,16 @@ def test_broken_attributes(entry):
         lookup.timbre("flute")
     with pytest.raises(InputError, match=r"'bright': toy has no directions; `python -m nsynth_vae.attributes --model"):
         lookup.direction("bright")
+
+
+@pytest.mark.parametrize("descriptor", [{}, [], 1.5, True])
+def test_a_descriptor_of_another_form_is_none(descriptor):
+    directions = {"bright": ATTRIBUTES["directions"]["bright"] | {"descriptor": descriptor}}
+    assert lookup_with({**ATTRIBUTES, "directions": directions}).descriptor("bright") is None
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_number_beyond_float32_is_no_vector():
+    centroid = [1e308, *ATTRIBUTES["families"]["flute"]["centroid"][1:]]
+    with pytest.raises(InputError, match="have no centroid of"):
+        lookup_with({**ATTRIBUTES, "families": {"flute": {"centroid": centroid}}}).timbre("flute")
