@@ -64,7 +64,7 @@ class Cluster:
         """Set variables to the chief's values."""
         if self.workers > 1:
             for variable in variables:
-                value = np.array(variable)
+                value = np.array(tf.convert_to_tensor(variable).numpy())
                 variable.assign(self.sum(value if self.is_chief else np.zeros_like(value)))
 
     def check_same(self, what: str, value: object) -> None:

@@ -282,7 +282,8 @@ class Trainer:
 
 
 def _values(variables: Sequence[tf.Variable]) -> list[np.ndarray]:
-    return [np.array(variable) for variable in variables]
+    # NumPy 2 warns of the `__array__` of Keras variables.
+    return [np.array(tf.convert_to_tensor(variable).numpy()) for variable in variables]
 
 
 def _assign(variables: Sequence[tf.Variable], values: Sequence[np.ndarray]) -> None:
