@@ -105,7 +105,7 @@ def track_partials(audio: np.ndarray, f0_hertz: float) -> tuple[np.ndarray, np.n
     number = number[number * f0_hertz < _SAMPLE_RATE / 2]
     if not number.size or not part.size:
         return np.zeros([0, 0]), np.zeros([0, 0])
-    length = round(max(0.05, 4.0 / f0_hertz) * _SAMPLE_RATE)
+    length = window_samples(f0_hertz)
     window = hann(length)
     step = 2.0 * math.pi * number * f0_hertz / _SAMPLE_RATE
     angle = np.arange(length)[:, None] * step
@@ -118,6 +118,11 @@ def track_partials(audio: np.ndarray, f0_hertz: float) -> tuple[np.ndarray, np.n
     turn -= 2.0 * math.pi * np.round(turn / (2.0 * math.pi))
     deviation = turn * (_SAMPLE_RATE / (2.0 * math.pi * STEP_SAMPLES))
     return level, f0_hertz + deviation / number[:, None]
+
+
+def window_samples(f0_hertz: float) -> int:
+    """Return the length of the window that partials are tracked with."""
+    return round(max(0.05, 4.0 / f0_hertz) * _SAMPLE_RATE)
 
 
 def flux(audio: np.ndarray) -> float:

@@ -7,11 +7,18 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from nsynth_vae.analysis.spectra import mel_weight_matrix
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.nn.replicas import replica_rows
 
+FLOOR_POINTS = 6
+"""Points over the mel bins of a random noise floor's spectrum."""
+
 EQUALIZER_NATS, EQUALIZER_POINTS = 0.4, 12
 """Standard deviation of a random equaliser's gain (3.5 dB), and its points over the mel bins."""
+
+FLOOR_DECIBELS, FLOOR_SHAPE_DECIBELS = (-90.0, -30.0), 6.0
+"""Level of a random noise floor, dB of the note's loudest mel bin, and standard deviation of its shape."""
 
 DECAY_NATS = 0.4
 """Standard deviation of the change a second that a random decay, or swell, adds (3.5 dB)."""
@@ -45,6 +52,47 @@ def augment_eq(log_mel: tf.Tensor, seed: tf.Tensor, config: AudioConfig, *, prob
     mel = tf.maximum(tf.exp(nats) - config.log_offset, 0.0) * tf.exp(gain - tf.maximum(loudest - before, 0.0))
     changed = (tf.math.log(mel + config.log_offset) - config.log_mel_center) / config.log_mel_scale
     return tf.where(chosen, changed, log_mel)
+
+
+def augment_floor(log_mel: tf.Tensor, seed: tf.Tensor, config: AudioConfig, *, probability: float) -> tf.Tensor:
+    """Return notes of which some lie in noise, as recordings do: a converter's, an amplifier's, a room's.
+
+    The floor is stationary Gaussian noise of a random level and a random smooth spectrum. The magnitude of a bin of its
+    spectrum is Rayleigh distributed; a mel bin that is a mean of n of them scatters by 1 / sqrt(n) of that.
+
+    Args:
+        log_mel: float32 `[batch, frames, mel_bins]`.
+        seed: int32 `[2]`, of which the result is a pure function.
+        config: the audio configuration.
+        probability: of a note's being changed, 0 to 1.
+
+    Returns:
+        The same shape.
+    """
+    frames, bins = log_mel.shape[1], log_mel.shape[2]
+    rows, own = replica_rows(tf.shape(log_mel)[0])
+    seed += tf.constant([0, 1 << 26])
+    chosen, level = tf.unstack(tf.random.stateless_uniform([2, rows, 1, 1], seed)[:, own])
+    shape = FLOOR_SHAPE_DECIBELS * tf.random.stateless_normal([rows, 1, FLOOR_POINTS], seed + [1, 0])[own]
+    low, high = FLOOR_DECIBELS
+    decibels = low + (high - low) * level + tf.matmul(shape, _bicubic(FLOOR_POINTS, bins), transpose_b=True)
+    white, effective = _white_mel(config)
+    uniform = tf.random.stateless_uniform([rows, frames, bins], seed + [2, 0], 1e-6, 1.0)[own]
+    rayleigh = tf.sqrt(-tf.math.log(uniform)) * (2.0 / np.sqrt(np.pi))
+    scatter = 1.0 + (rayleigh - 1.0) / np.sqrt(effective).astype(np.float32)
+    mel = tf.maximum(tf.exp(log_mel * config.log_mel_scale + config.log_mel_center) - config.log_offset, 0.0)
+    loudest = tf.reduce_max(mel, axis=[1, 2], keepdims=True)
+    floor = loudest * tf.exp(decibels * (np.log(10.0) / 20.0)) * white * scatter
+    noisy = tf.math.log(tf.sqrt(tf.square(mel) + tf.square(floor)) + config.log_offset)
+    return tf.where(chosen < probability, (noisy - config.log_mel_center) / config.log_mel_scale, log_mel)
+
+
+@functools.lru_cache(maxsize=8)
+def _white_mel(config: AudioConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Return white noise's mel, at most 1, and the bins of the spectrum that each mel bin is a mean of."""
+    weights = mel_weight_matrix(config).astype(np.float64)
+    total = weights.sum(axis=0)
+    return (total / total.max()).astype(np.float32), np.square(total) / np.square(weights).sum(axis=0)
 
 
 def blur(log_mel: tf.Tensor, seed: tf.Tensor, *, probability: float) -> tf.Tensor:
