@@ -1,10 +1,8 @@
 """Configuration: frozen dataclasses that are saved beside the weights."""
 
+from nsynth_vae.config.limits import LARGEST_MOTION, LARGEST_SAMPLE, LARGEST_Z, PEAK
 from nsynth_vae.config.sections import (
-    LARGEST_SAMPLE,
-    LARGEST_Z,
     MOST_SEMITONES,
-    PEAK,
     AnyConfig,
     AudioConfig,
     Budget,
@@ -20,6 +18,7 @@ from nsynth_vae.config.sections import (
 )
 
 __all__ = [
+    "LARGEST_MOTION",
     "LARGEST_SAMPLE",
     "LARGEST_Z",
     "MOST_SEMITONES",

@@ -105,7 +105,11 @@ class Document(Section):
             raise InputError(f"config: found {values!r}, expected a JSON object")
         for name in values:
             require(name in sections, "config", name, f"one of {', '.join(sections)}")
-        return cls(**{name: sections[name].replaced(_upgraded(name, section)) for name, section in values.items()})
+        # A model's own file has every section; what a user writes by hand for a new model, hardly ever `audio`.
+        saved = sections.keys() <= values.keys()
+        return cls(
+            **{name: sections[name].replaced(_upgraded(name, section, saved)) for name, section in values.items()}
+        )
 
     def save(self, path: pathlib.Path) -> None:
         """Write the configuration as JSON, atomically."""
@@ -128,7 +132,10 @@ class Document(Section):
             raise InputError(f"{path}: {error}") from error
 
 
-def _upgraded(section: str, values: typing.Any) -> typing.Any:
+_NEW = ("velocity_pair_probability", "instrument_balance", "floor_augmentation_probability", "motion_dim")
+
+
+def _upgraded(section: str, values: typing.Any, saved: bool) -> typing.Any:
     """Return a section's values by the names of today, without those that are gone."""
     if not isinstance(values, dict):
         return values
@@ -136,6 +143,9 @@ def _upgraded(section: str, values: typing.Any) -> typing.Any:
     for old in names.keys() & values:
         require(names[old] not in values, f"{section.title()}Config", old, f"{names[old]!r} alone")
     result = {names.get(name, name): value for name, value in values.items()}
+    if saved and section == "model" and "kl_warmup_steps" in result:
+        # A VAE of version 0.1 lacks these, which it was trained without.
+        result = {**dict.fromkeys(_NEW, 0), "level_coordinate": False, **result}
     gone = result.pop("cross_note_share", 0) if section == "model" else 0
     if gone:
         print(

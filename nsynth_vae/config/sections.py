@@ -9,9 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 from nsynth_vae.config.base import Document, Section, require
-
-PEAK = 2027 / 2048
-"""A louder note is scaled to this peak as a whole: just below 0.99, and exact in float16."""
+from nsynth_vae.config.limits import MOVING_SAMPLES
 
 MOST_SEMITONES = 6
 """Most semitones that pitch-shift augmentation shifts a note up by."""
@@ -112,11 +110,15 @@ class DataConfig(Section):
             )
 
 
+SMALLEST_DIVIDED = 8
+"""Latent dimensions from which on some are the level's and the motion's; fewer are all the timbre's."""
+
+
 @dataclasses.dataclass(frozen=True)
 class ModelConfig(Section):
     """The variational autoencoder. See docs/model.md for the comparison behind the defaults."""
 
-    latent_dim: int = 16
+    latent_dim: int = 29
     """Dimensions of z."""
     channels: int = 192
     """Channels of the widest convolutions; the outer, longer layers have half as many."""
@@ -127,13 +129,23 @@ class ModelConfig(Section):
     kl_warmup_steps: int = 500
     eq_augmentation_probability: float = 0.75
     """Probability of EQ augmentation: a random equaliser and decay; see `features.augmentation`."""
+    floor_augmentation_probability: float = 0.5
+    """Probability that a training note lies in noise when it is encoded; see `features.augmentation`."""
     mixup_probability: float = 0.5
     """Probability of mixup with another instrument's note of the pitch; see `data.batching.epoch_plan`."""
     pitch_shift_copies: int = 2
     """Pitch-shifted copies of each training note, a few semitones higher, formants included; see
     `data.readers.transposed`."""
+    velocity_pair_probability: float = 0.3
+    """Probability that a training note is decoded to the same pitch of its instrument at another velocity."""
+    instrument_balance: float = 0.5
+    """Instruments of n training notes are drawn n^(1 - balance) times as often: 0 by notes, 1 all alike."""
     adversary_weight: float = 1000.0
     """Weight, against the KL's nats, of the adversary that predicts the pitch from z; 0 for none."""
+    motion_dim: int = 4
+    """Last dimensions of z, which describe how a sustained note moves; 0 for none. See `model.motion`."""
+    level_coordinate: bool = True
+    """Whether the first dimension of z is the note's level in closed form; see `model.level`."""
 
     def _check(self) -> None:
         self.require_positive("latent_dim", "channels", most=MOST_CHANNELS)
@@ -141,8 +153,31 @@ class ModelConfig(Section):
         weights = ("beta", "free_nats", "kl_warmup_steps", "adversary_weight")
         self.require("0 or more, below 2**31", lambda value: 0 <= value < 2**31, *weights)
         self.require(f"0 to {MOST_SEMITONES}", lambda copies: 0 <= copies <= MOST_SEMITONES, "pitch_shift_copies")
-        probabilities = ("eq_augmentation_probability", "mixup_probability")
+        augmentations = ("eq_augmentation_probability", "floor_augmentation_probability", "mixup_probability")
+        probabilities = (*augmentations, "velocity_pair_probability", "instrument_balance")
         self.require("a number from 0 to 1", lambda value: 0 <= value <= 1, *probabilities)
+        most = SMALLEST_DIVIDED - 2
+        self.require(f"0 to {most}", lambda dimensions: 0 <= dimensions <= most, "motion_dim")
+
+    @property
+    def level(self) -> bool:
+        """Whether the first dimension of z is the level."""
+        return self.level_coordinate and self.latent_dim >= SMALLEST_DIVIDED
+
+    @property
+    def motion(self) -> int:
+        """Number of the last dimensions of z that are the motion's."""
+        return self.motion_dim if self.latent_dim >= SMALLEST_DIVIDED else 0
+
+    @property
+    def timbre(self) -> slice:
+        """The timbre's dimensions of z: all others."""
+        return slice(int(self.level), self.latent_dim - self.motion)
+
+    @property
+    def timbre_dim(self) -> int:
+        """Number of the timbre's dimensions."""
+        return self.timbre.stop - self.timbre.start
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,6 +249,13 @@ class Config(Document):
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
 
+    def _check(self) -> None:
+        audio = self.audio
+        if audio.sample_rate != 16000 or audio.num_samples < MOVING_SAMPLES:
+            expected = f"0 for notes of {audio.num_samples} samples at {audio.sample_rate} Hz: motion is measured in "
+            expected += f"{MOVING_SAMPLES} samples at 16000 Hz"
+            require(not self.model.motion, "motion_dim", self.model.motion_dim, expected)
+
 
 @dataclasses.dataclass(frozen=True)
 class SynthesisConfig(Document):
@@ -254,11 +296,3 @@ class Budget:
     epochs: int | None = None
     minutes: float | None = None
     """Minutes of training, over all resumed pieces; reading the data and exporting are not counted."""
-
-
-LARGEST_SAMPLE = 32.0
-"""Limit of a sample's absolute value: no decoder or resampler overshoots -1..1 by that much, so what is beyond are
-integers written as float."""
-
-LARGEST_Z = 100.0
-"""Limit of a latent vector's coordinates: the prior is N(0, 1), no path between timbres leads this far out."""

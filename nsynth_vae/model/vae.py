@@ -6,6 +6,8 @@ need not hold them. docs/model.md gives the reasons for the parts, docs/experime
 
 from __future__ import annotations
 
+import functools
+import math
 import os
 
 import keras
@@ -14,9 +16,10 @@ import tensorflow as tf
 
 from nsynth_vae import pretrained
 from nsynth_vae.config import Config
-from nsynth_vae.features.augmentation import augment_eq
+from nsynth_vae.features.augmentation import augment_eq, augment_floor
 from nsynth_vae.model.decoder import Decoder
 from nsynth_vae.model.encoder import Encoder
+from nsynth_vae.model.level import normalize_level
 from nsynth_vae.nn import losses
 from nsynth_vae.nn.replicas import replica_rows
 from nsynth_vae.nn.trainable_model import BatchLosses, TrainableModel
@@ -47,6 +50,7 @@ class VAE(TrainableModel):
     config: Config
     config_type = Config
     loss_names = LOSS_NAMES
+    clip_norm = 5.0
 
     def __init__(self, config: Config | dict, **kwargs) -> None:
         """Make encoder, sampling, decoder and, with an `adversary_weight`, the adversary."""
@@ -67,7 +71,10 @@ class VAE(TrainableModel):
         self.encoder.build((None, audio.num_frames, audio.num_mel_bins))
         self.decoder.build((None, model.latent_dim))
         if self.adversary is not None:
-            self.adversary.build((None, model.latent_dim))
+            self.adversary.build((None, model.timbre_dim))
+        for part in (self.encoder.motion, self.decoder.motion):
+            if part is not None:  # Fitted afterwards, to notes' audio: see `training.motion_fit`.
+                part.trainable = False
         self.log_scale = self.add_weight(shape=(), initializer=keras.initializers.Constant(-1.5), name="log_scale")
         self.built = True
 
@@ -90,16 +97,28 @@ class VAE(TrainableModel):
         warmup = 1 if self.config.train.start_from else max(1, model.kl_warmup_steps)
         kl_weight = model.beta * tf.minimum(1.0, tf.cast(step + 1, tf.float32) / warmup)
         log_mel, probability = batch["log_mel"], model.eq_augmentation_probability
+        notes = {name: batch[name] for name in ("log_mel", "target_log_mel") if name in batch}
         if probability:
-            log_mel = augment_eq(log_mel, self.step_seed(step), self.config.audio, probability=probability)
+            # The same equaliser for a note and its target: both are of one instrument.
+            augment = functools.partial(
+                augment_eq, seed=self.step_seed(step), config=self.config.audio, probability=probability
+            )
+            notes = {name: augment(log_mel) for name, log_mel in notes.items()}
+        if probability := model.floor_augmentation_probability:
+            # What is encoded lies in noise, what is to be decoded does not.
+            notes.setdefault("target_log_mel", notes["log_mel"])
+            notes["log_mel"] = augment_floor(
+                notes["log_mel"], self.step_seed(step), self.config.audio, probability=probability
+            )
         noise = self.noise(tf.shape(log_mel)[0], step)
-        return self.note_losses({**batch, "log_mel": log_mel}, noise=noise, kl_weight=kl_weight)
+        return self.note_losses({**batch, **notes}, noise=noise, kl_weight=kl_weight)
 
     def note_losses(self, batch: dict, *, noise: tf.Tensor | None, kl_weight: float | tf.Tensor) -> BatchLosses:
         """Return every term of the loss, one value a note.
 
         Args:
-            batch: `log_mel` `[batch, frames, mel_bins]`, `pitch` and `velocity` `[batch]`.
+            batch: `log_mel` `[batch, frames, mel_bins]`, `pitch` and `velocity` `[batch]`; and `target_log_mel`, the
+                notes to decode, of that pitch and velocity, where they are not the encoded ones.
             noise: standard normal `[batch, latent_dim]`, or None to decode z_mean.
             kl_weight: weight of the KL divergence, beta times the warm-up.
 
@@ -109,21 +128,25 @@ class VAE(TrainableModel):
         log_mel, config = batch["log_mel"], self.config
         z_mean, z_log_var = self.encoder(log_mel)
         z = z_mean if noise is None else self.sampling(z_mean, z_log_var, noise)
+        timbre = config.model.timbre
+        target = batch.get("target_log_mel", log_mel)
+        if config.model.level and noise is not None:
+            # A target of another velocity has another level, which only chance decides: there is nothing to learn.
+            z = tf.concat([normalize_level(target, config.audio)[1][:, None], z[:, 1:]], axis=1)
         prediction = self.decoder(z, batch["pitch"], batch["velocity"])
-        reconstruction = losses.laplace_nll(log_mel, prediction, self.log_scale)
+        reconstruction = losses.laplace_nll(target, prediction, self.log_scale)
         free_nats = config.model.free_nats if noise is not None else 0.0
-        kl = losses.kl_loss(z_mean, z_log_var, free_nats=free_nats)
+        kl = losses.kl_loss(z_mean[:, timbre], z_log_var[:, timbre], free_nats=free_nats)
         elements = float(config.audio.num_frames * config.audio.num_mel_bins)
         objective = (reconstruction + kl_weight * kl) / elements
         if noise is not None and self.adversary is not None:
-            logits = self.adversary(_reverse_gradient(z, config.model.adversary_weight / elements))
-            logits = tf.cast(logits, tf.float32)
-            objective += tf.nn.sparse_softmax_cross_entropy_with_logits(labels=batch["pitch"], logits=logits)
+            weight = config.model.adversary_weight / elements
+            objective += _pitch_entropy(self.adversary, z_mean[:, timbre], batch["pitch"], weight)
         reported = {
             "loss": reconstruction + kl_weight * kl,
             "reconstruction_loss": reconstruction,
             "kl_loss": kl,
-            "log_mel_l1": tf.reduce_mean(tf.abs(log_mel - prediction), axis=[1, 2]) * config.audio.log_mel_scale,
+            "log_mel_l1": tf.reduce_mean(tf.abs(target - prediction), axis=[1, 2]) * config.audio.log_mel_scale,
         }
         return BatchLosses(objective, reported, z_mean)
 
@@ -132,7 +155,22 @@ class VAE(TrainableModel):
         return {"active_dimensions": int(np.sum(z_mean.var(axis=0) > ACTIVE_VARIANCE))}
 
 
-def _reverse_gradient(x: tf.Tensor, weight: float) -> tf.Tensor:
+def _pitch_entropy(adversary: keras.Model, timbre: tf.Tensor, pitch: tf.Tensor, weight: float) -> tf.Tensor:
+    """Return an adversary's cross entropy, nats a note, whose gradient the encoder gets times -weight.
+
+    Where the adversary does worse than a guess, ln(128), the encoder gets none: it hides the pitch, and gains
+    nothing from misleading the adversary, which has no bound.
+    """
+
+    def entropy(x: tf.Tensor) -> tf.Tensor:
+        logits = tf.cast(adversary(x), tf.float32)
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=pitch, logits=logits)
+
+    hidden = entropy(tf.stop_gradient(timbre)) > math.log(128.0)
+    return entropy(_reverse_gradient(timbre, weight * tf.cast(~hidden, tf.float32)[:, None]))
+
+
+def _reverse_gradient(x: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
     """Return x, whose gradient is multiplied by -weight (Ganin and Lempitsky 2015)."""
     return tf.stop_gradient(x * (1.0 + weight)) - x * weight
 

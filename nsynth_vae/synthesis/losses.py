@@ -39,6 +39,7 @@ class Synthesis(Protocol):
     audio: AudioConfig
     step_seed: Callable[[tf.Tensor], tf.Tensor]
     mel: Callable[[tf.Tensor], tf.Tensor]
+    noise_from: Callable[[tf.Tensor, int], tf.Tensor]
     parts: Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
     match: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
@@ -67,7 +68,7 @@ def distances(synthesizer: Synthesis, data: dict, step: tf.Tensor | None) -> dic
     log_mel = _cut(log_mel, start, frames)
     target = _cut(data["audio"], start * config.frame_step + offset, samples)
     mel = synthesizer.mel(log_mel)
-    harmonic, noise, confidence = synthesizer.parts(log_mel, mel, data["pitch"], start=start)
+    harmonic, noise, confidence = synthesizer.parts(log_mel, mel, data["pitch"], synthesizer.noise_from(start, frames))
     unmatched = harmonic + noise
     matched = synthesizer.match(unmatched, mel, confidence)
     matched, unmatched = (_cut(part, offset, samples) for part in (matched, unmatched))

@@ -15,12 +15,13 @@ import tensorflow as tf
 
 from nsynth_vae import features
 from nsynth_vae.config import PEAK, SynthesisConfig
+from nsynth_vae.nn.draws import draw_offsets
 from nsynth_vae.nn.float16 import round_to_half
 from nsynth_vae.nn.layers import ResidualBlock
 from nsynth_vae.nn.trainable_model import BatchLosses, TrainableModel
 from nsynth_vae.synthesis import harmonic_analysis, losses, spectral_ops
 from nsynth_vae.synthesis.constants import NOISE_SCALES, make_constants
-from nsynth_vae.synthesis.filtered_noise import NOISE_LENGTH, filtered_noise, flat_noise
+from nsynth_vae.synthesis.filtered_noise import NOISE_LENGTH, filtered_noise
 from nsynth_vae.synthesis.harmonic_analysis import QUIET
 from nsynth_vae.synthesis.losses import LOSS_NAMES
 
@@ -83,25 +84,45 @@ class Synthesizer(TrainableModel):
         for head in self.heads.values():
             head.build(shape)
         samples = (self.audio.num_frames - 1) * self.audio.frame_step + NOISE_LENGTH
-        self.noise = self.add_weight(shape=(samples,), initializer="zeros", trainable=False, name="noise")
+        self.noise = self.add_weight(shape=(2, samples), initializer="zeros", trainable=False, name="noise")
         if self.make_noise:
-            self.noise.assign(round_to_half(flat_noise(samples)))
+            self.noise.assign(round_to_half(np.random.default_rng(0).standard_normal([2, samples])))
         self.built = True
 
-    def call(self, log_mel: tf.Tensor, pitch: tf.Tensor) -> tf.Tensor:
-        """Return the sound of a log-mel at its pitch, each note by itself, always the same.
+    def call(
+        self,
+        log_mel: tf.Tensor,
+        pitch: tf.Tensor,
+        seed: tf.Tensor | None = None,
+        deviation: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """Return the sound of a log-mel at its pitch, each note by itself, the same for the same arguments.
 
         Args:
             log_mel: float32 `[batch, num_frames, mel_bins]`, as `features.log_mel` returns it.
             pitch: int32 `[batch]`, MIDI, 0 to 127: where the log-mel's partials are.
+            seed: int32 `[batch]`, of the noise; None for 0.
+            deviation: float32 `[batch, num_frames]`, of the f0, relative; None to estimate it from the log-mel.
 
         Returns:
             float32 `[batch, num_samples]`, within -`PEAK`..`PEAK`. Silence gives silence. The log-mel is limited to
             what full-scale audio can have.
         """
         mel = self.mel(log_mel)
-        harmonic, noise, confidence = self.parts(log_mel, mel, pitch, start=0)
+        noise = self.draw_noise(tf.zeros_like(pitch) if seed is None else seed, pitch)
+        harmonic, noise, confidence = self.parts(log_mel, mel, pitch, noise, deviation=deviation)
         return self._finish(self.match(harmonic + noise, mel, confidence))
+
+    def draw_noise(self, seed: tf.Tensor, pitch: tf.Tensor) -> tf.Tensor:
+        """Return white Gaussian noise of variance 1, `[batch, samples]`, of seeds and pitches, int32 `[batch]`.
+
+        The sum of two tables, each read from a place that seed and pitch decide: there are 2^32 noises.
+        """
+        samples = self.noise.shape[1]
+        places = draw_offsets(seed, pitch, 2, samples)
+        place = tf.math.floormod(places[:, :, None] + np.arange(samples, dtype=np.int32), samples)
+        first, second = (tf.gather(self.noise[table], place[:, table]) for table in (0, 1))
+        return (first + second) * np.float32(np.sqrt(0.5))
 
     def transpose(self, log_mel: tf.Tensor, pitch: tf.Tensor, to_pitch: tf.Tensor) -> tf.Tensor:
         """Return the sound of a log-mel with its partials moved from one pitch to another, formants kept.
@@ -117,7 +138,8 @@ class Synthesizer(TrainableModel):
             float32 `[batch, num_samples]`, within -`PEAK`..`PEAK`.
         """
         mel = self.mel(log_mel)
-        harmonic, noise, _ = self.parts(log_mel, mel, pitch, start=0, to_pitch=to_pitch)
+        noise = self.draw_noise(tf.zeros_like(pitch), pitch)
+        harmonic, noise, _ = self.parts(log_mel, mel, pitch, noise, to_pitch=to_pitch)
         return self._finish(harmonic + noise)
 
     def mel(self, log_mel: tf.Tensor) -> tf.Tensor:
@@ -130,9 +152,10 @@ class Synthesizer(TrainableModel):
         log_mel: tf.Tensor,
         mel: tf.Tensor,
         pitch: tf.Tensor,
+        noise: tf.Tensor,
         *,
-        start: int | tf.Tensor,
         to_pitch: tf.Tensor | None = None,
+        deviation: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Return the harmonic part, the noise, and the confidence mask of the mel.
 
@@ -140,8 +163,9 @@ class Synthesizer(TrainableModel):
             log_mel: float32 `[batch, frames, mel_bins]`.
             mel: the linear mel of the same.
             pitch: int32 `[batch]`.
-            start: the first frame's place in the note.
+            noise: white, of variance 1, float32 `[batch or 1, (frames - 1) * frame_step + NOISE_LENGTH]`.
             to_pitch: int32 `[batch]`, to play the levels found at another pitch.
+            deviation: as of `call`.
 
         Returns:
             Two of float32 `[batch, (frames - 1) * frame_step]`, and `[batch, frames, mel_bins]`, 0 to 1.
@@ -150,7 +174,8 @@ class Synthesizer(TrainableModel):
         f0 = self._cycles(pitch)
         template, slope = harmonic_analysis.harmonic_templates(f0, constants, self.audio)
         level = harmonic_analysis.harmonic_levels(mel, template)
-        deviation = harmonic_analysis.f0_deviation(mel, level, template, slope)
+        if deviation is None:
+            deviation = harmonic_analysis.f0_deviation(mel, level, template, slope)
         log_level = (tf.math.log(level + QUIET) + 6.0) * 0.25
         outputs = self._network(tf.concat([log_mel, log_level], axis=-1), pitch)
         amplitude = level * tf.exp(_limited(outputs["harmonic"]))
@@ -166,14 +191,14 @@ class Synthesizer(TrainableModel):
         band = spectral_ops.upsample(band, self.sub_frames) * gate[..., 1:]
         cycles, frequency = self._phases(f0, deviation, outputs["stiffness"][..., 0], mel, controls)
         amplitude *= tf.cast(frequency < 0.5 - 1 / 256, tf.float32)[:, None]
-        samples = (frames - 1) * self.audio.frame_step + NOISE_LENGTH
-        noise = self.noise if samples == self.noise.shape[0] else self._noise_from(start, samples)
         harmonic = spectral_ops.harmonics(amplitude, cycles, tf.minimum(frequency, 0.5))
         return harmonic, filtered_noise(band, noise), tf.sigmoid(outputs["trust"])
 
-    def _noise_from(self, start: int | tf.Tensor, samples: int) -> tf.Tensor:
-        piece = tf.slice(self.noise, [start * self.audio.frame_step], [samples])
-        return tf.ensure_shape(piece, [samples])
+    def noise_from(self, start: int | tf.Tensor, frames: int) -> tf.Tensor:
+        """Return the noise of some frames of a note from frame `start` on, `[1, samples]`: a piece of one table."""
+        samples = (frames - 1) * self.audio.frame_step + NOISE_LENGTH
+        piece = tf.slice(self.noise[:1], [0, start * self.audio.frame_step], [1, samples])
+        return tf.ensure_shape(piece, [1, samples])
 
     def _network(self, x: tf.Tensor, pitch: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the heads' outputs by name, `[batch, frames, n]` each."""

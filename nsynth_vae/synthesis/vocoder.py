@@ -14,6 +14,9 @@ from nsynth_vae.pretrained import SYNTHESIZER
 from nsynth_vae.synthesis import griffin_lim
 from nsynth_vae.synthesis.synthesizer import Synthesizer
 
+Vocoder = Callable[..., tf.Tensor]
+"""(log_mel, pitch, seed, deviation) -> audio, as `Synthesizer.call` has them; seed and deviation can be left out."""
+
 
 def load_synthesizer(folder: str | os.PathLike | None = None) -> Synthesizer:
     """Rebuild the trained synthesizer of a folder; by default the one that comes with the package.
@@ -39,18 +42,19 @@ def shipped_synthesizer_for(config: AudioConfig) -> Synthesizer | None:
 
 
 @functools.lru_cache(maxsize=4)
-def vocoder_for(config: AudioConfig) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Return the vocoder of these features: a function of log-mels and pitches that returns audio.
+def vocoder_for(config: AudioConfig) -> Vocoder:
+    """Return the vocoder of these features.
 
-    It is the shipped synthesizer, where the features are those that it was trained on; else Griffin-Lim, which ignores
-    the pitch. Both take float32 `[batch, num_frames, mel_bins]` and int32 `[batch]`, and return float32
-    `[batch, num_samples]`.
+    It is the shipped synthesizer, where the features are those that it was trained on; else Griffin-Lim, which needs
+    the log-mel alone.
     """
     synthesizer = shipped_synthesizer_for(config)
 
-    def synthesize(log_mel: tf.Tensor, pitch: tf.Tensor) -> tf.Tensor:
-        return synthesizer(log_mel, pitch) if synthesizer else griffin_lim.log_mel_to_audio(log_mel, config)
+    def synthesize(
+        log_mel: tf.Tensor, pitch: tf.Tensor, seed: tf.Tensor | None = None, deviation: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        if synthesizer is None:
+            return griffin_lim.log_mel_to_audio(log_mel, config)
+        return synthesizer(log_mel, pitch, seed, deviation)
 
-    shape = [None, config.num_frames, config.num_mel_bins]
-    signature = [tf.TensorSpec(shape, tf.float32), tf.TensorSpec([None], tf.int32)]
-    return tf.function(synthesize, input_signature=signature, autograph=False)
+    return tf.function(synthesize, reduce_retracing=True, autograph=False)

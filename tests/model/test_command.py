@@ -31,7 +31,7 @@ def run(capsys, *arguments: str) -> str:
 
 def test_json_has_dimensions_names_directions_figures_and_files(folder, capsys):
     record = json.loads(run(capsys, "--model", folder, "--json"))
-    assert (record["name"], record["latent_dim"], record["sample_rate"], record["seconds"]) == ("toy", 16, 16000, 4)
+    assert (record["name"], record["latent_dim"], record["sample_rate"], record["seconds"]) == ("toy", 29, 16000, 4)
     assert record["families"] == {"flute": 40, "guitar": 20}
     assert record["instruments"] == {"flute_acoustic_001": 30, "broken": None}
     assert record["directions"] == {
@@ -50,7 +50,7 @@ def test_json_has_dimensions_names_directions_figures_and_files(folder, capsys):
 
 def test_text_says_the_same_in_lines(folder, capsys):
     text = run(capsys, "--model", folder)
-    assert text.startswith("toy: 16 dimensions, notes of 4 s at 16000 Hz, 128 mel bins\n")
+    assert text.startswith("toy: 29 dimensions, notes of 4 s at 16000 Hz, 128 mel bins\n")
     for part in (
         "2 families: flute, guitar\n",
         "  bright         spectral_centroid    +0.4 octaves above f0, 98%\n",

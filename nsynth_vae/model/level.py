@@ -1,0 +1,85 @@
+"""Level of a note in closed form: the first coordinate of z.
+
+The level is the mean energy of the linear mel over the first 3 s, in dB. The encoder's network gets every note at
+`LEVEL_CENTER`, and the decoder's output is scaled to the level that z asks for. So a gain moves one coordinate of z
+and no other, and a decoded note is as loud as the encoded one.
+"""
+
+from __future__ import annotations
+
+import math
+
+import tensorflow as tf
+
+from nsynth_vae.config import AudioConfig
+from nsynth_vae.features import log_mel_to_mel
+
+LEVEL_SECONDS = 3.0
+"""The level is measured up to here: NSynth's notes are released at 3 s."""
+
+LEVEL_CENTER, LEVEL_SCALE = 38.0, 7.0
+"""dB of mel energy: median and standard deviation of the training notes' level. The coordinate is 0 for the typical
+note, which has an RMS of -16 dBFS over its first 3 s."""
+
+LARGEST_GAIN = 90.0
+"""dB that a quiet note is amplified by at most: digital silence stays silence."""
+
+LEVEL_LOG_VAR = -4.5
+"""z_log_var of the coordinate, a constant: a standard deviation of 0.1, or 0.7 dB."""
+
+PLAYED_LESS = 2.5 * math.log(10.0) / 20.0
+"""Nats that a decoded log-mel is raised by before it is played: 2.5 dB, between what validation notes lack otherwise, 1.9,
+and training notes, 4.4. A decoded mel is smoother than a note's, and a smooth one of the same energy is quieter."""
+
+_DECIBELS = 10.0 / math.log(10.0)
+
+
+def level(log_energy: tf.Tensor) -> tf.Tensor:
+    """Return the level coordinate of a note's log energy (natural logarithm), of any shape."""
+    return (log_energy * _DECIBELS - LEVEL_CENTER) * (1.0 / LEVEL_SCALE)
+
+
+def normalize_level(log_mel: tf.Tensor, config: AudioConfig) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return notes at the typical level, and the level that they had.
+
+    Args:
+        log_mel: float32 `[batch, frames, mel_bins]`, as `features.log_mel` returns it.
+        config: the audio configuration.
+
+    Returns:
+        (log_mel of the same shape, level coordinate `[batch]`).
+    """
+    mel = log_mel_to_mel(log_mel, config)
+    energy = tf.reduce_mean(tf.reduce_sum(tf.square(mel[:, : _frames(config)]), axis=2), axis=1)
+    quietest = math.exp((LEVEL_CENTER - LARGEST_GAIN) / _DECIBELS)
+    log_energy = tf.math.log(tf.maximum(energy, quietest))
+    gain = tf.exp(0.5 * (LEVEL_CENTER / _DECIBELS - log_energy))
+    nats = tf.math.log(mel * gain[:, None, None] + config.log_offset)
+    return (nats - config.log_mel_center) * (1.0 / config.log_mel_scale), level(log_energy)
+
+
+def scale_to_level(nats: tf.Tensor, coordinate: tf.Tensor, config: AudioConfig) -> tf.Tensor:
+    """Return decoded notes, scaled to the level of a coordinate.
+
+    Args:
+        nats: float32 `[batch, frames, mel_bins]`: ln(mel).
+        coordinate: float32 `[batch]`, the first of z.
+        config: the audio configuration.
+
+    Returns:
+        ln(mel), the same shape; `level` of its log energy is `coordinate`.
+    """
+    return nats + level_shift(nats, coordinate, config)[:, None, None]
+
+
+def level_shift(nats: tf.Tensor, coordinate: tf.Tensor, config: AudioConfig) -> tf.Tensor:
+    """Return the nats, `[batch]`, that `scale_to_level` adds."""
+    early = nats[:, : _frames(config)]
+    log_energy = tf.reduce_logsumexp(2.0 * early, axis=[1, 2]) - math.log(early.shape[1])
+    target = (coordinate * LEVEL_SCALE + LEVEL_CENTER) * (1.0 / _DECIBELS)
+    return 0.5 * (target - log_energy)
+
+
+def _frames(config: AudioConfig) -> int:
+    """Return the frames that the level is measured over."""
+    return min(config.num_frames, 1 + int(LEVEL_SECONDS * config.sample_rate) // config.frame_step)
