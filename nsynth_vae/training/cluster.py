@@ -127,7 +127,7 @@ def joined(strategy: str) -> Iterator[Cluster]:
         if cluster.is_chief:
             yield cluster
         else:
-            with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # noqa: PTH123
+            with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):  # noqa: PTH123
                 yield cluster
         cluster.barrier()
 
@@ -175,7 +175,7 @@ def _silence_tensorflow() -> None:
     """Drop what C++ writes to stderr from here on: it reports the broken cluster once more when the process ends."""
     sys.stderr.flush()
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123
         os.dup2(nowhere.fileno(), 2)
 
 

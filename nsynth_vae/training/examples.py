@@ -76,8 +76,16 @@ def choose_examples(source: Source, rows: np.ndarray, config: AudioConfig, count
 def reconstruct(vae: VAE, examples: Examples) -> Rendering:
     """Decode the examples from their z_mean, and synthesize the decoded log-mels."""
     pitch, velocity = tf.constant(examples.table.pitch), tf.constant(examples.table.velocity)
-    log_mel = vae({"log_mel": tf.constant(examples.log_mel), "pitch": pitch, "velocity": velocity})
-    return vocoder_for(vae.config.audio)(log_mel, pitch).numpy(), log_mel.numpy()
+    z_mean, _ = vae.encoder(tf.constant(examples.log_mel))
+    audio, log_mel = play(vae, z_mean, pitch, velocity)
+    return audio.numpy(), log_mel.numpy()
+
+
+def play(vae: VAE, z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return audio and log-mel of the first take of notes."""
+    seed = tf.zeros_like(pitch)
+    take = vae.decoder.take(z, pitch, velocity, seed, tf.ones(tf.shape(pitch)))
+    return vocoder_for(vae.config.audio)(take.log_mel, pitch, seed, take.deviation), take.log_mel
 
 
 def resynthesize(synthesizer: Synthesizer, examples: Examples) -> Rendering:

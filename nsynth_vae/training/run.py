@@ -7,9 +7,10 @@ import json
 import pathlib
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import keras
 import numpy as np
 
 from nsynth_vae.cli.progress import Progress
@@ -34,7 +35,7 @@ def train(
     cluster: Cluster,
     selection: Selection,
     notes: Mapping[str, SplitNotes],
-    batch_options: Mapping[str, object] | None = None,
+    batch_options: Mapping[str, Any] | None = None,
 ) -> tuple[Trainer, Examples] | None:
     """Train, with progress, checkpoints and TensorBoard logs.
 
@@ -73,7 +74,7 @@ def _train(
     cluster: Cluster,
     selection: Selection,
     notes: Mapping[str, SplitNotes],
-    batch_options: Mapping[str, object] | None,
+    batch_options: Mapping[str, Any] | None,
 ) -> tuple[Trainer, Examples] | None:
     config, options, folder = task.config, task.options, task.folder
     cluster.check_same("options", [config.to_dict(), dataclasses.asdict(options.budget)])
@@ -125,9 +126,13 @@ def _train(
     return trainer, examples
 
 
-def write_model(task: Task, trainer: Trainer) -> None:
-    """Write the best weights, rounded to float16 precision, and the losses; `trainer.model` keeps these weights."""
+def write_model(task: Task, trainer: Trainer, complete: Callable[[keras.Model], None] = lambda model: None) -> None:
+    """Write the best weights, rounded to float16 precision, and the losses; `trainer.model` keeps these weights.
+
+    `complete` is called with the model of the best weights, to fit what is fitted after the training.
+    """
     trainer.use_best()
+    complete(trainer.model)
     round_weights(trainer.model)
     print("Writing figures and sounds")
     plots.plot_losses(trainer.state.history, task.loss_panels, task.folder / "figures" / "losses.png")

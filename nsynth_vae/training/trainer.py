@@ -9,6 +9,7 @@ import pathlib
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -51,7 +52,7 @@ class Trainer:
         valid: SplitNotes,
         folder: pathlib.Path,
         *,
-        batch_options: Mapping[str, object] | None = None,
+        batch_options: Mapping[str, Any] | None = None,
         cluster: Cluster | None = None,
         jit_compile: bool | None = None,
         log: Callable[[str], None] = print,

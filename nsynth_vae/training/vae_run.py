@@ -20,6 +20,7 @@ from nsynth_vae.model.vae import VAE
 from nsynth_vae.synthesis.vocoder import shipped_synthesizer_for
 from nsynth_vae.training import examples, run
 from nsynth_vae.training.model_card import run_metrics
+from nsynth_vae.training.motion_fit import fit_motion
 from nsynth_vae.training.notes import Selection, open_notes, select_notes
 from nsynth_vae.training.options import VaeOptions
 from nsynth_vae.training.task import Task, open_folder
@@ -70,7 +71,8 @@ def train_vae(config: Config, options: VaeOptions) -> pathlib.Path:
             shipped_synthesizer_for(config.audio)
             selection = select_notes(task)
             source, notes = open_split_features(config, options, selection)
-            batch_options = {"mixup_probability": config.model.mixup_probability}
+            options_of_batches = ("mixup_probability", "velocity_pair_probability", "instrument_balance")
+            batch_options = {name: getattr(config.model, name) for name in options_of_batches}
             trained = run.train(task, cluster, dataclasses.replace(selection, source=source), notes, batch_options)
             if trained:
                 finish(task, selection, *trained, options.exports)
@@ -107,7 +109,12 @@ def open_split_features(
 
 def finish(task: Task, selection: Selection, trainer: Trainer, shown: examples.Examples, exports: pathlib.Path) -> None:
     """Write the model folder and the exports, and print a summary."""
-    run.write_model(task, trainer)
+
+    def complete(vae: VAE) -> None:
+        if vae.config.model.motion:
+            fit_motion(vae, selection, seed=vae.config.train.seed)
+
+    run.write_model(task, trainer, complete)
     exported = write_results(task, selection, trainer, shown, exports)
     metrics = run_metrics(task, selection, trainer)
     valid = metrics["valid"]

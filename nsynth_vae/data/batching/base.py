@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -105,15 +105,18 @@ class IndexedNotes(SplitNotes):
         seed: int,
         first_step: int,
         shard: Shard,
+        also: Mapping[str, str] | None = None,
     ) -> tf.data.Dataset:
         """Return endless batches: `load` of each step's arguments, which `plan` gives for a whole epoch.
 
-        Each argument has an item for each row of the batch.
+        Each argument has an item for each row of the batch. `also` are further tensors, each with the name of one of
+        the same specification.
         """
         import tensorflow as tf
 
         steps, rows = self.steps_per_epoch(batch_size), shard_rows(batch_size, shard)
         signature = self._signature(batch_size // shard[1])
+        signature |= {name: signature[like] for name, like in (also or {}).items()}
         planned = functools.lru_cache(maxsize=2)(lambda epoch: plan((seed, epoch)))
 
         def load_step(step: np.ndarray) -> list[np.ndarray]:

@@ -1,4 +1,4 @@
-"""Order of an epoch's notes, and mixup of notes of one pitch.
+"""Order of an epoch's notes, mixup of notes of one pitch, and pairs of velocities.
 
 Mixup (Zhang et al. 2017) here takes the weighted mean of the log-mels of two notes of one pitch. That is the weighted
 geometric mean of their spectra, frame by frame: partials stay where they are; formants, attack and decay lie between.
@@ -12,6 +12,36 @@ import dataclasses
 import numpy as np
 
 from nsynth_vae.data.hashing import stable_hash
+
+
+def plan_balanced_epoch(instruments: np.ndarray, batch_size: int, order: tuple[int, int], balance: float) -> np.ndarray:
+    """Return an epoch's batches in which instruments of many notes take fewer places than they have notes.
+
+    An instrument of n notes gets places in proportion to n^(1 - balance), and each of its notes as many of them as
+    any other, but for one.
+
+    Args:
+        instruments: object (str) `[n]`.
+        batch_size: notes in a batch.
+        order: (seed, epoch), of which the result is a pure function.
+        balance: 0, every note once, to 1, every instrument as often.
+
+    Returns:
+        int64 `[batches, batch_size]`, positions in `instruments`.
+    """
+    if not balance:
+        return plan_epoch(len(instruments), batch_size, order)
+    generator = np.random.default_rng(stable_hash("balanced", *order))
+    _, instrument, count = np.unique(instruments.astype(str), return_inverse=True, return_counts=True)
+    places = max(1, len(instruments) // batch_size) * batch_size
+    # Systematic sampling: each note gets its expected number of places, rounded up or down.
+    weight = count[instrument] ** -balance
+    shuffled = generator.permutation(len(instruments))
+    shuffled = shuffled[np.argsort(instrument[shuffled], kind="stable")]
+    edges = np.cumsum(weight[shuffled]) / np.sum(weight) * places
+    taken = np.searchsorted(edges, np.arange(places) + generator.random(), side="right")
+    notes = shuffled[np.minimum(taken, len(shuffled) - 1)]
+    return generator.permutation(notes).reshape(-1, batch_size)
 
 
 def plan_epoch(count: int, batch_size: int, order: tuple[int, int]) -> np.ndarray:
@@ -82,6 +112,44 @@ def plan_mixup(
             first, last = np.searchsorted(sorted_keys, [wanted, wanted + 1])
             partners[place] = sorted_notes[generator.integers(first, last)]
     return Mixup(partners, np.where(chosen, fraction, np.float32(0)))
+
+
+def plan_velocity_pairs(
+    instruments: np.ndarray,
+    pitch: np.ndarray,
+    velocity: np.ndarray,
+    notes: np.ndarray,
+    probability: float,
+    order: tuple[int, int],
+) -> np.ndarray:
+    """Return the notes that an epoch's notes are decoded to: themselves, or their instrument's at another velocity.
+
+    Args:
+        instruments: object (str) `[n]`.
+        pitch: int `[n]`, MIDI.
+        velocity: int `[n]`, MIDI.
+        notes: int64 `[batches, batch_size]`, positions in `instruments`.
+        probability: of another note's being the target, where there is one of the pitch and of another velocity.
+        order: (seed, epoch), of which the result is a pure function.
+
+    Returns:
+        int64 `[batches, batch_size]`.
+    """
+    targets = notes.copy()
+    if not probability:
+        return targets
+    generator = np.random.default_rng(stable_hash("velocity pairs", *order))
+    _, instrument = np.unique(instruments.astype(str), return_inverse=True)
+    key = instrument * 128 + pitch
+    sorted_notes = np.argsort(key, kind="stable")
+    sorted_keys = key[sorted_notes]
+    for place in zip(*np.nonzero(generator.random(notes.shape) < probability), strict=True):
+        first, last = np.searchsorted(sorted_keys, [key[notes[place]], key[notes[place]] + 1])
+        others = sorted_notes[first:last]
+        others = others[velocity[others] != velocity[notes[place]]]
+        if others.size:
+            targets[place] = others[generator.integers(others.size)]
+    return targets
 
 
 def mix(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 import collections
+import functools
 import pathlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
@@ -16,7 +17,7 @@ import numpy as np
 
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.batching.base import WHOLE, IndexedNotes, Order, Shard, SplitNotes, StreamedNotes
-from nsynth_vae.data.batching.epoch_plan import mix, plan_epoch, plan_mixup
+from nsynth_vae.data.batching.epoch_plan import mix, plan_balanced_epoch, plan_mixup, plan_velocity_pairs
 from nsynth_vae.data.batching.feature_cache import DiskStore, MemoryStore, stream_features
 from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.data.source import BadNotes, Source
@@ -47,8 +48,14 @@ class SplitFeatures(SplitNotes):
         first_step: int = 0,
         shard: Shard = WHOLE,
         mixup_probability: float = 0.0,
+        velocity_pair_probability: float = 0.0,
+        instrument_balance: float = 0.0,
     ) -> tf.data.Dataset:
-        """Return endless batches, with mixup of some of the notes; see the base class."""
+        """Return endless batches; see the base class.
+
+        Some notes are mixed with others (`plan_mixup`). With a `velocity_pair_probability`, `target_log_mel` is what
+        a note is to be decoded to, at the batch's pitch and velocity (`plan_velocity_pairs`).
+        """
 
     def _signature(self, batch_size: int | None) -> dict[str, tf.TensorSpec]:
         import tensorflow as tf
@@ -92,33 +99,62 @@ class CachedFeatures(IndexedNotes, SplitFeatures):
         first_step: int = 0,
         shard: Shard = WHOLE,
         mixup_probability: float = 0.0,
+        velocity_pair_probability: float = 0.0,
+        instrument_balance: float = 0.0,
     ) -> tf.data.Dataset:
         """Return endless batches; see the base class."""
+        table = self.table
 
         def plan(order: Order) -> list[tuple[np.ndarray, ...]]:
-            notes = plan_epoch(len(self.table), batch_size, order)
-            mixup = plan_mixup(self.table.instrument_str, self.table.pitch, notes, mixup_probability, order)
-            return list(zip(notes, mixup.partners, mixup.fraction, strict=True))
+            notes = plan_balanced_epoch(table.instrument_str, batch_size, order, instrument_balance)
+            mixup = plan_mixup(table.instrument_str, table.pitch, notes, mixup_probability, order)
+            targets = plan_velocity_pairs(
+                table.instrument_str, table.pitch, table.velocity, notes, velocity_pair_probability, order
+            )
+            return list(zip(notes, mixup.partners, mixup.fraction, targets, strict=True))
 
+        paired = velocity_pair_probability > 0
         return self._by_plan(
-            plan, self._read_mixed, batch_size=batch_size, seed=seed, first_step=first_step, shard=shard
+            plan,
+            functools.partial(self._read_mixed, paired=paired),
+            batch_size=batch_size,
+            seed=seed,
+            first_step=first_step,
+            shard=shard,
+            also={"target_log_mel": "log_mel"} if paired else {},
         )
 
-    def _read_mixed(self, notes: np.ndarray, partners: np.ndarray, fraction: np.ndarray) -> dict[str, np.ndarray]:
-        """Return a batch of notes, those with a fraction above 0 mixed with their partners; read each note once."""
+    def _read_mixed(
+        self,
+        notes: np.ndarray,
+        partners: np.ndarray,
+        fraction: np.ndarray,
+        targets: np.ndarray | None = None,
+        *,
+        paired: bool = False,
+    ) -> dict[str, np.ndarray]:
+        """Return a batch of notes, those with a fraction above 0 mixed with their partners; read each note once.
+
+        Notes that are not mixed have their pair's features as `target_log_mel`, and its velocity.
+        """
         chosen = np.flatnonzero(fraction)
         others = partners[chosen]
-        rows = np.concatenate([notes, np.setdiff1d(others, notes)])
-        features, by_row = self.store.read(rows), np.argsort(rows)
-        batch = self._labelled(features[: len(notes)], notes)
-        other_log_mel = features[by_row[np.searchsorted(rows, others, sorter=by_row)]]
+        targets = notes if targets is None else np.where(fraction > 0, notes, targets)
+        rows, place = np.unique(np.concatenate([notes, others, targets]), return_inverse=True)
+        features = self.store.read(rows)
+        batch = self._labelled(features[place[: len(notes)]], notes)
+        batch["velocity"] = self.table.velocity[targets].copy()
         batch["log_mel"][chosen], batch["velocity"][chosen] = mix(
             batch["log_mel"][chosen],
             batch["velocity"][chosen],
-            other_log_mel,
+            features[place[len(notes) : len(notes) + len(others)]],
             self.table.velocity[others],
             fraction[chosen],
         )
+        if paired:
+            target = features[place[len(notes) + len(others) :]]
+            target[chosen] = batch["log_mel"][chosen]
+            batch["target_log_mel"] = target
         return batch
 
     def _labelled(self, log_mel: np.ndarray, index: np.ndarray) -> dict[str, np.ndarray]:
@@ -143,8 +179,14 @@ class StreamedFeatures(StreamedNotes, SplitFeatures):
         first_step: int = 0,
         shard: Shard = WHOLE,
         mixup_probability: float = 0.0,
+        velocity_pair_probability: float = 0.0,
+        instrument_balance: float = 0.0,
     ) -> tf.data.Dataset:
-        """Return endless batches; see the base class. Partners for mixup are among the notes read before."""
+        """Return endless batches; see the base class.
+
+        Partners for mixup are among the notes read before. A stream has neither pairs of velocities nor balance: both
+        need notes that it has not read yet.
+        """
 
         def elements(order: Order) -> Iterator[dict[str, np.ndarray]]:
             return self._mixed(order, mixup_probability)

@@ -82,6 +82,8 @@ class PreparedFeatures(CachedFeatures):
         first_step: int = 0,
         shard: Shard = WHOLE,
         mixup_probability: float = 0.0,
+        velocity_pair_probability: float = 0.0,
+        instrument_balance: float = 0.0,
     ) -> tf.data.Dataset:
         """Return endless batches; see the base class. Partners for mixup are in a note's own window."""
         lanes = number_of_lanes(batch_size, len(self.files))

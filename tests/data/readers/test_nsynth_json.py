@@ -210,7 +210,7 @@ def test_misnamed_and_missing(tmp_path, audio_config, skip):
     assert "expected INSTRUMENT-PPP-VVV" in problems["guitar.wav"]
     assert "pitch is 200, expected an integer from 0 to 127" in problems["guitar-200-100.wav"]
     assert "no such file" in problems["gone-069-100.wav"]
-    assert "is 3, expected an object" in problems["odd-069-100.wav"]
+    assert "is '3', expected an object" in problems["odd-069-100.wav"]
 
 
 def bad_files() -> dict:
