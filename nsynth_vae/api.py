@@ -7,13 +7,13 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nsynth_vae import timbre_model
 from nsynth_vae.cli.options import BACKENDS
 from nsynth_vae.cli.parser import missing_training_packages, prepare_tensorflow
 from nsynth_vae.errors import InputError
-from nsynth_vae.rendering.model import RenderingModel, TimbreLike
+from nsynth_vae.rendering.model import RenderingModel, TimbreLike, check_take
 
 if TYPE_CHECKING:
     from nsynth_vae.analysis.sound_labels import OctaveShift
@@ -31,6 +31,8 @@ def load_model(
     data: str | Sequence[str] = (),
     data_dir: str | None = None,
     octave_shift: OctaveShift = None,
+    take: int = 0,
+    motion: float = 1.0,
     report: Callable[[str], None] = print,
 ) -> TimbreModel:
     """Load a model; a model folder without the files to play it is exported first, once, where TensorFlow is installed.
@@ -44,10 +46,12 @@ def load_model(
         data_dir: TensorFlow Datasets' folder, for `tfds:...`.
         octave_shift: octaves to add to the pitches in the names of sound files, 1 where C3 is MIDI 60; `auto`: as they
             sound; None: as they are named.
+        take: which of a note's many takes is played where none is asked for, any integer of 32 bits.
+        motion: factor of the motion of notes where none is asked for, 0 for steady notes, 1 as learnt, to 2.
         report: called with a line if the model is exported.
 
     Raises:
-        InputError: for what cannot be opened.
+        InputError: for what cannot be opened; for a take or motion out of range.
 
     >>> import nsynth_vae
     >>> model = nsynth_vae.load_model(data="starter")
@@ -67,7 +71,9 @@ def load_model(
             octave_shift=octave_shift,
             log=lambda line: None,
         )
+    check_take(take, motion)
     fields = {field.name: getattr(model, field.name) for field in dataclasses.fields(model)}
+    fields |= {"take": take, "motion": motion}
     return TimbreModel(**fields, source=source, octave_shift=octave_shift)
 
 
@@ -144,7 +150,12 @@ class TimbreModel(RenderingModel):
         )
 
     def instrument(
-        self, timbre: TimbreLike, *, pitches: tuple[int, int] = (36, 84), velocities: Sequence[int] = (50, 100, 127)
+        self,
+        timbre: TimbreLike,
+        *,
+        pitches: tuple[int, int] = (36, 84),
+        velocities: Sequence[int] = (50, 100, 127),
+        round_robin: int = 1,
     ) -> Instrument:
         """Sample a timbre at every third semitone, as an instrument for samplers: SFZ, DecentSampler or SoundFont 2.
 
@@ -152,12 +163,13 @@ class TimbreModel(RenderingModel):
             timbre: to sample.
             pitches: MIDI, the lowest key sampled, and the highest at most.
             velocities: MIDI, in any order.
+            round_robin: takes of each note, 1 to 16, which samplers play in turn; SoundFonts have the first only.
 
         Returns:
             The instrument; `audio` is float32 `[keys, num_samples]`, of the highest velocity.
 
         Raises:
-            InputError: for an unknown timbre, and pitches or velocities outside 0 to 127.
+            InputError: for an unknown timbre, pitches or velocities outside 0 to 127, and takes outside 1 to 16.
 
         >>> instrument = model.instrument("0.5*flute + 0.5*guitar", pitches=(60, 63), velocities=[100])
         >>> path = instrument.save("my instrument", formats=["sfz", "sf2"])
@@ -165,7 +177,7 @@ class TimbreModel(RenderingModel):
         from nsynth_vae.instruments import sampled_instrument
 
         return sampled_instrument.make_instrument(
-            self.lookup, self.timbre(timbre), pitches=pitches, velocities=velocities
+            self.lookup, self.timbre(timbre), pitches=pitches, velocities=velocities, round_robin=round_robin
         )
 
     def resynthesize(
@@ -198,7 +210,7 @@ def open_model(options: argparse.Namespace) -> TimbreModel:
     Raises:
         InputError: for what cannot be opened.
     """
-    return load_model(options.model, backend=options.backend, exports=options.exports)
+    return load_model(options.model, backend=options.backend, exports=options.exports, **_take(options))
 
 
 def open_lookup(options: argparse.Namespace) -> TimbreLookup:
@@ -214,4 +226,10 @@ def open_lookup(options: argparse.Namespace) -> TimbreLookup:
         data=options.data or (),
         data_dir=options.data_dir,
         octave_shift=options.octave_shift,
+        **_take(options),
     ).lookup
+
+
+def _take(options: argparse.Namespace) -> dict[str, Any]:
+    """Return `--take` and `--motion` of a command that has them."""
+    return {name: getattr(options, name) for name in ("take", "motion") if name in options}

@@ -37,6 +37,7 @@ def make_parser() -> cli.Parser:
         default=100,
         help="MIDI velocity of all notes (default: %(default)s)",
     )
+    cli.add_take_options(parser)
     cli.add_folder_option(parser, "result.wav, a WAV for each timbre in it, result.png and result.json", picture=True)
     cli.add_lookup_options(parser)
     cli.add_model_options(parser)

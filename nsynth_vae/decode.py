@@ -26,6 +26,7 @@ def make_parser() -> cli.Parser:
         type=cli.midi_number,
         help="MIDI velocity of all notes (default: each note's in the file, or 100)",
     )
+    cli.add_take_options(parser)
     cli.add_folder_option(parser, "note-00.wav, ..., notes.json and the picture notes.png", picture=True)
     cli.add_model_options(parser)
     return parser

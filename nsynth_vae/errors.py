@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import pathlib
+from collections.abc import Iterator
+
 
 class InputError(ValueError):
     """Invalid input from a user: one line that names the file or argument, what was found and what is expected.
@@ -12,3 +16,13 @@ class InputError(ValueError):
 
 class BadNoteError(InputError):
     """An invalid note: unreadable, truncated, silent, not finite, of a wrong rate or misnamed."""
+
+
+@contextlib.contextmanager
+def tflite_errors(file: pathlib.Path) -> Iterator[None]:
+    """Raise InputError for what LiteRT raises in the block: for files that are damaged, or of another model."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).strip().split("\n")[0]
+        raise InputError(f"{file}: cannot be run ({reason}), expected a TFLite file of this package") from error

@@ -31,6 +31,7 @@ def make_parser() -> cli.Parser:
         help="notes that are drawn (default: %(default)s)",
     )
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="of t-SNE (default: %(default)s)")
+    cli.add_take_options(parser)
     cli.add_folder_option(parser, "map-pca.png, map-tsne.png, map.html and map.json", picture=True)
     cli.add_model_options(parser)
     return parser

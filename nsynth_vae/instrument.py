@@ -33,12 +33,20 @@ def make_parser() -> cli.Parser:
         help="MIDI velocities to sample; each is played for those nearest to it (default: 50,100,127)",
     )
     parser.add_argument(
+        "--round-robin",
+        metavar="N",
+        type=cli.positive_int,
+        default=1,
+        help="takes of each note, which the sampler plays in turn; SoundFonts have one (default: 1)",
+    )
+    parser.add_argument(
         "--format",
         metavar="A,B",
         type=names,
         default=("sfz",),
         help="files for samplers: sfz, dspreset (DecentSampler), sf2 (SoundFont 2) (default: sfz)",
     )
+    cli.add_take_options(parser)
     cli.add_folder_option(
         parser,
         "NAME.sfz, .dspreset or .sf2 (NAME is the folder's), samples, instrument.json and keyboard.png",
@@ -60,10 +68,16 @@ def _instrument(options: argparse.Namespace) -> None:
     from nsynth_vae.instruments.sampled_instrument import check_formats, check_keys, make_instrument
 
     check_formats(options.format)
-    check_keys(options.pitches, options.velocities)
+    check_keys(options.pitches, options.velocities, options.round_robin)
     check_output(options.output)
     lookup = open_lookup(options)
-    instrument = make_instrument(lookup, options.timbre, pitches=options.pitches, velocities=options.velocities)
+    instrument = make_instrument(
+        lookup,
+        options.timbre,
+        pitches=options.pitches,
+        velocities=options.velocities,
+        round_robin=options.round_robin,
+    )
     path = instrument.save(options.output, picture=options.picture, formats=options.format)
     looped = sum(sample.loop is not None for sample in instrument.samples)
     print(f"{instrument.timbre}: {len(instrument.samples)} samples, {looped} of them looped -> {path}")

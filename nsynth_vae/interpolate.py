@@ -54,6 +54,7 @@ def make_parser() -> cli.Parser:
     parser.add_argument(
         "--compare", action="store_true", help="the cross-fade of the decoded timbres, mixed in audio, as well"
     )
+    cli.add_take_options(parser)
     cli.add_folder_option(parser, "step-00.wav, ..., morph.wav, morph.png and morph.json", picture=True)
     cli.add_lookup_options(parser)
     cli.add_model_options(parser)

@@ -50,6 +50,7 @@ def make_parser() -> cli.Parser:
         "response to velocities; 0: only the model (default: %(default)s)",
     )
     parser.add_argument("--output", "-o", metavar="FILE", required=True, type=cli.path, help=".wav or .flac")
+    cli.add_take_options(parser)
     cli.add_lookup_options(parser)
     cli.add_model_options(parser)
     return parser

@@ -38,6 +38,7 @@ def make_parser() -> cli.Parser:
         "--velocity", metavar="V", type=cli.midi_number, default=100, help="MIDI velocity (default: %(default)s)"
     )
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="decides every draw (default: %(default)s)")
+    cli.add_take_options(parser)
     cli.add_folder_option(parser, "sample-00.wav, ..., contact-sheet.png and samples.json", picture=True)
     cli.add_lookup_options(parser)
     cli.add_model_options(parser)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from nsynth_vae import pretrained
 from nsynth_vae.cli.suppress_stderr import quiet
 from nsynth_vae.config import AudioConfig, Config
-from nsynth_vae.errors import InputError
+from nsynth_vae.errors import InputError, tflite_errors
 from nsynth_vae.files import expand, read_tflite
 from nsynth_vae.pretrained import ASSETS_EXTRA, ATTRIBUTES, PARTS
 
@@ -33,7 +32,7 @@ _Result = TypeVar("_Result")
 
 @dataclasses.dataclass(frozen=True)
 class DecodedNotes:
-    """Log-mels and audio of decoded notes."""
+    """Log-mels and audio of decoded notes, as they move."""
 
     log_mel: np.ndarray
     """float32 `[notes, frames, mel_bins]`."""
@@ -47,21 +46,13 @@ class Backend(Protocol):
     def encode(self, audio: np.ndarray) -> np.ndarray:
         """Return z_mean `[notes, latent_dim]` of audio `[notes, num_samples]`."""
 
-    def decode(self, z: np.ndarray, pitch: np.ndarray, velocity: np.ndarray) -> DecodedNotes:
-        """Return the notes of latent vectors `[notes, latent_dim]`."""
+    def decode(
+        self, *, z: np.ndarray, pitch: np.ndarray, velocity: np.ndarray, seed: np.ndarray, motion: np.ndarray
+    ) -> DecodedNotes:
+        """Return the takes, int32 `[notes]`, of latent vectors `[notes, latent_dim]`; motion: float32 `[notes]`."""
 
     def decode_log_mel(self, z: np.ndarray, pitch: np.ndarray, velocity: np.ndarray) -> np.ndarray:
-        """Return the log-mels `[notes, frames, mel_bins]` only."""
-
-
-@contextlib.contextmanager
-def tflite_errors(file: pathlib.Path) -> Iterator[None]:
-    """Raise InputError for what LiteRT raises in the block: for files that are damaged, or of another model."""
-    try:
-        yield
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        reason = (getattr(error, "strerror", None) or str(error)).strip().split("\n")[0]
-        raise InputError(f"{file}: cannot be run ({reason}), expected a TFLite file of this package") from error
+        """Return the log-mels `[notes, frames, mel_bins]` without motion."""
 
 
 class LiteRTBackend:
@@ -71,15 +62,19 @@ class LiteRTBackend:
         """Remember the files `encoder` and `decoder`, and the features, for a decoder that has no audio."""
         self._files = files
         self._config = config
-        self._runners: dict[str, Callable[..., dict[str, np.ndarray]]] = {}
+        self._models: dict[str, Any] = {}
+        self._runners: dict[tuple[str, str], Any] = {}
 
     def encode(self, audio: np.ndarray) -> np.ndarray:
         """Return z_mean `[notes, latent_dim]` of audio `[notes, num_samples]`."""
         return self._run("encoder", ("z_mean",), audio=audio)["z_mean"]
 
-    def decode(self, z: np.ndarray, pitch: np.ndarray, velocity: np.ndarray) -> DecodedNotes:
-        """Return the notes of latent vectors `[notes, latent_dim]`; those without synthesizer by Griffin-Lim."""
-        notes = self._run("decoder", ("log_mel", "audio"), z=z, pitch=pitch, velocity=velocity)
+    def decode(self, **inputs: np.ndarray) -> DecodedNotes:
+        """Return the takes of latent vectors, those without synthesizer by Griffin-Lim; see `Backend`.
+
+        Files of version 0.1 have one take of a note.
+        """
+        notes = self._run("decoder", ("log_mel", "audio"), "decode_motion", **inputs)
         if "audio" not in notes:
             from nsynth_vae.analysis.griffin_lim import log_mel_to_audio
 
@@ -87,16 +82,19 @@ class LiteRTBackend:
         return DecodedNotes(notes["log_mel"], notes["audio"])
 
     def decode_log_mel(self, z: np.ndarray, pitch: np.ndarray, velocity: np.ndarray) -> np.ndarray:
-        """Return the log-mels `[notes, frames, mel_bins]` only."""
-        return self._run("decoder", ("log_mel",), z=z, pitch=pitch, velocity=velocity)["log_mel"]
+        """Return the log-mels `[notes, frames, mel_bins]` without motion."""
+        return self._run("decoder", ("log_mel",), "decode_log_mel", z=z, pitch=pitch, velocity=velocity)["log_mel"]
 
-    def _run(self, part: str, names: tuple[str, ...], **inputs: np.ndarray) -> dict[str, np.ndarray]:
+    def _run(
+        self, part: str, names: tuple[str, ...], signature: str = "serving_default", **inputs: np.ndarray
+    ) -> dict[str, np.ndarray]:
         """Return the outputs of a part that have these names, but `audio` only if it has that."""
         count = len(next(iter(inputs.values())))
         shapes = {"log_mel": (self._config.num_frames, self._config.num_mel_bins), "audio": (self._config.num_samples,)}
         # At a file's first note LiteRT writes a line about its delegate.
         with quiet(), tflite_errors(self._files[part]):
-            run = self._open(part)
+            run, accepted = self._open(part, signature)
+            inputs = {name: values for name, values in inputs.items() if name in accepted}
             notes = [run(**{name: values[row : row + 1] for name, values in inputs.items()}) for row in range(count)]
             found = {
                 name: np.concatenate([note[name] for note in notes])
@@ -110,14 +108,19 @@ class LiteRTBackend:
                     raise ValueError(f"found NaN or infinity in {name}")
         return found
 
-    def _open(self, part: str) -> Callable[..., dict[str, np.ndarray]]:
-        if part not in self._runners:
+    def _open(self, part: str, signature: str) -> tuple[Callable[..., dict[str, np.ndarray]], Sequence[str]]:
+        """Return the runner of a signature, or of `serving_default` if there is none of that name, and its inputs."""
+        if part not in self._models:
             from ai_edge_litert.interpreter import Interpreter
 
             # By its content: on Windows LiteRT opens no path with letters that the code page lacks.
-            model = Interpreter(model_content=read_tflite(self._files[part]), num_threads=THREADS)
-            self._runners[part] = model.get_signature_runner("serving_default")
-        return self._runners[part]
+            self._models[part] = Interpreter(model_content=read_tflite(self._files[part]), num_threads=THREADS)
+        if (part, signature) not in self._runners:
+            known = self._models[part].get_signature_list()
+            name = signature if signature in known else "serving_default"
+            self._runners[part, signature] = self._models[part].get_signature_runner(name)
+        run = self._runners[part, signature]
+        return run, list(run.get_input_details())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -131,6 +134,9 @@ class TimbreModel:
     attributes: dict[str, Any]
     """The model's `attributes.json`: centroids, directions and more; empty if it has none."""
     backend: Backend
+    take: int = 0
+    motion: float = 1.0
+    """Take and factor of the motion, where none is asked for."""
     attributes_files: tuple[pathlib.Path, ...] = ()
     """All `attributes.json` of this model: the exports', and the model folder's if it was opened from one."""
 
@@ -143,15 +149,29 @@ class TimbreModel:
         parts = in_batches(self.backend.encode, np.asarray(audio, np.float32))
         return np.concatenate([np.zeros([0, self.latent_dim], np.float32), *parts])
 
-    def decode(self, z: np.ndarray, pitch: np.ndarray | int, velocity: np.ndarray | int) -> DecodedNotes:
+    def decode(
+        self,
+        z: np.ndarray,
+        pitch: np.ndarray | int,
+        velocity: np.ndarray | int,
+        *,
+        take: np.ndarray | int | None = None,
+        motion: np.ndarray | float | None = None,
+    ) -> DecodedNotes:
         """Return the notes of latent vectors, each at its pitch and velocity.
 
         Args:
             z: `[notes, latent_dim]`.
-            pitch: MIDI, 0..127: `[notes]`, or one for all.
-            velocity: MIDI, 0..127: `[notes]`, or one for all.
+            pitch: MIDI, 0..127: `[notes]`, or one for all; so are the others.
+            velocity: MIDI, 0..127.
+            take: any integer of 32 bits; None for the model's own.
+            motion: factor of the motion, 0 for steady notes, 1 as learnt, to 2; likewise.
         """
-        parts = in_batches(self.backend.decode, *_note_inputs(z, pitch, velocity))
+        takes = np.asarray(self.take if take is None else take, np.int32)
+        motions = np.asarray(self.motion if motion is None else motion, np.float32)
+        arrays = (*_note_inputs(z, pitch, velocity), *(np.broadcast_to(each, len(z)) for each in (takes, motions)))
+        names = ("z", "pitch", "velocity", "seed", "motion")
+        parts = in_batches(lambda *batch: self.backend.decode(**dict(zip(names, batch, strict=True))), *arrays)
         audio = [np.zeros([0, self.config.num_samples], np.float32), *(part.audio for part in parts)]
         return DecodedNotes(self._log_mels([part.log_mel for part in parts]), np.concatenate(audio))
 

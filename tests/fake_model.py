@@ -40,7 +40,7 @@ class Backend:
     def encode(self, audio: np.ndarray) -> np.ndarray:
         return np.abs(audio).max(axis=1, keepdims=True) * np.eye(DIM, dtype=np.float32)[:1]
 
-    def decode(self, z: np.ndarray, pitch: np.ndarray, velocity: np.ndarray) -> DecodedNotes:
+    def decode(self, z: np.ndarray, pitch: np.ndarray, velocity: np.ndarray, **take: np.ndarray) -> DecodedNotes:
         config = AudioConfig()
         time = np.arange(config.num_samples) / config.sample_rate
         audio = z[:, :1] * np.sin(2 * np.pi * pitch_to_hertz(pitch)[:, None] * time) * np.exp(-time)

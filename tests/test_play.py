@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 
 import mido
@@ -13,6 +14,7 @@ import timbres
 from nsynth_vae import play as command
 from nsynth_vae import timbre_model
 from nsynth_vae.errors import InputError
+from nsynth_vae.instruments import performance
 from nsynth_vae.instruments.automation import bend_sound, bent_seconds
 from nsynth_vae.instruments.general_midi import family_of
 from nsynth_vae.instruments.midi import Melody, read_midi
@@ -73,11 +75,24 @@ def test_a_note_is_the_decoded_one_at_its_time_and_velocity(lookup):
     assert (done.notes, done.decoded, done.skipped) == (1, 1, ())
 
 
-def test_notes_sound_together_and_the_same_ones_are_decoded_once(lookup):
+@pytest.fixture
+def one_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Play every note in take 0."""
+    monkeypatch.setattr(performance, "TAKES", 1)
+
+
+def with_take(lookup: TimbreLookup, take: int) -> TimbreLookup:
+    """Return the same timbres of the model that plays another take first."""
+    return TimbreLookup(dataclasses.replace(lookup.model, take=take))
+
+
+def test_notes_sound_together_each_in_a_take_of_its_own(lookup):
     notes = [(0.0, 1.0, 60, 40), (0.5, 1.5, 67, 40), (2.0, 3.0, 60, 41), (2.0, 6.5, 64, 40)]
-    alone = [play(lookup, melody(note), "flute") for note in notes]
+    # The third is the first one again, but for its take.
+    takes = (0, 0, 1, 0)
+    alone = [play(with_take(lookup, take), melody(note), "flute") for note, take in zip(notes, takes, strict=True)]
     done = play(lookup, melody(*notes), "flute")
-    assert (done.notes, done.decoded) == (4, 3)
+    assert (done.notes, done.decoded) == (4, 4)
     assert max(one.lowered_db for one in (done, *alone)) == 0.0
     mixed = np.zeros(len(done.audio))
     for one in alone:
@@ -90,7 +105,7 @@ def test_a_morph_begins_and_ends_with_its_timbres_exactly(lookup):
     done = play(lookup, melody(*notes), "flute", morph_to="guitar")
     ends = [lookup.timbre(name).z for name in ("flute", "guitar")]
     middle = 0.5 * (ends[0] + ends[1])
-    decoded = lookup.model.decode(np.stack([ends[0], middle, ends[1]]), 60, 48).audio
+    decoded = lookup.model.decode(np.stack([ends[0], middle, ends[1]]), 60, 48, take=np.arange(3)).audio
     assert done.decoded == 3
     assert not np.allclose(decoded[0], decoded[2], atol=1e-3)
     for (start, *_), note in zip(notes, decoded, strict=True):
@@ -101,7 +116,7 @@ def test_a_morph_begins_and_ends_with_its_timbres_exactly(lookup):
     np.testing.assert_allclose(one.audio[RATE:], sustain_and_release(decoded[0], 60, 0.2) * 48 / 127, atol=1e-5)
 
 
-def test_a_morph_has_so_many_steps_at_most(lookup):
+def test_a_morph_has_so_many_steps_at_most(lookup, one_take):
     notes = [(0.01 * i, 0.01 * i + 0.1, 60, 64) for i in range(200)]
     assert play(lookup, melody(*notes), "flute", morph_to="guitar").decoded == MORPH_STEPS + 1
 
@@ -116,7 +131,7 @@ def test_dynamics_come_on_top_of_the_models(lookup):
     np.testing.assert_array_equal(soft.audio, loud.audio)
 
 
-def test_a_loud_mix_is_lowered_to_1_db_below_full_scale(lookup, tmp_path):
+def test_a_loud_mix_is_lowered_to_1_db_below_full_scale(lookup, one_take, tmp_path):
     notes = [(0.0, 1.0, 60, 127)] * 60
     done = play(lookup, melody(*notes), "flute")
     one = play(lookup, melody(notes[0]), "flute")
@@ -201,7 +216,7 @@ def quiet(decoded: np.ndarray) -> np.ndarray:
     return decoded * 64 / 127
 
 
-def test_channels_programs_and_the_timbre_of_the_rest(lookup):
+def test_channels_programs_and_the_timbre_of_the_rest(lookup, one_take):
     notes = (
         note(0, 0.2, 60, channel=1),
         note(3, 3.2, 60, channel=2, program=72),
@@ -289,7 +304,7 @@ def test_a_bend_of_octaves_down_ends_in_silence(lookup):
     assert abs(done.audio[-1]) < 1e-3
 
 
-def test_volume_changes_while_a_note_sounds(lookup):
+def test_volume_changes_while_a_note_sounds(lookup, one_take):
     notes = (note(0, 2.0, 60, gain=((0.0, 0.25), (1.0, 0.5))), note(5, 7.0, 60))
     audio = play(lookup, Melody(notes, ()), "flute").audio.astype(np.float64)
     first, plain = audio[: 2 * RATE], audio[5 * RATE : 7 * RATE]

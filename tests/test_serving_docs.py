@@ -127,6 +127,8 @@ def test_json_of_every_signature_is_the_direct_call(models, by_rows: bool) -> No
         "z": rng.normal(size=[2, DIM]).astype(np.float32),
         "pitch": data["pitch"][:2],
         "velocity": data["velocity"][:2],
+        "seed": np.array([0, 7], np.int32),
+        "motion": np.array([1.0, 0.5], np.float32),
         "wav_bytes": np.array([content.getvalue()] * 2, object),
     }
     for name, model in models.items():

@@ -10,7 +10,17 @@ import dataclasses
 import pathlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nsynth_vae.cli.types import midi_list, midi_range, names, octave_shift, path, positive_float, positive_int
+from nsynth_vae.cli.types import (
+    int32,
+    midi_list,
+    midi_range,
+    motion,
+    names,
+    octave_shift,
+    path,
+    positive_float,
+    positive_int,
+)
 from nsynth_vae.config import AnyConfig, ClassificationConfig, Config, DataConfig, SynthesisConfig
 
 if TYPE_CHECKING:
@@ -141,6 +151,19 @@ def add_model_options(parser: argparse.ArgumentParser, *, backend: bool = True) 
         )
 
 
+def add_take_options(parser: argparse._ActionsContainer) -> None:
+    """Add `--take` and `--motion`, of commands that decode; `api.open_model` and `open_lookup` heed them."""
+    text = "another take of each note, as players repeat one: any integer (default: %(default)s)"
+    parser.add_argument("--take", metavar="N", type=int32, default=0, help=text)
+    parser.add_argument(
+        "--motion",
+        metavar="X",
+        type=motion,
+        default=1.0,
+        help="how much notes move: 0 steady, 1 as learnt, 2 twice as far (default: 1)",
+    )
+
+
 def add_folder_option(parser: argparse._ActionsContainer, what: str, *, picture: bool = False) -> None:
     """Add `--output`, the folder that `what` is written to; and `--no-picture`, where a picture is part of it."""
     parser.add_argument("--output", "-o", metavar="DIR", required=True, type=path, help=f"the folder for {what}")
@@ -164,6 +187,11 @@ _SECTIONS: dict[type[AnyConfig], tuple[str, dict[str, tuple[str, dict[str, Any]]
             "kl_warmup_steps": ("steps over which that weight grows from 0", _N),
             "eq_augmentation_probability": ("probability of EQ augmentation: a random equaliser and decay", _X),
             "mixup_probability": ("probability of mixup with another instrument's note of the pitch", _X),
+            "velocity_pair_probability": (
+                "probability that a note is decoded to its instrument's note of another velocity",
+                _X,
+            ),
+            "instrument_balance": ("balance of instruments in training, 0: by notes, to 1: all alike", _X),
             "pitch_shift_copies": ("pitch-shifted copies of each training note, some semitones higher, 0 to 6", _N),
             "adversary_weight": ("weight of the adversary that keeps the pitch out of z; 0: none", _X),
         },

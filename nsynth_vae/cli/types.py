@@ -86,6 +86,28 @@ def positive_float(text: str) -> float:
     return value
 
 
+def int32(text: str) -> int:
+    """Parse an integer of 32 bits."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 2**31
+    if not -(2**31) <= value < 2**31:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected an integer of 32 bits")
+    return value
+
+
+def motion(text: str) -> float:
+    """Parse a factor of the motion of notes."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 <= value <= config.LARGEST_MOTION:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected 0 to {config.LARGEST_MOTION:g}")
+    return value
+
+
 def find_files(names: Sequence[str]) -> list[pathlib.Path]:
     """Return the files of names and of patterns such as `*.wav`, which Windows' shells do not expand."""
     found = []

@@ -26,19 +26,22 @@ class KerasBackend:
             lambda audio: vae.encoder(features.log_mel(audio, config))[0], reduce_retracing=True, autograph=False
         )
         self._decode = tf.function(vae.decoder, reduce_retracing=True, autograph=False)
+        self._take = tf.function(vae.decoder.take, reduce_retracing=True, autograph=False)
         self._vocoder = vocoder_for(config)
 
     def encode(self, audio: np.ndarray) -> np.ndarray:
         """Return z_mean `[notes, latent_dim]` of audio `[notes, num_samples]`."""
         return self._encode(tf.constant(audio)).numpy()
 
-    def decode(self, z: np.ndarray, pitch: np.ndarray, velocity: np.ndarray) -> DecodedNotes:
-        """Return the notes of latent vectors `[notes, latent_dim]`."""
-        log_mel = self.decode_log_mel(z, pitch, velocity)
-        return DecodedNotes(log_mel, self._vocoder(tf.constant(log_mel), tf.constant(pitch)).numpy())
+    def decode(self, **inputs: np.ndarray) -> DecodedNotes:
+        """Return the takes of latent vectors; see `timbre_model.Backend`."""
+        given = {name: tf.constant(values) for name, values in inputs.items()}
+        take = self._take(**given)
+        audio = self._vocoder(take.log_mel, given["pitch"], given["seed"], take.deviation)
+        return DecodedNotes(take.log_mel.numpy(), audio.numpy())
 
     def decode_log_mel(self, z: np.ndarray, pitch: np.ndarray, velocity: np.ndarray) -> np.ndarray:
-        """Return the log-mels `[notes, frames, mel_bins]` only."""
+        """Return the log-mels `[notes, frames, mel_bins]` without motion."""
         return self._decode(tf.constant(z), tf.constant(pitch), tf.constant(velocity)).numpy()
 
 

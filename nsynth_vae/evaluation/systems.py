@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import pathlib
 from collections.abc import Callable, Mapping
 
@@ -144,7 +143,8 @@ def model_systems(notes: Notes, model: TimbreModel, z: np.ndarray, *, seed: int,
         if requests.reference is None:
             return SystemOutput(decoded.audio, decoded.log_mel)
         target = log_mels(audio_of(notes, requests.reference), model.config)
-        error = np.abs(decoded.log_mel - target).mean(axis=(1, 2)) * model.config.log_mel_scale
+        median = model.decode_log_mel(vectors, requests.pitch, requests.velocity)
+        error = np.abs(median - target).mean(axis=(1, 2)) * model.config.log_mel_scale
         return SystemOutput(decoded.audio, decoded.log_mel, error)
 
     requests = {
@@ -158,9 +158,8 @@ def model_systems(notes: Notes, model: TimbreModel, z: np.ndarray, *, seed: int,
 def decode_takes(
     model: TimbreModel, z: np.ndarray, pitch: np.ndarray, velocity: np.ndarray, seed: np.ndarray
 ) -> DecodedNotes:
-    """Return decoded notes, each in the take of its seed, int `[notes]`, if the model has takes."""
-    takes = {"seed": seed.astype(np.int32)} if "seed" in inspect.signature(model.decode).parameters else {}
-    return model.decode(z, pitch, velocity, **takes)
+    """Return decoded notes, each in the take of its seed, int `[notes]`."""
+    return model.decode(z, pitch, velocity, take=seed)
 
 
 def folder_system(notes: Notes, sounds: Mapping[str, np.ndarray]) -> System:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from nsynth_vae.config import LARGEST_SAMPLE, LARGEST_Z, AudioConfig
+from nsynth_vae.config import LARGEST_MOTION, LARGEST_SAMPLE, LARGEST_Z, AudioConfig
 
 LARGEST_LOG_MEL = 16.0
 """Bound of normalised log-mels, which are within about -1.3 to 2.5; decibels exceed it."""
@@ -43,6 +43,25 @@ def notes(
     )
     z = bounded("z", z, LARGEST_Z, f"values within {-LARGEST_Z:g} to {LARGEST_Z:g}")
     return z, _midi("pitch", pitch), _midi("velocity", velocity)
+
+
+def take(seed: tf.Tensor, motion: tf.Tensor, batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return seed and motion `[batch]`, checked for shape, batch size and range; `batch`: of z."""
+    seed, motion = _shaped("seed", seed, []), _shaped("motion", motion, [])
+    sizes = [batch, *(tf.shape(tensor)[0] for tensor in (seed, motion))]
+    seed, motion = gated(
+        (seed, motion),
+        tf.logical_and(tf.equal(sizes[0], sizes[1]), tf.equal(sizes[0], sizes[2])),
+        lambda: tf.strings.format("z, seed, motion: expected the same batch size, found {}, {} and {}", sizes),
+    )
+    expected = f"0 to {LARGEST_MOTION:g}"
+    motion = bounded("motion", motion, LARGEST_MOTION, expected)
+    least = tf.reduce_min(motion)
+    return seed, gated(
+        (motion,),
+        tf.logical_or(least >= 0.0, tf.equal(tf.size(motion), 0)),
+        lambda: tf.strings.format(f"motion: expected {expected}, found {{}}", least),
+    )[0]
 
 
 def _shaped(name: str, tensor: tf.Tensor, inner: list[int]) -> tf.Tensor:

@@ -30,13 +30,13 @@ class SavedModelBackend:
         """Return z_mean `[notes, latent_dim]` of audio `[notes, num_samples]`."""
         return self._run("encoder", "serving_default", audio=audio)["z_mean"]
 
-    def decode(self, z: np.ndarray, pitch: np.ndarray, velocity: np.ndarray) -> DecodedNotes:
-        """Return the notes of latent vectors `[notes, latent_dim]`."""
-        outputs = self._run("decoder", "serving_default", z=z, pitch=pitch, velocity=velocity)
+    def decode(self, **inputs: np.ndarray) -> DecodedNotes:
+        """Return the takes of latent vectors; see `timbre_model.Backend`."""
+        outputs = self._run("decoder", "decode_motion", **inputs)
         return DecodedNotes(outputs["log_mel"], outputs["audio"])
 
     def decode_log_mel(self, z: np.ndarray, pitch: np.ndarray, velocity: np.ndarray) -> np.ndarray:
-        """Return the log-mels `[notes, frames, mel_bins]` only."""
+        """Return the log-mels `[notes, frames, mel_bins]` without motion."""
         return self._run("decoder", "decode_log_mel", z=z, pitch=pitch, velocity=velocity)["log_mel"]
 
     def _run(self, part: str, signature: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:

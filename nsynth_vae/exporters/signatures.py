@@ -18,11 +18,9 @@ from nsynth_vae.exporters.wav_decoding import decode_wav
 from nsynth_vae.model.decoder import Decoder
 from nsynth_vae.model.encoder import Encoder
 from nsynth_vae.model.vae import VAE
+from nsynth_vae.synthesis.vocoder import Vocoder
 
 Endpoint = tuple[Callable[..., dict[str, tf.Tensor]], list[tf.TensorSpec]]
-
-Vocoder = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-"""(log_mel, pitch) -> audio; see `synthesis.vocoder`."""
 
 CHUNK = 8
 """Notes that the vocoder synthesises at a time: larger chunks outgrow the processor's cache and are slower a note."""
@@ -64,38 +62,60 @@ def encoder_endpoints(encoder: Encoder, config: Config) -> dict[str, Endpoint]:
 def decoder_endpoints(decoder: Decoder, config: Config, vocoder: Vocoder) -> dict[str, Endpoint]:
     """Return signature -> endpoint of the decoder; all take `z`, `pitch` and `velocity`.
 
-    `serving_default` outputs `log_mel` `[batch, num_frames, mel_bins]` and `audio` `[batch, num_samples]`,
-    `decode_log_mel` and `decode_audio` one of them; `decode_wav` outputs `wav_bytes`, a string `[batch]`: a file of
-    16 bits a note.
+    `serving_default` outputs `log_mel` `[batch, num_frames, mel_bins]`, the median, and `audio` `[batch, num_samples]`,
+    take 0. `decode_log_mel` and `decode_audio` output one of them; `decode_wav` outputs `wav_bytes`, a string
+    `[batch]`: a file of 16 bits a note. `decode_take` takes a `seed`, int32 `[batch]`, and `decode_motion` a factor
+    `motion` of the motion as well, float32 `[batch]`, 0 to 2; their `log_mel` is the take's.
 
     Args:
         decoder: the built decoder.
         config: the model's configuration.
         vocoder: from log-mel and pitch to audio.
     """
-    inputs = note_specs(config)
+    inputs, take_inputs = note_specs(config), take_specs(config)
 
     @tf.function(input_signature=inputs, autograph=False)
     def decoded(z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor) -> tf.Tensor:
         notes = input_checks.notes(z, pitch, velocity, config.model.latent_dim)
         return decoder(*map(_at_least_one, notes))[: tf.shape(z)[0]]
 
-    @tf.function(input_signature=[log_mel_spec(config.audio), inputs[1]], autograph=False)
-    def synthesized(log_mel: tf.Tensor, pitch: tf.Tensor) -> tf.Tensor:
-        return _in_chunks(vocoder, log_mel, pitch, config.audio)
+    @tf.function(input_signature=take_inputs, autograph=False)
+    def taken(
+        z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor, seed: tf.Tensor, motion: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        notes = input_checks.notes(z, pitch, velocity, config.model.latent_dim)
+        seed, motion = input_checks.take(seed, motion, tf.shape(z)[0])
+        take = decoder.take(*map(_at_least_one, (*notes, seed, motion)))
+        batch = tf.shape(z)[0]
+        parts = [part[:batch] for part in take if part is not None]
+        audio = _in_chunks(vocoder, config.audio, parts[1], notes[1], seed, *parts[2:])
+        return {"median": parts[0], "log_mel": parts[1], "audio": audio}
+
+    def first_take(z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor) -> dict[str, tf.Tensor]:
+        # Of z's batch size, not pitch's: that they are the same is checked inside.
+        return taken(z, pitch, velocity, tf.zeros_like(z[:, 0], tf.int32), tf.ones_like(z[:, 0]))
 
     def decode(z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor) -> dict[str, tf.Tensor]:
-        log_mel = decoded(z, pitch, velocity)
-        return {"log_mel": log_mel, "audio": synthesized(log_mel, pitch)}
+        notes = first_take(z, pitch, velocity)
+        return {"log_mel": notes["median"], "audio": notes["audio"]}
 
     def decode_log_mel(z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"log_mel": decoded(z, pitch, velocity)}
 
     def decode_audio(z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"audio": synthesized(decoded(z, pitch, velocity), pitch)}
+        return {"audio": first_take(z, pitch, velocity)["audio"]}
 
     def decode_wav(z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"wav_bytes": _write_wavs(synthesized(decoded(z, pitch, velocity), pitch), config.audio)}
+        return {"wav_bytes": _write_wavs(first_take(z, pitch, velocity)["audio"], config.audio)}
+
+    def decode_motion(
+        z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor, seed: tf.Tensor, motion: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        notes = taken(z, pitch, velocity, seed, motion)
+        return {name: notes[name] for name in ("log_mel", "audio")}
+
+    def decode_take(z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        return decode_motion(z, pitch, velocity, seed, tf.ones_like(z[:, 0]))
 
     endpoints = {
         "serving_default": decode,
@@ -103,7 +123,11 @@ def decoder_endpoints(decoder: Decoder, config: Config, vocoder: Vocoder) -> dic
         "decode_audio": decode_audio,
         "decode_wav": decode_wav,
     }
-    return {name: (function, inputs) for name, function in endpoints.items()}
+    takes: dict[str, Endpoint] = {
+        "decode_take": (decode_take, take_inputs[:4]),
+        "decode_motion": (decode_motion, take_inputs),
+    }
+    return {name: (function, inputs) for name, function in endpoints.items()} | takes
 
 
 def audio_spec(config: AudioConfig, batch: int | None = None) -> tf.TensorSpec:
@@ -122,20 +146,26 @@ def note_specs(config: Config, batch: int | None = None) -> list[tf.TensorSpec]:
     return [z, *(tf.TensorSpec([batch], tf.int32, name=name) for name in ("pitch", "velocity"))]
 
 
+def take_specs(config: Config, batch: int | None = None) -> list[tf.TensorSpec]:
+    """Return `note_specs` and the specifications of `seed` and `motion` `[batch]`."""
+    seed, motion = ((tf.int32, "seed"), (tf.float32, "motion"))
+    return note_specs(config, batch) + [tf.TensorSpec([batch], dtype, name=name) for dtype, name in (seed, motion)]
+
+
 def _at_least_one(tensor: tf.Tensor) -> tf.Tensor:
     """Return the tensor, or one row of zeros if it has none: oneDNN's convolutions fail on an empty batch."""
     missing = tf.cast(tf.equal(tf.shape(tensor)[0], 0), tf.int32)
     return tf.pad(tensor, [[0, missing]] + [[0, 0]] * (tensor.shape.rank - 1))
 
 
-def _in_chunks(vocoder: Vocoder, log_mel: tf.Tensor, pitch: tf.Tensor, config: AudioConfig) -> tf.Tensor:
+def _in_chunks(vocoder: Vocoder, config: AudioConfig, *inputs: tf.Tensor) -> tf.Tensor:
     """Return the audio `[batch, num_samples]`, synthesised `CHUNK` notes at a time."""
-    count = (tf.shape(log_mel)[0] + CHUNK - 1) // CHUNK
+    count = (tf.shape(inputs[0])[0] + CHUNK - 1) // CHUNK
     pieces = tf.TensorArray(tf.float32, count, infer_shape=False, element_shape=[None, config.num_samples])
 
     def add(index: tf.Tensor, pieces: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
         here = slice(index * CHUNK, (index + 1) * CHUNK)
-        return index + 1, pieces.write(index, vocoder(log_mel[here], pitch[here]))
+        return index + 1, pieces.write(index, vocoder(*(tensor[here] for tensor in inputs)))
 
     _, pieces = tf.while_loop(lambda index, _: index < count, add, (0, pieces), parallel_iterations=1)
     return tf.ensure_shape(pieces.concat(), [None, config.num_samples])

@@ -86,13 +86,13 @@ def write_models(
         "decoder": functools.partial(_plan, networks=networks, rest="float16", exact=[decoder.template]),
     }
     endpoints = {
-        "encoder": tflite_signatures.encoder_endpoint(encoder, config),
-        "decoder": tflite_signatures.decoder_endpoint(decoder, config, synthesizer),
+        "encoder": {"serving_default": tflite_signatures.encoder_endpoint(encoder, config)},
+        "decoder": tflite_signatures.decoder_endpoints(decoder, config, synthesizer),
     }
     paths = {}
-    for model, endpoint in endpoints.items():
+    for model, signatures in endpoints.items():
         report(f"{model}: TFLite")
-        content = convert(endpoint)
+        content = convert(**signatures)
         for kind in kinds:
             described = {"model": model, "weights": kind, **_described(content), **metadata, KEY: UNKNOWN}
             text = json.dumps(described, indent=2) + "\n"
@@ -114,7 +114,7 @@ def export_synthesizer(synthesizer: Synthesizer, path: str | os.PathLike) -> Non
     with temporary_folder(path.parent) as folder:
         plan = _plan("float16", [synthesizer], rest="float16")
         content = convert(
-            tflite_signatures.synthesizer_endpoint(synthesizer),
+            serving_default=tflite_signatures.synthesizer_endpoint(synthesizer),
             transpose=tflite_signatures.transposition_endpoint(synthesizer),
         )
         entries = {f"{KEY}.json": json.dumps({KEY: UNKNOWN})}
@@ -124,10 +124,10 @@ def export_synthesizer(synthesizer: Synthesizer, path: str | os.PathLike) -> Non
         atomic_rename(folder / "tflite", path)
 
 
-def convert(endpoint: Endpoint, **others: Endpoint) -> bytes:
-    """Return endpoints of one note as a TFLite file in float32, with built-in operators only.
+def convert(**endpoints: Endpoint) -> bytes:
+    """Return endpoints of one note, by signature, as a TFLite file in float32, with built-in operators only.
 
-    The first is the signature `serving_default`, the others have their names; they share their constants.
+    They share their constants.
 
     It goes by a SavedModel of Keras's `ExportArchive`: TensorFlow 2.17's TFLite converter crashes on a plain
     `tf.saved_model.save` of Keras 3 layers ("missing attribute 'value'").
@@ -135,7 +135,6 @@ def convert(endpoint: Endpoint, **others: Endpoint) -> bytes:
     import keras
     import tensorflow as tf
 
-    endpoints = {"serving_default": endpoint, **others}
     with tempfile.TemporaryDirectory() as folder, quiet():
         archive = keras.export.ExportArchive()
         for name, (function, inputs) in endpoints.items():

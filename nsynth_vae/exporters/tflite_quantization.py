@@ -59,6 +59,7 @@ def rewrite(content: bytes, *, metadata: dict[str, str], plan: Plan | None = Non
         ValueError: if the content is not a TFLite file.
     """
     model = _read(content)
+    _default_first(model)
     if plan is not None:
         stored: dict[tuple, schema.TensorT] = {}
         for graph in model.subgraphs:
@@ -73,6 +74,22 @@ def rewrite(content: bytes, *, metadata: dict[str, str], plan: Plan | None = Non
     builder = flatbuffers.Builder(len(content) + 1024)
     builder.Finish(model.Pack(builder), IDENTIFIER)
     return bytes(builder.Output())
+
+
+def _default_first(model: schema.ModelT) -> None:
+    """Put the graph of `serving_default` first: clients that do not know signatures run the first one.
+
+    The converter sorts them by name. No operator of these files refers to another graph.
+    """
+    for signature in model.signatureDefs or []:
+        if signature.signatureKey == b"serving_default":
+            first = signature.subgraphIndex
+            order = [first, *(i for i in range(len(model.subgraphs)) if i != first)]
+            model.subgraphs = [model.subgraphs[i] for i in order]
+            for other in model.signatureDefs:
+                other.subgraphIndex = order.index(other.subgraphIndex)
+            model.signatureDefs.sort(key=lambda one: one.subgraphIndex)
+            return
 
 
 class _Buffer(schema.BufferT):

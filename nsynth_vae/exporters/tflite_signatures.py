@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from nsynth_vae import features
 from nsynth_vae.analysis.spectra import hann
-from nsynth_vae.config import AudioConfig, Config
-from nsynth_vae.exporters.signatures import Endpoint, audio_spec, log_mel_spec, note_specs
+from nsynth_vae.config import LARGEST_MOTION, AudioConfig, Config
+from nsynth_vae.exporters.signatures import Endpoint, audio_spec, log_mel_spec, take_specs
 from nsynth_vae.model.decoder import Decoder
 from nsynth_vae.model.encoder import Encoder
 from nsynth_vae.synthesis.synthesizer import Synthesizer
@@ -49,19 +49,47 @@ def log_mel(audio: tf.Tensor, config: AudioConfig) -> tf.Tensor:
     return features.magnitude_to_log_mel(tf.sqrt(tf.square(real) + tf.square(imaginary)), config)
 
 
-def decoder_endpoint(decoder: Decoder, config: Config, synthesizer: Synthesizer | None) -> Endpoint:
-    """Return the decoder's endpoint: `z`, `pitch`, `velocity` -> `log_mel` and, with a synthesizer, `audio`.
+def decoder_endpoints(decoder: Decoder, config: Config, synthesizer: Synthesizer | None) -> dict[str, Endpoint]:
+    """Return signature -> endpoint of the decoder, as `signatures.decoder_endpoints` has them.
 
-    Pitch and velocity are clamped to 0..127: TFLite does not check the index of a look-up.
+    `serving_default`, `decode_take` and `decode_motion` output `log_mel` and, with a synthesizer, `audio`;
+    `decode_log_mel`, which is faster, the first. Pitch and velocity are clamped to 0..127, motion to 0..2: TFLite does
+    not check the index of a look-up.
     """
 
-    def decode(z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor) -> dict[str, tf.Tensor]:
+    def taken(
+        z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor, seed: tf.Tensor, motion: tf.Tensor, *, median: bool
+    ) -> dict[str, tf.Tensor]:
         pitch, velocity = _clamped(pitch), _clamped(velocity)
-        log_mel = decoder(z, pitch, velocity)
-        outputs = {"log_mel": log_mel} | ({"audio": synthesizer(log_mel, pitch)} if synthesizer else {})
-        return _with_nan_of(z, outputs)
+        take = decoder.take(z, pitch, velocity, seed, tf.clip_by_value(motion, 0.0, LARGEST_MOTION))
+        outputs = {"log_mel": take.median if median else take.log_mel}
+        if synthesizer is not None:
+            outputs["audio"] = synthesizer(take.log_mel, pitch, seed, take.deviation)
+        return _with_nan_of(tf.reduce_sum(z) + tf.reduce_sum(motion), outputs)
 
-    return decode, note_specs(config, 1)
+    one = tf.ones([1])
+
+    def decode(z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor) -> dict[str, tf.Tensor]:
+        return taken(z, pitch, velocity, tf.zeros([1], tf.int32), one, median=True)
+
+    def decode_take(z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        return taken(z, pitch, velocity, seed, one, median=False)
+
+    def decode_motion(
+        z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor, seed: tf.Tensor, motion: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        return taken(z, pitch, velocity, seed, motion, median=False)
+
+    def decode_log_mel(z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor) -> dict[str, tf.Tensor]:
+        return _with_nan_of(z, {"log_mel": decoder(z, _clamped(pitch), _clamped(velocity))})
+
+    specs = take_specs(config, 1)
+    return {
+        "serving_default": (decode, specs[:3]),
+        "decode_log_mel": (decode_log_mel, specs[:3]),
+        "decode_take": (decode_take, specs[:4]),
+        "decode_motion": (decode_motion, specs),
+    }
 
 
 def synthesizer_endpoint(synthesizer: Synthesizer) -> Endpoint:

@@ -44,6 +44,8 @@ def format_dspreset(regions: Sequence[Region], comments: Sequence[str]) -> str:
         if sample.loop:
             # The samples contain the cross-fade at the loop's end: the sampler adds none.
             attributes |= {"loopStart": sample.loop[0], "loopEnd": sample.loop[1], "loopCrossfade": 0}
+        if region.takes > 1:
+            attributes |= {"seqMode": "round_robin", "seqLength": region.takes, "seqPosition": sample.take + 1}
         ElementTree.SubElement(group, "sample", {name: str(value) for name, value in attributes.items()})
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"

@@ -29,6 +29,8 @@ class Sample:
 
     pitch: int
     velocity: int
+    take: int
+    """Place among the takes that a sampler plays in turn, from 0."""
     audio: np.ndarray
     """float64 `[samples]`, -1..1."""
     kind: str
@@ -52,6 +54,8 @@ class Region:
     """The lowest and the highest."""
     velocities: tuple[int, int]
     """The lowest and the highest."""
+    takes: int = 1
+    """Takes of its key and velocity, of which the sample is one."""
 
     @property
     def cents(self) -> int:
@@ -71,20 +75,20 @@ def nearest_ranges(values: Sequence[int], low: int = 0, high: int = 127) -> list
     return list(zip([low, *(last + 1 for last in between)], [*between, high], strict=True))
 
 
-def sample_notes(notes: np.ndarray, keys: Sequence[tuple[int, int]], sample_rate: int = 16000) -> tuple[Sample, ...]:
+def sample_notes(notes: np.ndarray, keys: Sequence[tuple[int, ...]], sample_rate: int = 16000) -> tuple[Sample, ...]:
     """Make samples of decoded notes: looped or ringing out, equal in mean level, as loud as they can be together.
 
     Args:
         notes: float `[notes, samples]`, -1..1.
-        keys: the pitch and the velocity of each; all pitches have all velocities.
+        keys: the pitch, the velocity and, where there are several, the take of each; all pitches have all velocities.
         sample_rate: Hz.
     """
     notes = np.asarray(notes, np.float64)
-    velocities = np.array([velocity for _, velocity in keys])
+    velocities = np.array([velocity for _, velocity, *_ in keys])
     decibels = 20 * np.log10(np.sqrt(np.mean(notes**2, axis=1)) + 1e-9)
     means = {velocity: decibels[velocities == velocity].mean() for velocity in set(velocities)}
     raised = [10 ** ((max(means.values()) - means[velocity]) / 20) for velocity in velocities]
-    samples = [_sample(gain * note, *key, sample_rate) for gain, note, key in zip(raised, notes, keys, strict=True)]
+    samples = [_sample(gain * note, sample_rate, *key) for gain, note, key in zip(raised, notes, keys, strict=True)]
     gain = 10 ** (PEAK_DB / 20) / max(*(np.abs(sample.audio).max() for sample in samples), 1e-9)
     return tuple(dataclasses.replace(sample, audio=gain * sample.audio) for sample in samples)
 
@@ -122,7 +126,7 @@ def detuning_cents(note: np.ndarray, pitch: int, sample_rate: int = 16000) -> fl
     return float(mean[order[middle]])
 
 
-def _sample(note: np.ndarray, pitch: int, velocity: int, sample_rate: int) -> Sample:
+def _sample(note: np.ndarray, sample_rate: int, pitch: int, velocity: int, take: int = 0) -> Sample:
     loop, ends = sustain_loop.find_loop(note, pitch, sample_rate), None
     if loop.kind == "sustained":
         once, repeated = sustain_loop.split_loop(note, loop, sample_rate)
@@ -133,6 +137,7 @@ def _sample(note: np.ndarray, pitch: int, velocity: int, sample_rate: int) -> Sa
     return Sample(
         pitch=pitch,
         velocity=velocity,
+        take=take,
         audio=audio,
         kind=loop.kind,
         loop=ends,

@@ -45,6 +45,9 @@ MOST_PLOTTED = 12
 MOST_RESAMPLED_CENTS = 300.0
 """A note that is bent by more than this in its mean is decoded at another pitch, so that its formants stay."""
 
+TAKES = 16
+"""Takes of a pitch, which its notes have in turn."""
+
 _AT_ONCE = 64
 """Notes that are decoded and mixed together, so that memory stays small."""
 
@@ -67,7 +70,7 @@ class Performance(NotebookDisplay):
     """The mix, float32 `[samples]`, at most `PEAK`."""
     notes: int
     decoded: int
-    """Different notes that the model decoded for them."""
+    """Notes, and takes of them, that the model decoded for them."""
     lowered_db: float
     """Reduction of the mix to stay within `PEAK`."""
     skipped: tuple[str, ...]
@@ -156,7 +159,7 @@ def play(
         config=lookup.model.config,
         audio=audio,
         notes=len(melody.notes),
-        decoded=len(notes),
+        decoded=sum(min(len(same), TAKES) for same in notes.values()),
         lowered_db=max(20 * math.log10(peak / most), 0.0),
         skipped=(*melody.skipped, *_not_followed(melody.notes, channels, programs)),
         warnings=melody.warnings,
@@ -241,17 +244,22 @@ def _mix(
     progress: Callable[[float], None],
 ) -> np.ndarray:
     """Return the sum of all notes, float32 `[samples]`."""
-    rate, keys = model.config.sample_rate, list(notes)
+    rate = model.config.sample_rate
+    # Notes that are decoded alike, but for the take: each has another, up to TAKES. Other pitches move otherwise.
+    counts: collections.Counter[int] = collections.Counter()
+    keys = [(key, take) for key, same in notes.items() for take in range(min(len(same), TAKES))]
     last = max(note.end for same in notes.values() for note in same)
     # A release is at most as long as a decoded note.
     mix = np.zeros(round((last + SHORTEST_SECONDS) * rate) + model.config.num_samples, np.float32)
     end, done, count = 0, 0, sum(map(len, notes.values()))
     for first in range(0, len(keys), _AT_ONCE):
         part = keys[first : first + _AT_ONCE]
-        z = np.stack([latent.lerp(*ends[choice], step / MORPH_STEPS) for choice, step, *_ in part])
-        pitches, velocities = np.array([key[2:] for key in part]).T
-        for key, decoded in zip(part, model.decode(z, pitches, velocities).audio.astype(np.float64), strict=True):
-            for note in notes[key]:
+        z = np.stack([latent.lerp(*ends[choice], step / MORPH_STEPS) for (choice, step, *_), _ in part])
+        pitches, velocities = np.array([key[2:] for key, _ in part]).T
+        takes = np.array([_count(counts, pitch) for pitch in pitches]) % TAKES + model.take
+        decoded_notes = model.decode(z, pitches, velocities, take=takes).audio.astype(np.float64)
+        for (key, take), decoded in zip(part, decoded_notes, strict=True):
+            for note in notes[key][take::TAKES]:
                 start = round(note.start * rate)
                 sound = _render(decoded, key[2], note, rate, len(mix) - start)
                 sound *= (note.velocity / 127) ** dynamics
@@ -259,6 +267,12 @@ def _mix(
                 end, done = max(end, start + len(sound)), done + 1
                 progress(done / count)
     return mix[:end]
+
+
+def _count(counts: collections.Counter[int], pitch: int) -> int:
+    """Return how often a pitch was counted before."""
+    counts[pitch] += 1
+    return counts[pitch] - 1
 
 
 def _render(decoded: np.ndarray, pitch: int, note: NoteEvent, rate: int, most: int) -> np.ndarray:

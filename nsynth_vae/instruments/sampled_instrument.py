@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import pathlib
 import re
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 FORMATS = ("sfz", "dspreset", "sf2")
 """Files for samplers: SFZ, DecentSampler, SoundFont 2. The first is the default."""
 
+_RECORDED = ("pitch", "velocity", "take", "kind", "loop", "release_seconds")
+
+MOST_TAKES = 16
+
 STEP = 3
 """Semitones from one sampled key to the next."""
 
@@ -45,7 +50,7 @@ class Instrument(NotebookDisplay):
     z: np.ndarray
     """float32 `[latent_dim]`."""
     samples: tuple[Sample, ...]
-    """Key by key, for each velocity by velocity; all keys at all velocities."""
+    """Key by key, for each velocity by velocity, for each take by take; all keys at all velocities."""
     log_mels: np.ndarray
     """float32 `[keys, frames, mel_bins]`, of the highest velocity, as decoded."""
 
@@ -60,9 +65,15 @@ class Instrument(NotebookDisplay):
         return sorted({sample.velocity for sample in self.samples})
 
     @property
+    def takes(self) -> int:
+        """Takes of each key and velocity, which samplers play in turn."""
+        return 1 + max(sample.take for sample in self.samples)
+
+    @property
     def audio(self) -> np.ndarray:
-        """The beginning of each key's sample of the highest velocity, float32 `[keys, num_samples]`, -1..1."""
-        samples = self.samples[len(self.velocities) - 1 :: len(self.velocities)]
+        """The beginning of each key's first sample of the highest velocity, `[keys, num_samples]`, -1..1."""
+        each = len(self.velocities) * self.takes
+        samples = self.samples[each - self.takes :: each]
         audio = np.zeros([len(samples), self.config.num_samples], np.float32)
         for row, sample in zip(audio, samples, strict=True):
             row[: len(sample.audio)] = sample.audio[: len(row)]
@@ -102,7 +113,7 @@ class Instrument(NotebookDisplay):
             "sample_rate": self.config.sample_rate,
             "samples": [
                 {"file": one.file, "detuning_cents": one.sample.cents}
-                | {key: getattr(one.sample, key) for key in ("pitch", "velocity", "kind", "loop", "release_seconds")}
+                | {key: getattr(one.sample, key) for key in _RECORDED}
                 | {key: getattr(one, key) for key in ("keys", "velocities", "cents")}
                 for one in regions
             ],
@@ -123,7 +134,15 @@ class Instrument(NotebookDisplay):
                 if kind in texts:
                     write_text(path, texts[kind](regions, comments))
                 else:
-                    path.write_bytes(format_sf2(regions, self.config.sample_rate, name, ", ".join(comments)))
+                    # A SoundFont has no round robins.
+                    path.write_bytes(
+                        format_sf2(
+                            [one for one in regions if not one.sample.take],
+                            self.config.sample_rate,
+                            name,
+                            ", ".join(comments),
+                        )
+                    )
         return expand(output) / f"{name}.{formats[0]}"
 
     def regions(self, name: str) -> list[Region]:
@@ -132,8 +151,9 @@ class Instrument(NotebookDisplay):
         velocities = dict(zip(self.velocities, nearest_ranges(self.velocities), strict=True))
         return [
             Region(
-                file=f"samples/{format_note_str(name, sample.pitch, sample.velocity)}.wav",
+                file=f"samples/{format_note_str(name, sample.pitch, sample.velocity)}{_suffix(sample.take)}.wav",
                 sample=sample,
+                takes=self.takes,
                 keys=keys[sample.pitch],
                 velocities=velocities[sample.velocity],
             )
@@ -147,6 +167,7 @@ def make_instrument(
     *,
     pitches: tuple[int, int] = (36, 84),
     velocities: Sequence[int] = (50, 100, 127),
+    round_robin: int = 1,
 ) -> Instrument:
     """Sample a timbre at every third semitone of a range, at several velocities.
 
@@ -159,29 +180,38 @@ def make_instrument(
         timbre: a file, a note, a name, an expression or a `Timbre`.
         pitches: MIDI, the lowest key sampled, and the highest at most.
         velocities: MIDI, in any order.
+        round_robin: takes of each note, which samplers play in turn; SoundFonts have the first only.
 
     Raises:
-        InputError: for an unknown timbre, and pitches or velocities outside 0 to 127.
+        InputError: for an unknown timbre, pitches or velocities outside 0 to 127, and takes outside 1 to 16.
     """
-    check_keys(pitches, velocities)
+    check_keys(pitches, velocities, round_robin)
     model = lookup.model
     (found,) = find_timbres([timbre], lookup)
     velocities = sorted(set(velocities))
-    keys = [(pitch, velocity) for pitch in range(pitches[0], pitches[1] + 1, STEP) for velocity in velocities]
-    decoded = model.decode(np.repeat(found.z[None], len(keys), axis=0), *np.array(keys).T)
+    sampled = range(pitches[0], pitches[1] + 1, STEP)
+    keys = list(itertools.product(sampled, velocities, range(round_robin)))
+    pitch, velocity, take = np.array(keys).T
+    decoded = model.decode(np.repeat(found.z[None], len(keys), axis=0), pitch, velocity, take=model.take + take)
+    each = len(velocities) * round_robin
     return Instrument(
         model=model.name,
         config=model.config,
         timbre=found.name,
         z=found.z,
         samples=sample_notes(decoded.audio, keys, model.config.sample_rate),
-        log_mels=decoded.log_mel[len(velocities) - 1 :: len(velocities)],
+        log_mels=decoded.log_mel[each - round_robin :: each],
     )
 
 
 def _printable(text: str) -> str:
     """Return a text as one line of characters that files of every format take."""
     return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+
+
+def _suffix(take: int) -> str:
+    """Return what the names of takes after the first end in."""
+    return f"-take{take + 1}" if take else ""
 
 
 def check_formats(formats: Sequence[str]) -> None:
@@ -192,8 +222,10 @@ def check_formats(formats: Sequence[str]) -> None:
         raise InputError(f"--format: found {found}, expected some of {', '.join(FORMATS)}")
 
 
-def check_keys(pitches: tuple[int, int], velocities: Sequence[int]) -> None:
-    """Raise InputError for pitches and velocities that cannot be sampled, or too many of them."""
+def check_keys(pitches: tuple[int, int], velocities: Sequence[int], round_robin: int = 1) -> None:
+    """Raise InputError for pitches, velocities and takes that cannot be sampled, or too many of them."""
+    if not 1 <= round_robin <= MOST_TAKES:
+        raise InputError(f"--round-robin: found {round_robin}, expected 1 to {MOST_TAKES} takes of each note")
     for flag, values in (("--pitches", pitches), ("--velocities", velocities)):
         for value in values:
             check_midi(flag, value)
@@ -202,6 +234,7 @@ def check_keys(pitches: tuple[int, int], velocities: Sequence[int]) -> None:
     if not velocities:
         raise InputError("--velocities: found none, expected at least one")
     count = len(set(velocities))
-    notes = len(range(pitches[0], pitches[1] + 1, STEP)) * count
+    notes = len(range(pitches[0], pitches[1] + 1, STEP)) * count * round_robin
     if notes > MOST_NOTES:
-        raise InputError(f"--velocities: found {count}, that is {notes} samples, expected {MOST_NOTES} samples at most")
+        each = f"{count} of {round_robin} takes" if round_robin > 1 else count
+        raise InputError(f"--velocities: found {each}, that is {notes} samples, expected {MOST_NOTES} samples at most")

@@ -36,6 +36,7 @@ def format_sfz(regions: Sequence[Region], comments: Sequence[str]) -> str:
             f"<region> sample={region.file} pitch_keycenter={sample.pitch} tune={region.cents} "
             "lokey={} hikey={} lovel={} hivel={} ".format(*region.keys, *region.velocities)
             + f"{loop} ampeg_release={RELEASE_PER_60_DB * sample.release_seconds:.3f}"
+            + (f" seq_length={region.takes} seq_position={sample.take + 1}" if region.takes > 1 else "")
         )
     return "\n".join(lines) + "\n"
 

@@ -16,6 +16,7 @@ from nsynth_vae.analysis.sound_labels import NO_PITCH, OctaveShift, label_sounds
 from nsynth_vae.config import LARGEST_Z
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import read_json, save_json
+from nsynth_vae.latent.refinement import refine_note
 from nsynth_vae.latent.summary import nearest
 from nsynth_vae.notes import MIDDLE_C
 from nsynth_vae.rendering.sounds import MOST_NOTES
@@ -29,7 +30,8 @@ class EncodedNotes:
     model: str
     notes: list[dict[str, Any]]
     """For each file `file`; `z`, z_mean; `pitch` and `velocity`, MIDI or None; `instrument`, by the file's name;
-    `level_db`, the peak in dB of full scale; `onset_seconds`; `nearest`, see `latent.summary.nearest`; `warnings`."""
+    `level_db`, the peak in dB of full scale; `onset_seconds`; `nearest`, see `latent.summary.nearest`; `warnings`;
+    and, if it was refined, `log_mel_l1` before and after, nats."""
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the notes as JSON.
@@ -41,7 +43,7 @@ class EncodedNotes:
 
 
 def encode_files(
-    model: TimbreModel, files: Iterable[pathlib.Path], *, octave_shift: OctaveShift = None
+    model: TimbreModel, files: Iterable[pathlib.Path], *, octave_shift: OctaveShift = None, refine: int = 0
 ) -> EncodedNotes:
     """Encode sound files of any rate and length.
 
@@ -49,11 +51,12 @@ def encode_files(
         model: the model.
         files: the files.
         octave_shift: of their names; see `sound_labels.OctaveShift`.
+        refine: steps at most from the encoder's answers to nearer ones, for notes of a known pitch.
 
     Raises:
         InputError: for the first file that cannot be used, and if most sound octaves off their names.
     """
-    notes, examined, files = [], [], list(files)
+    notes, examined, audio, files = [], [], [], list(files)
     sounds = zip(files, read_sounds(files, model.config), strict=True)
     while batch := list(itertools.islice(sounds, BATCH)):
         for file, sound in batch:
@@ -62,10 +65,16 @@ def encode_files(
         z = model.encode(np.stack([sound.audio for _, sound in batch]))
         notes += [_describe(file, sound, row, model) for (file, sound), row in zip(batch, z, strict=True)]
         examined += [sound.examine(model.config) for _, sound in batch]
+        audio += [sound.audio for _, sound in batch] if refine else []
     where = str(files[0].parent) if files else ""
     for note, label in zip(notes, label_sounds(examined, octave_shift=octave_shift, where=where), strict=True):
         note |= {"pitch": label.pitch, "velocity": label.velocity, "instrument": label.instrument}
         note["warnings"] += label.remarks() if label.pitch is not None else (NO_PITCH,)
+    for note, samples in zip(notes, audio, strict=False):
+        if note["pitch"] is not None:
+            at = {"pitch": note["pitch"], "velocity": 100 if note["velocity"] is None else note["velocity"]}
+            z, errors = refine_note(model, np.array(note["z"], np.float32), samples, steps=refine, **at)
+            note |= {"z": z.tolist(), "log_mel_l1": errors[[0, -1]].tolist(), "nearest": nearest(z, model.attributes)}
     return EncodedNotes(model=model.name, notes=notes)
 
 

@@ -15,8 +15,10 @@ from nsynth_vae.config import LARGEST_Z
 from nsynth_vae.errors import InputError
 from nsynth_vae.latent.expression import evaluate
 from nsynth_vae.latent.lookup import Timbre, TimbreLookup
+from nsynth_vae.latent.refinement import refine_note
 from nsynth_vae.notes import MIDDLE_C
 from nsynth_vae.rendering import morph, random_samples, timbre_sum
+from nsynth_vae.rendering.arguments import check_take, pitch_of, sound_of
 from nsynth_vae.rendering.decoded_notes import DecodedNotes
 
 if TYPE_CHECKING:
@@ -63,36 +65,63 @@ class RenderingModel(timbre_model.TimbreModel):
         """Names of the directions that the model has learnt, such as `bright`."""
         return tuple(self.attributes.get("directions", {}))
 
-    def encode(self, audio: np.ndarray | TimbreLike) -> np.ndarray:
+    def encode(
+        self,
+        audio: np.ndarray | TimbreLike,
+        *,
+        refine: int = 0,
+        pitch: int | None = None,
+        velocity: int = 100,
+    ) -> np.ndarray:
         """Return the latent vectors of notes: the posterior means.
 
         Args:
             audio: float `[samples]` or `[notes, samples]`, -1..1, at `config.sample_rate`, from the onset; padded or
                 cut to `config.num_samples`. Or a sound file of any rate and length, or another timbre.
+            refine: steps at most from the encoder's answer to a nearer one, about 1 s each; for a sound file, or audio.
+            pitch: MIDI, of all the notes, to refine them at; None to find it in the sound.
+            velocity: MIDI, likewise.
 
         Returns:
             float32 `[latent_dim]` or `[notes, latent_dim]`.
 
         Raises:
-            InputError: for audio of another shape or that is not finite; for a file that cannot be used.
+            InputError: for audio of another shape or that is not finite; for a file that cannot be used; for a sound to
+                refine whose pitch is neither given nor found, and a timbre that has no sound.
 
         >>> z = model.encode("my voice.wav")
         >>> model.encode(model.decode(z, pitch=48).audio).shape == z.shape
         True
         """
         if not isinstance(audio, np.ndarray):
-            return self.timbre(audio).z
+            if not refine:
+                return self.timbre(audio).z
+            audio = sound_of(audio, self.config)
         if audio.ndim not in (1, 2) or not audio.size:
             raise InputError(f"audio: found shape {audio.shape}, expected [samples] or [notes, samples]")
         if problem := check_peak(float(np.abs(audio).max())):
             raise InputError(f"audio: {problem}")
         missing = max(0, self.config.num_samples - audio.shape[-1])
         padded = np.pad(audio[..., : self.config.num_samples], [*[(0, 0)] * (audio.ndim - 1), (0, missing)])
-        z = super().encode(np.atleast_2d(padded))
+        notes = np.atleast_2d(padded)
+        z = super().encode(notes)
+        if refine:
+            z = np.stack(
+                [
+                    refine_note(self, row, sound, pitch=pitch_of(sound, pitch), velocity=velocity, steps=refine)[0]
+                    for row, sound in zip(z, notes, strict=True)
+                ]
+            )
         return z.reshape(*audio.shape[:-1], self.latent_dim)
 
     def decode(
-        self, z: np.ndarray, pitch: np.ndarray | int = MIDDLE_C, velocity: np.ndarray | int = 100
+        self,
+        z: np.ndarray,
+        pitch: np.ndarray | int = MIDDLE_C,
+        velocity: np.ndarray | int = 100,
+        *,
+        take: np.ndarray | int | None = None,
+        motion: np.ndarray | float | None = None,
     ) -> DecodedNotes:
         """Decode latent vectors to notes of 4 s.
 
@@ -100,6 +129,9 @@ class RenderingModel(timbre_model.TimbreModel):
             z: float `[latent_dim]` or `[notes, latent_dim]`.
             pitch: MIDI, 0..127: one, or `[notes]`.
             velocity: MIDI, 0..127: one, or `[notes]`.
+            take: which of a note's many takes, any integer of 32 bits: one, or `[notes]`; None for the model's `take`.
+            motion: factor of the motion, 0 for steady notes, 1 as learnt, to 2: one, or `[notes]`; None for the
+                model's `motion`.
 
         Returns:
             The notes; `audio` is float32 `[notes, num_samples]`, or `[num_samples]` if no argument has such an axis.
@@ -119,13 +151,15 @@ class RenderingModel(timbre_model.TimbreModel):
         for name, value in numbers.items():
             if value.dtype.kind not in "iu" or value.ndim > 1 or np.any((value < 0) | (value > 127)):
                 raise InputError(f"{name}: found {value}, expected MIDI numbers, 0 to 127")
+        numbers |= check_take(self.take if take is None else take, self.motion if motion is None else motion)
         try:
             shape = np.broadcast_shapes(z.shape[:-1], *(value.shape for value in numbers.values()))
         except ValueError as error:
-            raise InputError(f"z, pitch, velocity: found different numbers of notes ({error})") from error
+            raise InputError(f"z, pitch, velocity, take, motion: found different numbers of notes ({error})") from error
         rows = np.broadcast_to(z, (*shape, self.latent_dim)).reshape(-1, self.latent_dim)
-        pitches, velocities = (np.broadcast_to(v.astype(np.int32), len(rows)) for v in numbers.values())
-        notes = super().decode(rows, pitches, velocities)
+        given = {name: np.broadcast_to(value, shape).reshape(-1) for name, value in numbers.items()}
+        pitches, velocities = (given.pop(name).astype(np.int32) for name in ("pitch", "velocity"))
+        notes = super().decode(rows, pitches, velocities, **given)
         return DecodedNotes(
             log_mel=notes.log_mel.reshape(*shape, *notes.log_mel.shape[1:]),
             audio=notes.audio.reshape(*shape, -1),

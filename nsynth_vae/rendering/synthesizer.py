@@ -10,10 +10,10 @@ import numpy as np
 
 from nsynth_vae.cli.suppress_stderr import quiet
 from nsynth_vae.config import AudioConfig, SynthesisConfig
-from nsynth_vae.errors import InputError
+from nsynth_vae.errors import InputError, tflite_errors
 from nsynth_vae.files import read_tflite
 from nsynth_vae.pretrained import SYNTHESIZER_TFLITE
-from nsynth_vae.timbre_model import THREADS, tflite_errors
+from nsynth_vae.timbre_model import THREADS
 
 
 def open_synthesizer(folder: str | os.PathLike, config: AudioConfig) -> Callable[[np.ndarray, int, int], np.ndarray]:

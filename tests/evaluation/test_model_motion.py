@@ -18,12 +18,12 @@ from nsynth_vae.timbre_model import DecodedNotes
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WithTakes(api.TimbreModel):
-    """The fake model, whose takes are louder by their seed."""
+    """The fake model, whose takes are louder by their number."""
 
-    def decode(self, z, pitch, velocity, seed=0) -> DecodedNotes:
-        """Return the notes of the fake backend, 1 + seed times as loud."""
+    def decode(self, z, pitch, velocity, *, take=None) -> DecodedNotes:
+        """Return the notes of the fake backend, 1 + take times as loud."""
         plain = super().decode(z, pitch, velocity)
-        return DecodedNotes(plain.log_mel, plain.audio * (1 + np.reshape(seed, [-1, 1])))
+        return DecodedNotes(plain.log_mel, plain.audio * (1 + np.reshape(0 if take is None else take, [-1, 1])))
 
 
 @pytest.fixture

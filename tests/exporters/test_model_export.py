@@ -53,6 +53,7 @@ Z, MIDI, AUDIO_SHAPE, LOG_MEL = [None, 6], [None], [None, 64000], [None, 251, 12
 POSTERIOR = {"z_mean": (Z, tf.float32), "z_log_var": (Z, tf.float32)}
 NOTES = {"z": (Z, tf.float32), "pitch": (MIDI, tf.int32), "velocity": (MIDI, tf.int32)}
 SOUND, SPECTROGRAM = {"audio": (AUDIO_SHAPE, tf.float32)}, {"log_mel": (LOG_MEL, tf.float32)}
+SEED, MOTION = {"seed": (MIDI, tf.int32)}, {"motion": (MIDI, tf.float32)}
 FILES_OF_NOTES = {"wav_bytes": (MIDI, tf.string)}
 CONTRACT = {
     "encoder": {
@@ -65,6 +66,8 @@ CONTRACT = {
         "decode_log_mel": (NOTES, SPECTROGRAM),
         "decode_audio": (NOTES, SOUND),
         "decode_wav": (NOTES, FILES_OF_NOTES),
+        "decode_take": (NOTES | SEED, SPECTROGRAM | SOUND),
+        "decode_motion": (NOTES | SEED | MOTION, SPECTROGRAM | SOUND),
     },
 }
 
@@ -165,7 +168,7 @@ def test_decode_log_mel_makes_no_sound(loaded) -> None:
     """Only the signatures that give audio have the synthesizer's running sum of phases."""
     runs = loaded["decoder"].signatures
     found = {name: "Cumsum" in operations(run.graph.as_graph_def()) for name, run in runs.items()}
-    assert found == {"serving_default": True, "decode_audio": True, "decode_wav": True, "decode_log_mel": False}
+    assert found == {name: name != "decode_log_mel" for name in CONTRACT["decoder"]}
 
 
 def test_parity_in_a_process_without_this_package(exported, tmp_path: pathlib.Path) -> None:
@@ -173,13 +176,14 @@ def test_parity_in_a_process_without_this_package(exported, tmp_path: pathlib.Pa
     vae, _, folder, _ = exported
     data = make_inputs()
     data["log_mel"] = features.log_mel(tf.constant(data["audio"]), AUDIO).numpy()
+    data |= {"seed": np.zeros(7, np.int32), "motion": np.ones(7, np.float32)}
     np.savez(tmp_path / "inputs.npz", **data)
     command = [sys.executable, "-I", "-c", CLIENT, str(folder), "inputs.npz", "outputs.npz"]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = dict(np.load(tmp_path / "outputs.npz"))
-    assert len(found) == 2 * len(BATCHES) * (2 + 2 + 2 + 1 + 1)
+    assert len(found) == 2 * len(BATCHES) * (2 + 2 + 2 + 1 + 1 + 2 + 2)
     z_mean, z_log_var = vae.encoder(data["log_mel"])
     log_mel = vae.decoder(*(tf.constant(data[name]) for name in ("z", "pitch", "velocity")))
     expected = {"z_mean": z_mean, "z_log_var": z_log_var, "log_mel": log_mel}

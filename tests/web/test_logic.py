@@ -336,6 +336,7 @@ def test_the_sfz_file_is_that_of_the_instrument():
         multisample.Sample(
             pitch=pitch,
             velocity=velocity,
+            take=0,
             audio=np.zeros(9),
             kind="sustained" if pitch == 48 else "decaying",
             loop=(3, 8) if pitch == 48 else None,
