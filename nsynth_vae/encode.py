@@ -18,6 +18,13 @@ def make_parser() -> cli.Parser:
     )
     parser.add_argument("files", metavar="FILE", nargs="+", help="sound files, or patterns such as '*.wav'")
     parser.add_argument("--output", "-o", metavar="FILE", required=True, type=cli.path, help="the JSON file")
+    parser.add_argument(
+        "--refine",
+        metavar="N",
+        type=cli.positive_int,
+        default=0,
+        help="come nearer to each sound in at most N steps from the encoder's answer, 1 s each (default: 0)",
+    )
     cli.add_octave_shift_option(parser)
     cli.add_model_options(parser)
     return parser
@@ -35,11 +42,12 @@ def _encode(options: argparse.Namespace) -> None:
 
     check_output_file(options.output, "JSON file")
     files = cli.find_files(options.files)
-    encoded = encode_files(open_model(options), files, octave_shift=options.octave_shift)
+    encoded = encode_files(open_model(options), files, octave_shift=options.octave_shift, refine=options.refine)
     encoded.save(options.output)
     for note in encoded.notes:
         near = ", ".join(f"{one['name']} ({one['distance']:.2f})" for one in note["nearest"][:3]) or "unknown"
-        print("; ".join([f"{note['file']}: nearest {near}", *note["warnings"]]))
+        refined = [f"log-mel L1 {l1[0]:.3f} -> {l1[1]:.3f} nats"] if (l1 := note.get("log_mel_l1")) else []
+        print("; ".join([f"{note['file']}: nearest {near}", *refined, *note["warnings"]]))
     print(f"{len(encoded.notes)} notes -> {options.output}")
 
 
