@@ -37,7 +37,7 @@ def test_its_folder_is_whole_and_small(folder: pathlib.Path) -> None:
 def test_the_timbre_model_knows_instruments_and_families() -> None:
     attributes = pretrained.read_attributes(pretrained.TIMBRE_MODEL)
     assert sorted(attributes["families"]) == sorted(FAMILIES)
-    assert len(attributes["instruments"]) == 83
+    assert len(attributes["instruments"]) == 206
     for known in (*attributes["families"].values(), *attributes["instruments"].values()):
         assert len(known["centroid"]) == attributes["latent_dim"]
         assert known["notes"] > 0

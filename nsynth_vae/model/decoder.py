@@ -139,7 +139,7 @@ class Decoder(ConfiguredLayer):
         harmonic += gain + deviation[..., None] * slope
         if self.model.level:
             shift = level.level_shift(_log_add_exp(harmonic, noise), z[:, 0], self.audio)[:, None, None]
-            harmonic, noise = harmonic + (shift + level.PLAYED_LESS), noise + (shift + level.PLAYED_LESS)
+            harmonic, noise = harmonic + shift, noise + shift
         return Take(median, self.mix(harmonic, noise), deviation)
 
     def envelopes(self, z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -27,10 +27,6 @@ LARGEST_GAIN = 90.0
 LEVEL_LOG_VAR = -4.5
 """z_log_var of the coordinate, a constant: a standard deviation of 0.1, or 0.7 dB."""
 
-PLAYED_LESS = 2.5 * math.log(10.0) / 20.0
-"""Nats that a decoded log-mel is raised by before it is played: 2.5 dB, between what validation notes lack otherwise, 1.9,
-and training notes, 4.4. A decoded mel is smoother than a note's, and a smooth one of the same energy is quieter."""
-
 _DECIBELS = 10.0 / math.log(10.0)
 
 
