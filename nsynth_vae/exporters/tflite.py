@@ -21,6 +21,7 @@ from nsynth_vae.config import Config
 from nsynth_vae.exporters import tflite_quantization, tflite_signatures
 from nsynth_vae.files import atomic_rename, temporary_folder
 from nsynth_vae.files.checksum import KEY, UNKNOWN, with_checksum
+from nsynth_vae.model.decoder import smoothing_matrix, template_slope
 from nsynth_vae.pretrained import METADATA_ENTRY
 
 if TYPE_CHECKING:
@@ -80,10 +81,12 @@ def write_models(
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     networks = [decoder, synthesizer] if synthesizer else [decoder]
+    # What log-mels are made of directly: rounded to 11 bits it would be most of their error.
+    exact = [decoder.template, smoothing_matrix(config.audio), template_slope(config.audio)]
     plans = {
         # Rounding before a logarithm is audible in quiet notes: the features' constants stay exact.
         "encoder": functools.partial(_plan, networks=[encoder], rest="float32"),
-        "decoder": functools.partial(_plan, networks=networks, rest="float16", exact=[decoder.template]),
+        "decoder": functools.partial(_plan, networks=networks, rest="float16", exact=exact),
     }
     endpoints = {
         "encoder": {"serving_default": tflite_signatures.encoder_endpoint(encoder, config)},

@@ -159,7 +159,7 @@ class Decoder(ConfiguredLayer):
         harmonic += tf.gather(tf.constant(self.template), pitch)[:, None, :]
         if self.motion is not None:
             # What moves within a quarter of a second is motion, of which a median has none.
-            smoothing = _smoothing(self.audio)
+            smoothing = smoothing_matrix(self.audio)
             harmonic, noise = tf.matmul(smoothing, harmonic), tf.matmul(smoothing, noise)
         if self.model.level:
             shift = level.level_shift(_log_add_exp(harmonic, noise), z[:, 0], self.audio)[:, None, None]
@@ -174,7 +174,7 @@ class Decoder(ConfiguredLayer):
 
 
 @functools.lru_cache(maxsize=8)
-def _smoothing(config: AudioConfig) -> np.ndarray:
+def smoothing_matrix(config: AudioConfig) -> np.ndarray:
     """Return the matrix, `[frames, frames]`, of a local linear regression over a note's time.
 
     Its Gaussian kernel grows from nothing in the attack to `SMOOTHED_SECONDS`, and never reaches across NSynth's
