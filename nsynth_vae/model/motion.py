@@ -28,6 +28,9 @@ LEVEL_BANDS, F0_BANDS = len(LEVEL_EDGES) - 1, len(F0_EDGES) - 1
 HIDDEN = 64
 """Units of the hidden layers."""
 
+STEADY = -12.0
+"""The least logarithm of a power: 0.0025 dB or cents, which nobody hears."""
+
 VOICES = 32
 """Partials, or groups of partials above the 20th, that each have a motion of their own."""
 
@@ -73,7 +76,11 @@ class MotionDecoder(ConfiguredLayer):
         """Make the layers."""
         super().__init__(audio, model, **kwargs)
         self.hidden = [keras.layers.Dense(HIDDEN, activation="silu", dtype="float32") for _ in range(2)]
-        self.to_powers = keras.layers.Dense(2 * LEVEL_BANDS + F0_BANDS, dtype="float32")
+        # Until it is fitted, notes are steady.
+        steady = keras.initializers.Constant(STEADY)
+        self.to_powers = keras.layers.Dense(
+            2 * LEVEL_BANDS + F0_BANDS, kernel_initializer="zeros", bias_initializer=steady, dtype="float32"
+        )
 
     def build(self, input_shape: object = None) -> None:
         """Build the layers."""
@@ -99,7 +106,7 @@ class MotionDecoder(ConfiguredLayer):
         x = tf.concat([motion, timbre, condition_features(pitch, velocity)], axis=-1)
         for layer in self.hidden:
             x = layer(x)
-        powers = tf.clip_by_value(self.to_powers(x), -12.0, _LOUDEST_POWER)
+        powers = tf.clip_by_value(self.to_powers(x), STEADY, _LOUDEST_POWER)
         return tuple(tf.split(powers, [LEVEL_BANDS, LEVEL_BANDS, F0_BANDS], axis=-1))
 
     def draw(self, powers: tuple, pitch: tf.Tensor, seed: tf.Tensor, amount: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -151,6 +151,8 @@ class _Fit:
         self.encoder, self.decoder = encoder, decoder
         encoder.build()
         decoder.build()
+        # 1 dB or cent to begin with: at the least power there is no slope.
+        decoder.to_powers.bias.assign(tf.zeros_like(decoder.to_powers.bias))
         self.variables = self.encoder.trainable_variables + self.decoder.trainable_variables
         self.optimizer = keras.optimizers.AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         self.optimizer.build(self.variables)

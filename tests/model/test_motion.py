@@ -12,8 +12,9 @@ from nsynth_vae.analysis.modulation import F0_EDGES, LEVEL_EDGES, band_powers
 from nsynth_vae.config import AudioConfig, Config, ModelConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.model import level
-from nsynth_vae.model.decoder import SMOOTHED_FROM, _smoothing
+from nsynth_vae.model.decoder import SMOOTHED_FROM, smoothing_matrix
 from nsynth_vae.model.motion import F0_BANDS, LEVEL_BANDS, MotionDecoder
+from nsynth_vae.model.vae import VAE
 
 CONFIG = Config(model=ModelConfig(latent_dim=12, channels=16))
 AUDIO = CONFIG.audio
@@ -22,7 +23,9 @@ FRAME_RATE = AUDIO.sample_rate / AUDIO.frame_step
 
 @pytest.fixture(scope="module")
 def vae():
-    return small_models.make_vae(CONFIG)
+    model = small_models.make_vae(CONFIG)
+    model.decoder.motion.to_powers.bias.assign(np.zeros(2 * LEVEL_BANDS + F0_BANDS))
+    return model
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +95,7 @@ def test_a_draw_is_a_function_of_seed_and_pitch(motion):
 
 
 def test_smoothing_keeps_the_attack_straight_decays_and_the_release():
-    matrix = _smoothing(AUDIO).astype(np.float64)
+    matrix = smoothing_matrix(AUDIO).astype(np.float64)
     frames = np.arange(AUDIO.num_frames)
     np.testing.assert_allclose(matrix.sum(axis=1), 1.0, atol=1e-6)
     first, _, end = (round(seconds * FRAME_RATE) for seconds in SMOOTHED_FROM)
@@ -149,3 +152,12 @@ def test_motion_needs_notes_in_which_it_can_be_measured():
     with pytest.raises(InputError, match="motion_dim: found 4, expected 0 for notes of 16000 samples at 16000 Hz"):
         Config(audio=AudioConfig(num_samples=16000), model=ModelConfig(latent_dim=12))
     Config(audio=AudioConfig(num_samples=16000), model=ModelConfig(latent_dim=12, motion_dim=0))
+
+
+def test_what_was_not_fitted_does_not_move():
+    vae = VAE(CONFIG)
+    vae.build()
+    z = tf.random.stateless_normal([2, 12], [1, 2])
+    take = vae.decoder.take(z, tf.constant([50, 70]), tf.constant([100, 100]), tf.constant([0, 1]), tf.ones([2]))
+    np.testing.assert_allclose(take.log_mel, take.median, atol=1e-3)
+    assert np.abs(take.deviation).max() < 5e-5  # 0.1 cents.
