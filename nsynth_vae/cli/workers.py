@@ -11,9 +11,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import IO
 
+from nsynth_vae.cli import signals
 from nsynth_vae.errors import InputError
 
 COMMANDS = ("train", "train_synthesizer", "train_classifier")
@@ -151,20 +152,12 @@ def _end(processes: Sequence[subprocess.Popen]) -> None:
                 process.wait(max(0.0, last - time.monotonic()))
 
 
-@contextlib.contextmanager
-def _handed_on(processes: Sequence[subprocess.Popen]) -> Iterator[None]:
-    """Send SIGINT to all processes for a SIGINT or SIGTERM of this one."""
+def _handed_on(processes: Sequence[subprocess.Popen]) -> contextlib.AbstractContextManager[None]:
+    """Send SIGINT to all processes for each SIGINT or SIGTERM of this one in the block."""
 
     def hand_on(number: int, frame: object) -> None:
         for process in processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
 
-    previous = {}
-    with contextlib.suppress(ValueError):  # Outside the main thread, signals cannot be handled.
-        previous = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    return signals.handling(hand_on)

@@ -13,7 +13,7 @@ from nsynth_vae.data.load_notes import Notes, load_notes
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.evaluation import told_apart, velocity_pairs
 from nsynth_vae.evaluation.motion_summary import groups_of
-from nsynth_vae.evaluation.systems import System, audio_of, decode_takes, family_names
+from nsynth_vae.evaluation.systems import System, audio_of, family_names
 from nsynth_vae.timbre_model import TimbreModel, in_batches
 
 DEFINITIONS = {
@@ -55,7 +55,7 @@ def measure_model_motion(
     """
 
     def decode(rows: np.ndarray, pitch: np.ndarray, velocity: np.ndarray) -> np.ndarray:
-        return decode_takes(model, z[rows], pitch, velocity, rows).audio
+        return model.decode(z[rows], pitch, velocity, take=rows).audio
 
     table = notes.loaded.table
     result: dict[str, Any] = {
@@ -71,7 +71,7 @@ def measure_model_motion(
 
     def reconstruct(rows: np.ndarray) -> np.ndarray:
         own = train.loaded.table.take(rows)
-        return decode_takes(model, model.encode(audio_of(train, rows)), own.pitch, own.velocity, rows).audio
+        return model.decode(model.encode(audio_of(train, rows)), own.pitch, own.velocity, take=rows).audio
 
     rows = np.arange(len(train.loaded.table))
     network = told_apart.train_network(

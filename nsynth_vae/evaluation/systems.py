@@ -16,7 +16,7 @@ from nsynth_vae.data.source import NoteTable
 from nsynth_vae.errors import InputError
 from nsynth_vae.features import log_mels
 from nsynth_vae.notes import FAMILIES, UNKNOWN
-from nsynth_vae.timbre_model import DecodedNotes, TimbreModel
+from nsynth_vae.timbre_model import TimbreModel
 
 REAL, GRIFFIN_LIM, SYNTHESIZER = "real", "griffin_lim", "synthesizer"
 RECONSTRUCTION, OTHER_PITCH, INTERPOLATION, FOLDER = "reconstruction", "other_pitch", "interpolation", "audio_dir"
@@ -139,7 +139,7 @@ def model_systems(notes: Notes, model: TimbreModel, z: np.ndarray, *, seed: int,
         if requests.ends is not None and requests.step is not None:
             fraction = requests.step[:, None] / (STEPS - 1)
             vectors = latent.lerp(z[requests.ends[:, 0]], z[requests.ends[:, 1]], fraction).astype(np.float32)
-        decoded = decode_takes(model, vectors, requests.pitch, requests.velocity, requests.note)
+        decoded = model.decode(vectors, requests.pitch, requests.velocity, take=requests.note)
         if requests.reference is None:
             return SystemOutput(decoded.audio, decoded.log_mel)
         target = log_mels(audio_of(notes, requests.reference), model.config)
@@ -153,13 +153,6 @@ def model_systems(notes: Notes, model: TimbreModel, z: np.ndarray, *, seed: int,
         INTERPOLATION: request_interpolations(table, seed, pairs),
     }
     return [System(name, each, play) for name, each in requests.items() if len(each)]
-
-
-def decode_takes(
-    model: TimbreModel, z: np.ndarray, pitch: np.ndarray, velocity: np.ndarray, seed: np.ndarray
-) -> DecodedNotes:
-    """Return decoded notes, each in the take of its seed, int `[notes]`."""
-    return model.decode(z, pitch, velocity, take=seed)
 
 
 def folder_system(notes: Notes, sounds: Mapping[str, np.ndarray]) -> System:

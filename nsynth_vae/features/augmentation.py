@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from nsynth_vae.analysis.spectra import mel_weight_matrix
 from nsynth_vae.config import AudioConfig
+from nsynth_vae.features.mel import log_mel_to_mel, mel_to_log_mel
 from nsynth_vae.nn.replicas import replica_rows
 
 FLOOR_POINTS = 6
@@ -49,9 +50,8 @@ def augment_eq(log_mel: tf.Tensor, seed: tf.Tensor, config: AudioConfig, *, prob
     gain += DECAY_NATS * tf.random.stateless_normal([rows, 1, 1], seed + [2, 0])[own] * seconds
     nats = log_mel * config.log_mel_scale + config.log_mel_center
     loudest, before = (tf.reduce_max(part, axis=[1, 2], keepdims=True) for part in (nats + gain, nats))
-    mel = tf.maximum(tf.exp(nats) - config.log_offset, 0.0) * tf.exp(gain - tf.maximum(loudest - before, 0.0))
-    changed = (tf.math.log(mel + config.log_offset) - config.log_mel_center) / config.log_mel_scale
-    return tf.where(chosen, changed, log_mel)
+    mel = log_mel_to_mel(log_mel, config) * tf.exp(gain - tf.maximum(loudest - before, 0.0))
+    return tf.where(chosen, mel_to_log_mel(mel, config), log_mel)
 
 
 def augment_floor(log_mel: tf.Tensor, seed: tf.Tensor, config: AudioConfig, *, probability: float) -> tf.Tensor:
@@ -80,11 +80,11 @@ def augment_floor(log_mel: tf.Tensor, seed: tf.Tensor, config: AudioConfig, *, p
     uniform = tf.random.stateless_uniform([rows, frames, bins], seed + [2, 0], 1e-6, 1.0)[own]
     rayleigh = tf.sqrt(-tf.math.log(uniform)) * (2.0 / np.sqrt(np.pi))
     scatter = 1.0 + (rayleigh - 1.0) / np.sqrt(effective).astype(np.float32)
-    mel = tf.maximum(tf.exp(log_mel * config.log_mel_scale + config.log_mel_center) - config.log_offset, 0.0)
+    mel = log_mel_to_mel(log_mel, config)
     loudest = tf.reduce_max(mel, axis=[1, 2], keepdims=True)
     floor = loudest * tf.exp(decibels * (np.log(10.0) / 20.0)) * white * scatter
-    noisy = tf.math.log(tf.sqrt(tf.square(mel) + tf.square(floor)) + config.log_offset)
-    return tf.where(chosen < probability, (noisy - config.log_mel_center) / config.log_mel_scale, log_mel)
+    noisy = tf.sqrt(tf.square(mel) + tf.square(floor))
+    return tf.where(chosen < probability, mel_to_log_mel(noisy, config), log_mel)
 
 
 @functools.lru_cache(maxsize=8)

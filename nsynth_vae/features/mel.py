@@ -78,11 +78,15 @@ def magnitude_to_mel(spectrogram: tf.Tensor, config: AudioConfig) -> tf.Tensor:
 
 
 def magnitude_to_log_mel(spectrogram: tf.Tensor, config: AudioConfig) -> tf.Tensor:
-    """Return the normalised log-mel of a linear magnitude; arguments and shape as in `magnitude_to_mel`.
+    """Return the normalised log-mel of a linear magnitude; arguments and shape as in `magnitude_to_mel`."""
+    return mel_to_log_mel(magnitude_to_mel(spectrogram, config), config)
+
+
+def mel_to_log_mel(mel: tf.Tensor, config: AudioConfig) -> tf.Tensor:
+    """Return the normalised log-mel of a linear mel magnitude (same shape), of which `log_mel_to_mel` is the inverse.
 
     (ln(mel + log_offset) - log_mel_center) / log_mel_scale, about -1.3 for silence to 2.5 for the loudest note.
     """
-    mel = magnitude_to_mel(spectrogram, config)
     return (tf.math.log(mel + config.log_offset) - config.log_mel_center) / config.log_mel_scale
 
 

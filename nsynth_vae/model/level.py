@@ -12,7 +12,7 @@ import math
 import tensorflow as tf
 
 from nsynth_vae.config import AudioConfig
-from nsynth_vae.features import log_mel_to_mel
+from nsynth_vae.features import log_mel_to_mel, mel_to_log_mel
 
 LEVEL_SECONDS = 3.0
 """The level is measured up to here: NSynth's notes are released at 3 s."""
@@ -50,12 +50,11 @@ def normalize_level(log_mel: tf.Tensor, config: AudioConfig) -> tuple[tf.Tensor,
     quietest = math.exp((LEVEL_CENTER - LARGEST_GAIN) / _DECIBELS)
     log_energy = tf.math.log(tf.maximum(energy, quietest))
     gain = tf.exp(0.5 * (LEVEL_CENTER / _DECIBELS - log_energy))
-    nats = tf.math.log(mel * gain[:, None, None] + config.log_offset)
-    return (nats - config.log_mel_center) * (1.0 / config.log_mel_scale), level(log_energy)
+    return mel_to_log_mel(mel * gain[:, None, None], config), level(log_energy)
 
 
-def scale_to_level(nats: tf.Tensor, coordinate: tf.Tensor, config: AudioConfig) -> tf.Tensor:
-    """Return decoded notes, scaled to the level of a coordinate.
+def level_shift(nats: tf.Tensor, coordinate: tf.Tensor, config: AudioConfig) -> tf.Tensor:
+    """Return what scales decoded notes to the level of a coordinate.
 
     Args:
         nats: float32 `[batch, frames, mel_bins]`: ln(mel).
@@ -63,13 +62,8 @@ def scale_to_level(nats: tf.Tensor, coordinate: tf.Tensor, config: AudioConfig) 
         config: the audio configuration.
 
     Returns:
-        ln(mel), the same shape; `level` of its log energy is `coordinate`.
+        Nats to add, `[batch]`: `level` of the sum's log energy is `coordinate`.
     """
-    return nats + level_shift(nats, coordinate, config)[:, None, None]
-
-
-def level_shift(nats: tf.Tensor, coordinate: tf.Tensor, config: AudioConfig) -> tf.Tensor:
-    """Return the nats, `[batch]`, that `scale_to_level` adds."""
     early = nats[:, : _frames(config)]
     log_energy = tf.reduce_logsumexp(2.0 * early, axis=[1, 2]) - math.log(early.shape[1])
     target = (coordinate * LEVEL_SCALE + LEVEL_CENTER) * (1.0 / _DECIBELS)

@@ -6,9 +6,8 @@ import contextlib
 import functools
 import math
 import pathlib
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -16,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from nsynth_vae import pretrained
+from nsynth_vae.cli import signals
 from nsynth_vae.config import AnyConfig, Budget, TrainConfig
 from nsynth_vae.data.batching.base import Shard, SplitNotes
 from nsynth_vae.errors import InputError
@@ -263,8 +263,7 @@ class Trainer:
         state.converged = state.epochs_since_best >= patience
         return f"no better validation loss for {patience} epochs" if state.converged else None
 
-    @contextlib.contextmanager
-    def _interrupt_deferred(self) -> Iterator[None]:
+    def _interrupt_deferred(self) -> contextlib.AbstractContextManager[None]:
         """Make Ctrl-C, and the SIGTERM of a cluster's manager, end training after the step; a second one, at once."""
 
         def handle(number: int, frame: object) -> None:
@@ -272,14 +271,7 @@ class Trainer:
                 raise KeyboardInterrupt
             self.interrupted = True
 
-        previous = {}
-        with contextlib.suppress(ValueError):  # Outside the main thread, signals cannot be handled.
-            previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, former in previous.items():
-                signal.signal(number, former)
+        return signals.handling(handle)
 
 
 def _values(variables: Sequence[tf.Variable]) -> list[np.ndarray]:

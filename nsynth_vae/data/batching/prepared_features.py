@@ -85,7 +85,11 @@ class PreparedFeatures(CachedFeatures):
         velocity_pair_probability: float = 0.0,
         instrument_balance: float = 0.0,
     ) -> tf.data.Dataset:
-        """Return endless batches; see the base class. Partners for mixup are in a note's own window."""
+        """Return endless batches; see the base class.
+
+        Partners for mixup are in a note's own window. There are neither pairs of velocities nor balance, which need
+        notes of all windows.
+        """
         lanes = number_of_lanes(batch_size, len(self.files))
 
         def plan(order: Order) -> EpochOfLanes:
