@@ -281,6 +281,11 @@ def test_blur_and_panic_leave_no_note(pad, end):
 
 
 def test_the_pedal_holds_and_velocity_0_releases(pad):
+    # Other tests leave surprises in the corners, and one that was plucked has faded before the pedal is released.
+    pad.page.select_option("#expression-corner", "0")
+    pad.page.fill("#expression-text", "flute")
+    pad.page.click("#expression button[type=submit]")
+    pad("() => nsynthPad.controls.moveTo(0, 0)")
     settle(pad)
     send = "(message) => nsynthPad.controls.keys.receiveMidi(message)"
     for message in ([0xB0, 64, 127], [0x90, 60, 100], [0x90, 60, 0]):
