@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> pathlib.Path:
     from nsynth_vae.config import AudioConfig, DataConfig
     from nsynth_vae.data.load_notes import load_notes
     from nsynth_vae.data.source import BadNotes
-    from nsynth_vae.evaluation.systems import audio_of, decode_takes, family_names
+    from nsynth_vae.evaluation.systems import audio_of, family_names
     from nsynth_vae.files import write_text
     from nsynth_vae.timbre_model import open_model
 
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> pathlib.Path:
     made = []
     for path in models.values():
         model = open_model(path)
-        decoded = decode_takes(model, model.encode(real), table.pitch, table.velocity, np.arange(len(rows)))
+        decoded = model.decode(model.encode(real), table.pitch, table.velocity, take=np.arange(len(rows)))
         made.append(decoded.audio)
     sources = ", ".join(pathlib.Path(each).name for each in config.data)
     summary = f"{len(rows)} notes of the split {options.split} of {sources}, of instruments never trained on."

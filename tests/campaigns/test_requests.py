@@ -43,14 +43,13 @@ def make_value(name: str, number: random.Random, batch: int) -> Any:
     rng = np.random.default_rng(number.randrange(2**32))
     if name == "wav_bytes":
         return np.array([make_wav(number) for _ in range(batch)], object)
-    if name in ("pitch", "velocity", "to_pitch"):
+    if name in ("pitch", "velocity", "to_pitch", "seed"):
         values = np.array(
             [number.choice(INTEGERS if number.random() < 0.5 else (60, 100)) for _ in range(batch)], np.int32
         )
     else:
-        inner = {"audio": [AUDIO.num_samples], "z": [LATENT_DIM], "log_mel": [AUDIO.num_frames, AUDIO.num_mel_bins]}[
-            name
-        ]
+        shapes = {"audio": [AUDIO.num_samples], "z": [LATENT_DIM], "log_mel": [AUDIO.num_frames, AUDIO.num_mel_bins]}
+        inner = (shapes | {"motion": []})[name]
         values = 0.5 * rng.normal(size=[batch, *inner]).astype(np.float32)
         if number.random() < 0.5 and values.size:
             where = rng.integers(0, values.size, number.choice((1, 1, values.size)))
@@ -154,20 +153,23 @@ def test_requests_to_tflite_files(stem: str) -> None:
 
     started, refused, answered, count = time.monotonic(), 0, 0, size(REQUESTS // 5, 12)
     file = small_models.tflite_files()[stem]
-    runner = Interpreter(model_path=str(file)).get_signature_runner("serving_default")
+    interpreter = Interpreter(model_path=str(file))
+    signatures = sorted(interpreter.get_signature_list())
     for index in range(count):
         number = random.Random(f"{SEED} {stem} {index}")
+        runner = interpreter.get_signature_runner(number.choice(signatures))
         request = make_request(sorted(runner.get_input_details()), number, (1, 1, 1, 2))
         try:
             answer = runner(**request)
         except (ValueError, TypeError, RuntimeError, AttributeError):
             refused += 1
             # A refused request may leave inputs resized: clients make the runner anew.
-            runner = Interpreter(model_path=str(file)).get_signature_runner("serving_default")
+            interpreter = Interpreter(model_path=str(file))
             continue
         answered += 1
         check_answer(request, answer, checked=False)
-        if stem.startswith("decoder") and not is_finite({"z": request["z"]}):
+        numbers = {name: request[name] for name in ("z", "motion") if name in request}
+        if stem.startswith("decoder") and not is_finite(numbers):
             assert all(np.isnan(value).all() for value in answer.values())
     words = f"{answered} answered, {refused} refused"
     report(f"requests | {stem}.tflite | {count} | {SEED} | {words} | {time.monotonic() - started:.0f} s")
