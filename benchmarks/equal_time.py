@@ -29,7 +29,7 @@ def train(model: keras.Model, batches: Iterable[dict], config: TrainConfig, cpu_
     from nsynth_vae.training.ema import WeightEma
     from nsynth_vae.training.trainer import make_optimizer
 
-    model.compile(optimizer=make_optimizer(config))
+    model.compile(optimizer=make_optimizer(config, model.clip_norm))
     model.optimizer.build(model.trainable_variables)
     ema = WeightEma(model.trainable_variables, config.ema_decay)
     step = tf.function(model.train_step)

@@ -84,7 +84,7 @@ def notes_a_second(config: Config, steps: int) -> float:
 
     vae = VAE(config)
     vae.build()
-    vae.compile(optimizer=make_optimizer(config.train))
+    vae.compile(optimizer=make_optimizer(config.train, vae.clip_norm))
     vae.optimizer.build(vae.trainable_variables)
     size, audio = config.train.batch_size, config.audio
     batch = {

@@ -35,7 +35,7 @@ class TrainableModel(keras.Model):
     loss_names: tuple[str, ...]
     """Names of what steps and validation report; `loss` is among them."""
     clip_norm: float | None = None
-    """Largest global norm of the gradients; None for no limit."""
+    """Largest global norm of the gradients that it is to be trained with; None for no limit."""
 
     def __init__(self, config: AnyConfig | dict, **kwargs) -> None:
         """Read the configuration, from its dictionary if need be, and make the running means."""
@@ -60,10 +60,7 @@ class TrainableModel(keras.Model):
             # The optimizer adds up the replicas' gradients: each replica contributes its part of the global mean.
             loss = self.optimizer.scale_loss(tf.reduce_mean(losses.objective) / replicas)
         variables = self.trainable_variables
-        gradients = tape.gradient(loss, variables)
-        if self.clip_norm is not None:
-            gradients = _clip(gradients, self.clip_norm, replicas)
-        self.optimizer.apply(gradients, variables)
+        self.optimizer.apply(tape.gradient(loss, variables), variables)
         return {name: _mean(value, losses.weights.get(name), replicas) for name, value in losses.reported.items()}
 
     def assess(self, data: dict) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
@@ -95,14 +92,6 @@ class TrainableModel(keras.Model):
     def get_config(self) -> dict:
         """Return the constructor's arguments."""
         return {"config": self.config.to_dict()}
-
-
-def _clip(gradients: list[tf.Tensor], norm: float, replicas: int) -> list[tf.Tensor]:
-    """Return this replica's part of the clipped sum of all replicas' gradients, which the optimizer adds up again."""
-    if replicas > 1:
-        gradients = tf.distribute.get_replica_context().all_reduce("SUM", gradients)
-    gradients, _ = tf.clip_by_global_norm(gradients, norm)
-    return [gradient / replicas for gradient in gradients]
 
 
 def _mean(value: tf.Tensor, weight: tf.Tensor | None, replicas: int) -> tf.Tensor:

@@ -19,6 +19,7 @@ from nsynth_vae.cli import signals
 from nsynth_vae.config import AnyConfig, Budget, TrainConfig
 from nsynth_vae.data.batching.base import Shard, SplitNotes
 from nsynth_vae.errors import InputError
+from nsynth_vae.nn.clipped_adam import ClippedAdam
 from nsynth_vae.nn.trainable_model import TrainableModel
 from nsynth_vae.training import checkpoints
 from nsynth_vae.training.cluster import Cluster
@@ -29,9 +30,9 @@ CHECKPOINT_SECONDS = 60.0
 """A checkpoint is written at every epoch, and at least this often."""
 
 
-def make_optimizer(config: TrainConfig) -> keras.optimizers.Optimizer:
-    """Return Adam, with loss scaling where float16 needs it."""
-    optimizer = keras.optimizers.Adam(config.learning_rate)
+def make_optimizer(config: TrainConfig, clip_norm: float | None) -> keras.optimizers.Optimizer:
+    """Return Adam, which limits the gradients' global norm, with loss scaling where float16 needs it."""
+    optimizer = ClippedAdam(config.learning_rate, global_clipnorm=clip_norm)
     if config.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
@@ -91,7 +92,7 @@ class Trainer:
             # A cluster's other workers get the chief's variables, below.
             if config.train.start_from and checkpoint is None and self.cluster.is_chief:
                 pretrained.load_weights(self.model, config.train.start_from, of="these options describe")
-            self.model.compile(optimizer=make_optimizer(config.train))
+            self.model.compile(optimizer=make_optimizer(config.train, self.model.clip_norm))
             self.model.optimizer.build(self.model.trainable_variables)
             self.ema = WeightEma(self.model.trainable_variables, config.train.ema_decay)
         self.best = _values(self.model.trainable_variables)

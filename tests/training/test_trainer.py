@@ -203,6 +203,7 @@ MIRRORED = """
     config = Config(model=ModelConfig(latent_dim=4, channels=16, kl_warmup_steps=10),
                     train=TrainConfig(batch_size=8, seed=5))
     result = {}
+    VAE.clip_norm = 0.1  # Below that of all gradients: what is limited must be the replicas' sum.
     for name in ("one", "two"):
         strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]) if name == "two" else None
         trainer = Trainer(lambda: VAE(config), config, *notes, pathlib.Path(out) / name, cluster=Cluster(strategy))
@@ -212,6 +213,8 @@ MIRRORED = """
         result[f"{name}/valid"] = trainer.state.history[-1]["valid"]["loss"]
         for i, weight in enumerate(trainer.model.trainable_variables):
             result[f"{name}/{i}"] = np.array(weight)
+        moments = [np.array(moment) for moment in trainer.model.optimizer._momentums]
+        result[f"{name}/norm"] = np.sqrt(sum(np.sum(moment**2) for moment in moments))
     np.savez(out + "/result.npz", **result)
 """
 
@@ -226,6 +229,8 @@ def test_two_devices_give_the_same_losses_and_weights_as_one(tmp_path):
     )
     result = np.load(tmp_path / "result.npz")
     assert len(result["one/losses"]) == 10
+    # A tenth of ten gradients, of which none is longer than 0.1.
+    assert 0.01 < result["one/norm"] < 0.1 * (1.0 - 0.9**10)
     for name in result.files:
         if name.startswith("one/"):
             other = result[name.replace("one/", "two/")]
