@@ -31,7 +31,9 @@ class ModulationPowers:
     partials: int
     """Partials measured: those within `motion.PARTIAL_RANGE_DB` of the loudest; 0: the note has ended before 1 s."""
     f0: np.ndarray
-    """cents^2, `[bands of F0_EDGES]`: of the f0 that the strongest partial's phase gives."""
+    """cents^2, `[bands of F0_EDGES]`: of the f0 that the phases of all partials give together."""
+    own_f0: np.ndarray
+    """cents^2 of the f0, the same shape: of what the strongest partial's frequency is off its multiple of that."""
     bins: tuple[np.ndarray, np.ndarray]
     """Bins of the periodograms in the bands of `LEVEL_EDGES` and of `F0_EDGES`: half their degrees of freedom."""
 
@@ -50,21 +52,29 @@ def modulation_powers(audio: np.ndarray, f0_hertz: float) -> ModulationPowers:
     if not len(level):
         levels, f0 = np.zeros(len(LEVEL_EDGES) - 1), np.zeros(len(F0_EDGES) - 1)
         bins = np.zeros(len(levels), int), np.zeros(len(f0), int)
-        return ModulationPowers(mean_level=levels, own_level=levels, partials=0, f0=f0, bins=bins)
+        return ModulationPowers(mean_level=levels, own_level=levels, partials=0, f0=f0, own_f0=f0, bins=bins)
     average = level.mean(axis=1)
-    loud = motion.detrended(level[average >= average.max() - motion.PARTIAL_RANGE_DB])
-    cents = 1200.0 / np.log(2.0) * np.log(np.maximum(hertz[average.argmax()], 1.0))
+    heard = np.flatnonzero(average >= average.max() - motion.PARTIAL_RANGE_DB)
+    loud = motion.detrended(level[heard])
+    # Partials of an ensemble, or of a bow, also waver each by itself, all by about as many Hz: the higher say more of
+    # the f0. Three quarters of what a violin section's strongest partial does is its own.
+    weight, strongest = np.square(heard + 1.0) * 10.0 ** (average[heard] / 20.0), int(average.argmax())
+    together, alone = weight @ hertz[heard] / weight.sum(), hertz[strongest]
+    cents = 1200.0 / np.log(2.0) * np.log(np.maximum(together, 1.0))
+    own_cents = 1200.0 / np.log(2.0) * (strongest + 1) * (alone - together) / f0_hertz
     mean = np.median(loud, axis=0)
     # A median, in place of a mean: weak partials flutter with the noise that they lie in, which the noise itself does.
     mean_level, level_bins = band_powers(mean, LEVEL_EDGES)
     f0, f0_bins = band_powers(motion.detrended(cents), F0_EDGES)
     mean_level /= _passed(LEVEL_EDGES, f0_hertz)
     f0 /= _passed(F0_EDGES, f0_hertz)
+    own_f0 = band_powers(motion.detrended(own_cents), F0_EDGES)[0] / _passed(F0_EDGES, f0_hertz)
     own = np.median([band_powers(partial - mean, LEVEL_EDGES)[0] for partial in loud], axis=0)
     # A band's power is chi-square distributed; its median is below its mean by this (Wilson and Hilferty 1931).
     own /= _passed(LEVEL_EDGES, f0_hertz)
     own /= (1.0 - 1.0 / (9.0 * np.maximum(level_bins, 1))) ** 3
-    return ModulationPowers(mean_level=mean_level, own_level=own, partials=len(loud), f0=f0, bins=(level_bins, f0_bins))
+    bins = level_bins, f0_bins
+    return ModulationPowers(mean_level=mean_level, own_level=own, partials=len(loud), f0=f0, own_f0=own_f0, bins=bins)
 
 
 def _passed(edges: tuple[float, ...], f0_hertz: float) -> np.ndarray:

@@ -9,12 +9,12 @@ from nsynth_vae.cli.options import (
     add_lookup_options,
     add_model_options,
     add_octave_shift_option,
-    add_take_options,
     config_from,
     data_config_from,
     options_from,
 )
 from nsynth_vae.cli.parser import Parser, run
+from nsynth_vae.cli.sound_options import add_keep_level_option, add_take_options
 from nsynth_vae.cli.types import (
     check_midi,
     check_seed,
@@ -35,6 +35,7 @@ __all__ = [
     "add_data_options",
     "add_feature_options",
     "add_folder_option",
+    "add_keep_level_option",
     "add_lookup_options",
     "add_model_options",
     "add_octave_shift_option",

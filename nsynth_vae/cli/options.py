@@ -10,11 +10,10 @@ import dataclasses
 import pathlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from nsynth_vae.cli.sound_options import add_keep_level_option
 from nsynth_vae.cli.types import (
-    int32,
     midi_list,
     midi_range,
-    motion,
     names,
     octave_shift,
     path,
@@ -124,6 +123,7 @@ def add_lookup_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("notes")
     _add_source(group, f"where notes are looked up by name: {_SOURCES.format('', 'nowhere')}", None)
     add_octave_shift_option(group)
+    add_keep_level_option(group)
 
 
 def add_model_options(parser: argparse.ArgumentParser, *, backend: bool = True) -> None:
@@ -151,19 +151,6 @@ def add_model_options(parser: argparse.ArgumentParser, *, backend: bool = True) 
         )
 
 
-def add_take_options(parser: argparse._ActionsContainer) -> None:
-    """Add `--take` and `--motion`, of commands that decode; `api.open_model` and `open_lookup` heed them."""
-    text = "another take of each note, as players repeat one: any integer (default: %(default)s)"
-    parser.add_argument("--take", metavar="N", type=int32, default=0, help=text)
-    parser.add_argument(
-        "--motion",
-        metavar="X",
-        type=motion,
-        default=1.0,
-        help="how much notes move: 0 steady, 1 as learnt, 2 twice as far (default: 1)",
-    )
-
-
 def add_folder_option(parser: argparse._ActionsContainer, what: str, *, picture: bool = False) -> None:
     """Add `--output`, the folder that `what` is written to; and `--no-picture`, where a picture is part of it."""
     parser.add_argument("--output", "-o", metavar="DIR", required=True, type=path, help=f"the folder for {what}")
@@ -186,6 +173,7 @@ _SECTIONS: dict[type[AnyConfig], tuple[str, dict[str, tuple[str, dict[str, Any]]
             "beta": ("weight of the KL divergence", _X),
             "kl_warmup_steps": ("steps over which that weight grows from 0", _N),
             "eq_augmentation_probability": ("probability of EQ augmentation: a random equaliser and decay", _X),
+            "floor_augmentation_probability": ("probability that a note lies in noise when it is encoded", _X),
             "mixup_probability": ("probability of mixup with another instrument's note of the pitch", _X),
             "velocity_pair_probability": (
                 "probability that a note is decoded to its instrument's note of another velocity",
@@ -193,6 +181,7 @@ _SECTIONS: dict[type[AnyConfig], tuple[str, dict[str, tuple[str, dict[str, Any]]
             ),
             "instrument_balance": ("balance of instruments in training, 0: by notes, to 1: all alike", _X),
             "pitch_shift_copies": ("pitch-shifted copies of each training note, some semitones higher, 0 to 6", _N),
+            "band_weight": ("weight of the levels of 8 frequency bands, against the log-mel's likelihood", _X),
             "adversary_weight": ("weight of the adversary that keeps the pitch out of z; 0: none", _X),
         },
     ),

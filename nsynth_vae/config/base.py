@@ -132,7 +132,10 @@ class Document(Section):
             raise InputError(f"{path}: {error}") from error
 
 
-_NEW = ("velocity_pair_probability", "instrument_balance", "floor_augmentation_probability", "motion_dim")
+_NEW = (
+    *("velocity_pair_probability", "instrument_balance", "floor_augmentation_probability"),
+    *("band_weight", "motion_dim"),
+)
 
 
 def _upgraded(section: str, values: typing.Any, saved: bool) -> typing.Any:
@@ -145,7 +148,7 @@ def _upgraded(section: str, values: typing.Any, saved: bool) -> typing.Any:
     result = {names.get(name, name): value for name, value in values.items()}
     if saved and section == "model" and "kl_warmup_steps" in result:
         # A VAE of version 0.1 lacks these, which it was trained without.
-        result = {**dict.fromkeys(_NEW, 0), "level_coordinate": False, **result}
+        result = {**dict.fromkeys(_NEW, 0), "level_coordinate": False, "inharmonic_partials": False, **result}
     gone = result.pop("cross_note_share", 0) if section == "model" else 0
     if gone:
         print(

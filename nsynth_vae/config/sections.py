@@ -134,14 +134,17 @@ class ModelConfig(Section):
     mixup_probability: float = 0.5
     """Probability of mixup with another instrument's note of the pitch; see `data.batching.epoch_plan`."""
     pitch_shift_copies: int = 2
-    """Pitch-shifted copies of each training note, a few semitones higher, formants included; see
-    `data.readers.transposed`."""
+    """Copies of each training note some semitones higher, formants included; see `data.readers.transposed`."""
     velocity_pair_probability: float = 0.3
     """Probability that a training note is decoded to the same pitch of its instrument at another velocity."""
     instrument_balance: float = 0.5
     """Instruments of n training notes are drawn n^(1 - balance) times as often: 0 by notes, 1 all alike."""
     adversary_weight: float = 1000.0
     """Weight, against the KL's nats, of the adversary that predicts the pitch from z; 0 for none."""
+    inharmonic_partials: bool = True
+    """Whether the decoder has an envelope over the ratio to the pitch, for partials that are at no multiple of it."""
+    band_weight: float = 0.3
+    """Weight of the levels of 8 bands of mel bins in each frame, against the log-mel's likelihood."""
     motion_dim: int = 4
     """Last dimensions of z, which describe how a sustained note moves; 0 for none. See `model.motion`."""
     level_coordinate: bool = True
@@ -150,14 +153,12 @@ class ModelConfig(Section):
     def _check(self) -> None:
         self.require_positive("latent_dim", "channels", most=MOST_CHANNELS)
         self.require("a multiple of 16", lambda channels: channels % 16 == 0, "channels")
-        weights = ("beta", "free_nats", "kl_warmup_steps", "adversary_weight")
+        weights = ("beta", "free_nats", "kl_warmup_steps", "adversary_weight", "band_weight")
         self.require("0 or more, below 2**31", lambda value: 0 <= value < 2**31, *weights)
         self.require(f"0 to {MOST_SEMITONES}", lambda copies: 0 <= copies <= MOST_SEMITONES, "pitch_shift_copies")
-        augmentations = ("eq_augmentation_probability", "floor_augmentation_probability", "mixup_probability")
-        probabilities = (*augmentations, "velocity_pair_probability", "instrument_balance")
-        self.require("a number from 0 to 1", lambda value: 0 <= value <= 1, *probabilities)
-        most = SMALLEST_DIVIDED - 2
-        self.require(f"0 to {most}", lambda dimensions: 0 <= dimensions <= most, "motion_dim")
+        probabilities = [field.name for field in dataclasses.fields(self) if field.name.endswith("probability")]
+        self.require("a number from 0 to 1", lambda value: 0 <= value <= 1, *probabilities, "instrument_balance")
+        self.require(f"0 to {SMALLEST_DIVIDED - 2}", lambda n: 0 <= n <= SMALLEST_DIVIDED - 2, "motion_dim")
 
     @property
     def level(self) -> bool:

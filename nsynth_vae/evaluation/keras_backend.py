@@ -37,7 +37,7 @@ class KerasBackend:
         """Return the takes of latent vectors; see `timbre_model.Backend`."""
         given = {name: tf.constant(values) for name, values in inputs.items()}
         take = self._take(**given)
-        audio = self._vocoder(take.log_mel, given["pitch"], given["seed"], take.deviation)
+        audio = self._vocoder(take.log_mel, given["pitch"], given["seed"], take.partials)
         return DecodedNotes(take.log_mel.numpy(), audio.numpy())
 
     def decode_log_mel(self, z: np.ndarray, pitch: np.ndarray, velocity: np.ndarray) -> np.ndarray:

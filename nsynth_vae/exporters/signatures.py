@@ -18,6 +18,7 @@ from nsynth_vae.exporters.wav_decoding import decode_wav
 from nsynth_vae.model.decoder import Decoder
 from nsynth_vae.model.encoder import Encoder
 from nsynth_vae.model.vae import VAE
+from nsynth_vae.nn.draws import PartialMotion
 from nsynth_vae.synthesis.vocoder import Vocoder
 
 Endpoint = tuple[Callable[..., dict[str, tf.Tensor]], list[tf.TensorSpec]]
@@ -86,10 +87,11 @@ def decoder_endpoints(decoder: Decoder, config: Config, vocoder: Vocoder) -> dic
         notes = input_checks.notes(z, pitch, velocity, config.model.latent_dim)
         seed, motion = input_checks.take(seed, motion, tf.shape(z)[0])
         take = decoder.take(*map(_at_least_one, (*notes, seed, motion)))
-        batch = tf.shape(z)[0]
-        parts = [part[:batch] for part in take if part is not None]
-        audio = _in_chunks(vocoder, config.audio, parts[1], notes[1], seed, *parts[2:])
-        return {"median": parts[0], "log_mel": parts[1], "audio": audio}
+        here = slice(tf.shape(z)[0])
+        moved = [] if take.partials is None else [tf.nest.map_structure(lambda part: part[here], take.partials)]
+        log_mel = take.log_mel[here]
+        audio = _in_chunks(vocoder, config.audio, log_mel, notes[1], seed, *moved)
+        return {"median": take.median[here], "log_mel": log_mel, "audio": audio}
 
     def first_take(z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor) -> dict[str, tf.Tensor]:
         # Of z's batch size, not pitch's: that they are the same is checked inside.
@@ -158,14 +160,14 @@ def _at_least_one(tensor: tf.Tensor) -> tf.Tensor:
     return tf.pad(tensor, [[0, missing]] + [[0, 0]] * (tensor.shape.rank - 1))
 
 
-def _in_chunks(vocoder: Vocoder, config: AudioConfig, *inputs: tf.Tensor) -> tf.Tensor:
+def _in_chunks(vocoder: Vocoder, config: AudioConfig, *inputs: tf.Tensor | PartialMotion) -> tf.Tensor:
     """Return the audio `[batch, num_samples]`, synthesised `CHUNK` notes at a time."""
     count = (tf.shape(inputs[0])[0] + CHUNK - 1) // CHUNK
     pieces = tf.TensorArray(tf.float32, count, infer_shape=False, element_shape=[None, config.num_samples])
 
     def add(index: tf.Tensor, pieces: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
         here = slice(index * CHUNK, (index + 1) * CHUNK)
-        return index + 1, pieces.write(index, vocoder(*(tensor[here] for tensor in inputs)))
+        return index + 1, pieces.write(index, vocoder(*tf.nest.map_structure(lambda tensor: tensor[here], inputs)))
 
     _, pieces = tf.while_loop(lambda index, _: index < count, add, (0, pieces), parallel_iterations=1)
     return tf.ensure_shape(pieces.concat(), [None, config.num_samples])

@@ -64,7 +64,7 @@ def decoder_endpoints(decoder: Decoder, config: Config, synthesizer: Synthesizer
         take = decoder.take(z, pitch, velocity, seed, tf.clip_by_value(motion, 0.0, LARGEST_MOTION))
         outputs = {"log_mel": take.median if median else take.log_mel}
         if synthesizer is not None:
-            outputs["audio"] = synthesizer(take.log_mel, pitch, seed, take.deviation)
+            outputs["audio"] = synthesizer(take.log_mel, pitch, seed, take.partials)
         return _with_nan_of(tf.reduce_sum(z) + tf.reduce_sum(motion), outputs)
 
     one = tf.ones([1])

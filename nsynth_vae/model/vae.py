@@ -139,6 +139,11 @@ class VAE(TrainableModel):
         kl = losses.kl_loss(z_mean[:, timbre], z_log_var[:, timbre], free_nats=free_nats)
         elements = float(config.audio.num_frames * config.audio.num_mel_bins)
         objective = (reconstruction + kl_weight * kl) / elements
+        if noise is not None and config.model.band_weight:
+            # The median of ln(mel), bin by bin, lacks the energy of the loudest bins.
+            bands = (losses.band_levels(part, config.audio.log_mel_scale) for part in (target, prediction))
+            error = tf.abs(tf.subtract(*bands)) * tf.exp(-tf.stop_gradient(self.log_scale))
+            objective += config.model.band_weight * tf.reduce_mean(error, axis=[1, 2])
         if noise is not None and self.adversary is not None:
             weight = config.model.adversary_weight / elements
             objective += _pitch_entropy(self.adversary, z_mean[:, timbre], batch["pitch"], weight)

@@ -6,10 +6,21 @@ hash of the seed decides.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import tensorflow as tf
 
 _PRIME = 4093
+
+
+class PartialMotion(NamedTuple):
+    """How the partials of notes move."""
+
+    deviation: tf.Tensor
+    """Of the f0, relative, float32 `[batch, frames]`."""
+    phase: tf.Tensor
+    """Of each partial by itself, radians, float32 `[batch, frames, partials]`."""
 
 
 def draw_offsets(seed: tf.Tensor, pitch: tf.Tensor, count: int, size: int) -> tf.Tensor:

@@ -6,6 +6,9 @@ import math
 
 import tensorflow as tf
 
+BANDS = 8
+"""Bands of mel bins whose levels `band_levels` are."""
+
 
 def laplace_nll(target: tf.Tensor, prediction: tf.Tensor, log_scale: tf.Tensor) -> tf.Tensor:
     """Return the negative log-likelihood of `target` under a Laplace distribution around `prediction`.
@@ -23,6 +26,23 @@ def laplace_nll(target: tf.Tensor, prediction: tf.Tensor, log_scale: tf.Tensor) 
     error = tf.abs(tf.cast(target, tf.float32) - tf.cast(prediction, tf.float32))
     nll = error * tf.exp(-log_scale) + log_scale + math.log(2.0)
     return tf.reduce_sum(nll, axis=range(1, nll.shape.rank))
+
+
+def band_levels(log_mel: tf.Tensor, scale: float) -> tf.Tensor:
+    """Return the level of each band of mel bins: 0.5 ln(sum of mel^2), normalised as the log-mel is.
+
+    Args:
+        log_mel: `[batch, frames, mel_bins]`, ln(mel) over `scale`, with any center.
+        scale: nats.
+
+    Returns:
+        float32 `[batch, frames, BANDS]`.
+    """
+    missing = -log_mel.shape[2] % BANDS
+    nothing = float(-100.0 / scale)
+    bins = tf.pad(tf.cast(log_mel, tf.float32), [[0, 0], [0, 0], [0, missing]], constant_values=nothing)
+    bands = tf.reshape(bins, [-1, bins.shape[1], BANDS, bins.shape[2] // BANDS])
+    return tf.reduce_logsumexp(2.0 * scale * bands, axis=3) * (0.5 / scale)
 
 
 def kl_divergence(z_mean: tf.Tensor, z_log_var: tf.Tensor) -> tf.Tensor:

@@ -41,9 +41,6 @@ def make_constants(config: AudioConfig, num_harmonics: int) -> dict[str, np.ndar
     f0 = pitch_to_hertz(np.arange(128)) / config.sample_rate * 2**14
     # The mean of a Rayleigh distribution: |STFT| of Gaussian noise of variance 1.
     noise_magnitude = np.sqrt(np.sum(hann(config.frame_length) ** 2) * np.pi) / 2
-    fade = np.ones(config.num_samples)
-    fade[:FADE_IN] = hann(2 * FADE_IN)[:FADE_IN]
-    fade[-FADE_OUT:] = hann(2 * FADE_OUT)[FADE_OUT:]
     order, bands = spectral_ops.bin_order(config.fft_length), spectral_ops.bin_order(NOISE_LENGTH)
     half = {
         "bins": order,
@@ -54,7 +51,8 @@ def make_constants(config: AudioConfig, num_harmonics: int) -> dict[str, np.ndar
         "noise_gain": 1.0 / (weights.sum(axis=0) * noise_magnitude),
         "phase": np.random.default_rng(0).uniform(size=num_harmonics),
         "loudest": features.loudest_log_mel(config),
-        "fade": fade,
+        "fade_in": hann(2 * FADE_IN)[:FADE_IN],
+        "fade_out": hann(2 * FADE_OUT)[FADE_OUT:],
         "octaves": 2.0 * np.pi * 2.0 ** np.arange(5) / 128.0,
         "number": np.arange(1, num_harmonics + 1),
     }

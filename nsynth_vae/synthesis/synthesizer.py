@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from nsynth_vae import features
 from nsynth_vae.config import PEAK, SynthesisConfig
-from nsynth_vae.nn.draws import draw_offsets
+from nsynth_vae.nn.draws import PartialMotion, draw_offsets
 from nsynth_vae.nn.float16 import round_to_half
 from nsynth_vae.nn.layers import ResidualBlock
 from nsynth_vae.nn.trainable_model import BatchLosses, TrainableModel
@@ -94,7 +94,7 @@ class Synthesizer(TrainableModel):
         log_mel: tf.Tensor,
         pitch: tf.Tensor,
         seed: tf.Tensor | None = None,
-        deviation: tf.Tensor | None = None,
+        motion: PartialMotion | None = None,
     ) -> tf.Tensor:
         """Return the sound of a log-mel at its pitch, each note by itself, the same for the same arguments.
 
@@ -102,7 +102,7 @@ class Synthesizer(TrainableModel):
             log_mel: float32 `[batch, num_frames, mel_bins]`, as `features.log_mel` returns it.
             pitch: int32 `[batch]`, MIDI, 0 to 127: where the log-mel's partials are.
             seed: int32 `[batch]`, of the noise; None for 0.
-            deviation: float32 `[batch, num_frames]`, of the f0, relative; None to estimate it from the log-mel.
+            motion: of the partials; None to estimate the f0's from the log-mel, without any of their own.
 
         Returns:
             float32 `[batch, num_samples]`, within -`PEAK`..`PEAK`. Silence gives silence. The log-mel is limited to
@@ -110,7 +110,7 @@ class Synthesizer(TrainableModel):
         """
         mel = self.mel(log_mel)
         noise = self.draw_noise(tf.zeros_like(pitch) if seed is None else seed, pitch)
-        harmonic, noise, confidence = self.parts(log_mel, mel, pitch, noise, deviation=deviation)
+        harmonic, noise, confidence = self.parts(log_mel, mel, pitch, noise, motion=motion)
         return self._finish(self.match(harmonic + noise, mel, confidence))
 
     def draw_noise(self, seed: tf.Tensor, pitch: tf.Tensor) -> tf.Tensor:
@@ -155,7 +155,7 @@ class Synthesizer(TrainableModel):
         noise: tf.Tensor,
         *,
         to_pitch: tf.Tensor | None = None,
-        deviation: tf.Tensor | None = None,
+        motion: PartialMotion | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Return the harmonic part, the noise, and the confidence mask of the mel.
 
@@ -165,7 +165,7 @@ class Synthesizer(TrainableModel):
             pitch: int32 `[batch]`.
             noise: white, of variance 1, float32 `[batch or 1, (frames - 1) * frame_step + NOISE_LENGTH]`.
             to_pitch: int32 `[batch]`, to play the levels found at another pitch.
-            deviation: as of `call`.
+            motion: as of `call`.
 
         Returns:
             Two of float32 `[batch, (frames - 1) * frame_step]`, and `[batch, frames, mel_bins]`, 0 to 1.
@@ -174,8 +174,7 @@ class Synthesizer(TrainableModel):
         f0 = self._cycles(pitch)
         template, slope = harmonic_analysis.harmonic_templates(f0, constants, self.audio)
         level = harmonic_analysis.harmonic_levels(mel, template)
-        if deviation is None:
-            deviation = harmonic_analysis.f0_deviation(mel, level, template, slope)
+        deviation = harmonic_analysis.f0_deviation(mel, level, template, slope) if motion is None else motion.deviation
         log_level = (tf.math.log(level + QUIET) + 6.0) * 0.25
         outputs = self._network(tf.concat([log_mel, log_level], axis=-1), pitch)
         amplitude = level * tf.exp(_limited(outputs["harmonic"]))
@@ -190,6 +189,9 @@ class Synthesizer(TrainableModel):
         amplitude = spectral_ops.upsample(amplitude, self.sub_frames) * gate[..., :1]
         band = spectral_ops.upsample(band, self.sub_frames) * gate[..., 1:]
         cycles, frequency = self._phases(f0, deviation, outputs["stiffness"][..., 0], mel, controls)
+        if motion is not None:
+            own = motion.phase[..., : self.config.synthesizer.num_harmonics] * (0.5 / np.pi)
+            cycles += spectral_ops.upsample(own, self.sub_frames)
         amplitude *= tf.cast(frequency < 0.5 - 1 / 256, tf.float32)[:, None]
         harmonic = spectral_ops.harmonics(amplitude, cycles, tf.minimum(frequency, 0.5))
         return harmonic, filtered_noise(band, noise), tf.sigmoid(outputs["trust"])
@@ -240,12 +242,13 @@ class Synthesizer(TrainableModel):
         stretch = tf.sqrt(1.0 + stiffness[:, None] * tf.square(number)) - 1.0
         step = f0 * float(spectral_ops.CONTROL_STEP)
         deviation = spectral_ops.upsample(deviation[..., None], self.sub_frames)[..., 0]
-        # Whole periods are dropped before the number of the harmonic multiplies the rounding error.
+        # Whole periods are dropped from each term before it is added to another: the larger a sum, the more a last bit
+        # that differs between two machines weighs. The number of the harmonic multiplies it.
         turns = tf.cumsum(deviation, 1, exclusive=True)
-        fundamental = (step - tf.floor(step))[:, None] * index + step[:, None] * turns
-        fundamental -= tf.floor(fundamental)
+        fundamental = _fraction(_fraction(step)[:, None] * index) + step[:, None] * turns
         stretched = (stretch * number * step[:, None])[:, None] * index[:, None]
-        cycles = fundamental[:, :, None] * number + stretched + self.constants["phase"]
+        cycles = _fraction(_fraction(fundamental)[:, :, None] * number) + _fraction(stretched)
+        cycles += self.constants["phase"]
         return cycles, f0[:, None] * number * (1.0 + stretch)
 
     def match(self, audio: tf.Tensor, mel: tf.Tensor, confidence: tf.Tensor) -> tf.Tensor:
@@ -263,7 +266,9 @@ class Synthesizer(TrainableModel):
 
     def _finish(self, audio: tf.Tensor) -> tf.Tensor:
         """Return the audio faded in and out and within -`PEAK`..`PEAK`, `[batch, num_samples]`."""
-        audio *= self.constants["fade"]
+        start, end = (self.constants[name] for name in ("fade_in", "fade_out"))
+        first, last = audio[:, : len(start)] * start, audio[:, -len(end) :] * end
+        audio = tf.concat([first, audio[:, len(start) : -len(end)], last], axis=1)
         peak = tf.reduce_max(tf.abs(audio), axis=1, keepdims=True)
         return audio * (PEAK / tf.maximum(peak, PEAK))
 
@@ -271,6 +276,11 @@ class Synthesizer(TrainableModel):
         """Return `LOSS_NAMES` of a random second of each note, in validation of the first one."""
         values = losses.distances(self, batch, step)
         return BatchLosses(values["loss"], values, values["loss"])
+
+
+def _fraction(x: tf.Tensor) -> tf.Tensor:
+    """Return x without its whole part."""
+    return x - tf.floor(x)
 
 
 def _limited(x: tf.Tensor) -> tf.Tensor:

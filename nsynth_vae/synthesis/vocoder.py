@@ -10,12 +10,13 @@ import tensorflow as tf
 
 from nsynth_vae import pretrained
 from nsynth_vae.config import AudioConfig, SynthesisConfig
+from nsynth_vae.nn.draws import PartialMotion
 from nsynth_vae.pretrained import SYNTHESIZER
 from nsynth_vae.synthesis import griffin_lim
 from nsynth_vae.synthesis.synthesizer import Synthesizer
 
 Vocoder = Callable[..., tf.Tensor]
-"""(log_mel, pitch, seed, deviation) -> audio, as `Synthesizer.call` has them; seed and deviation can be left out."""
+"""(log_mel, pitch, seed, motion) -> audio, as `Synthesizer.call` has them; seed and motion can be left out."""
 
 
 def load_synthesizer(folder: str | os.PathLike | None = None) -> Synthesizer:
@@ -51,10 +52,10 @@ def vocoder_for(config: AudioConfig) -> Vocoder:
     synthesizer = shipped_synthesizer_for(config)
 
     def synthesize(
-        log_mel: tf.Tensor, pitch: tf.Tensor, seed: tf.Tensor | None = None, deviation: tf.Tensor | None = None
+        log_mel: tf.Tensor, pitch: tf.Tensor, seed: tf.Tensor | None = None, motion: PartialMotion | None = None
     ) -> tf.Tensor:
         if synthesizer is None:
             return griffin_lim.log_mel_to_audio(log_mel, config)
-        return synthesizer(log_mel, pitch, seed, deviation)
+        return synthesizer(log_mel, pitch, seed, motion)
 
     return tf.function(synthesize, reduce_retracing=True, autograph=False)

@@ -85,7 +85,7 @@ def play(vae: VAE, z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor) -> tuple
     """Return audio and log-mel of the first take of notes."""
     seed = tf.zeros_like(pitch)
     take = vae.decoder.take(z, pitch, velocity, seed, tf.ones(tf.shape(pitch)))
-    return vocoder_for(vae.config.audio)(take.log_mel, pitch, seed, take.deviation), take.log_mel
+    return vocoder_for(vae.config.audio)(take.log_mel, pitch, seed, take.partials), take.log_mel
 
 
 def resynthesize(synthesizer: Synthesizer, examples: Examples) -> Rendering:
@@ -131,12 +131,11 @@ def write_morph(vae: VAE, examples: Examples, folder: pathlib.Path) -> None:
     pitch = int(examples.table.pitch[0])
     path = latent.interpolate(z_mean[0].numpy(), z_mean[1].numpy(), MORPH_STEPS).astype(np.float32)
     pitches = tf.fill([MORPH_STEPS], pitch)
-    log_mel = vae.decoder(tf.constant(path), pitches, tf.fill([MORPH_STEPS], MORPH_VELOCITY))
+    audio, log_mel = play(vae, tf.constant(path), pitches, tf.fill([MORPH_STEPS], MORPH_VELOCITY))
     titles = [str(names[0]), *(f"{step / (MORPH_STEPS - 1):.0%}" for step in range(1, MORPH_STEPS - 1)), str(names[-1])]
     rows = [(f"at pitch {pitch}", list(log_mel.numpy()))]
     plots.plot_spectrograms(rows, titles, config, folder / "figures" / "interpolation.png")
-    audio = vocoder_for(config)(log_mel, pitches).numpy()
-    save_sound(folder / "sounds" / "morph.wav", join_notes(audio, config), config.sample_rate)
+    save_sound(folder / "sounds" / "morph.wav", join_notes(audio.numpy(), config), config.sample_rate)
 
 
 def latent_centroids(trainer: Trainer, instruments: set[str]) -> dict[str, Any]:

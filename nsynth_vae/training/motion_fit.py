@@ -7,14 +7,14 @@ VAE's other weights as they are: a small VAE of its own, from the log-mel's modu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from nsynth_vae import features
-from nsynth_vae.analysis.modulation import modulation_powers
+from nsynth_vae.analysis.modulation import ModulationPowers, modulation_powers
 from nsynth_vae.cli.progress import Progress
 from nsynth_vae.data.batching.epoch_plan import plan_balanced_epoch
 from nsynth_vae.data.source import BadNotes
@@ -24,10 +24,11 @@ from nsynth_vae.model.level import normalize_level
 from nsynth_vae.model.motion import MotionDecoder, MotionEncoder
 from nsynth_vae.model.vae import VAE
 from nsynth_vae.notes import pitch_to_hertz
+from nsynth_vae.synthesis.vocoder import shipped_synthesizer_for
 from nsynth_vae.training.notes import Selection
 
-MOST_NOTES = 20_000
-"""Training notes that are looked at, drawn of all: 200 s of two cores, and more than a network of this size learns."""
+MOST_NOTES = 6_000
+"""Training notes that are looked at, drawn of all: ten minutes of two cores, and what a network of this size learns."""
 
 EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 40, 32, 1e-3, 1e-3
 
@@ -42,8 +43,7 @@ which a mean shows the largest: wobble would be 1.3 times, and that of plucked n
 median. The mean of ln P (q -> 0) is too small by as much. q = 0.5 is within 20 % in both."""
 
 STEADY_POWER = 0.05
-"""dB^2 or cents^2 in a band: what a note without motion has, of the noise that its partials lie in. It is added to what
-is predicted, so that plucked notes do not get it twice: shimmer of 0.25 instead of 0.45 dB, of 0.16 that are real."""
+"""dB^2 or cents^2 in a band: what a note without motion has at least, of the noise that its partials lie in."""
 
 LEAST_POWER = 1e-4
 """dB^2 or cents^2: less is not heard, nor measured in 16 bits."""
@@ -109,27 +109,35 @@ def _measure(vae: VAE, selection: Selection, rows: np.ndarray, title: str) -> di
     found: list[dict] = []
     progress = Progress(title)
 
+    # A note without motion has some of it already: it is not to be given that a second time.
+    synthesizer = shipped_synthesizer_for(config)
+
     @tf.function(reduce_retracing=True, autograph=False)
-    def encode(audio: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def encode(audio: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor) -> tuple[tf.Tensor, ...]:
         log_mel = features.log_mel(audio, config)
         level = normalize_level(log_mel, config)[0] if vae.config.model.level else log_mel
-        return vae.encoder(log_mel)[0][:, vae.config.model.timbre], modulation_energies(level, config)
+        z, nothing = vae.encoder(log_mel)[0], tf.zeros_like(pitch)
+        parts = z[:, vae.config.model.timbre], modulation_energies(level, config)
+        if synthesizer is None:
+            return parts
+        take = vae.decoder.take(z, pitch, velocity, nothing, tf.zeros_like(pitch, tf.float32))
+        return *parts, synthesizer(take.log_mel, pitch, nothing, take.partials)
 
     for done, (row, audio) in enumerate(read_notes(selection.source, rows, BadNotes("skip")), 1):
-        powers = modulation_powers(audio, float(pitch_to_hertz(table.pitch[row])))
+        hertz = float(pitch_to_hertz(table.pitch[row]))
+        powers = modulation_powers(audio, hertz)
         if powers.partials:
-            timbre, energies = (part.numpy()[0] for part in encode(audio[None].astype(np.float32)))
+            at = {name: getattr(table, name)[row : row + 1] for name in _LABELS}
+            timbre, energies, *steady = (part.numpy()[0] for part in encode(audio[None].astype(np.float32), **at))
             found.append(
                 {
                     "timbre": timbre,
                     "energies": energies,
                     "instrument": table.instrument_str[row],
-                    "pitch": table.pitch[row],
-                    "velocity": table.velocity[row],
+                    **{name: values[0] for name, values in at.items()},
                     "partials": np.float32(powers.partials),
-                    "mean": powers.mean_level.astype(np.float32),
-                    "own": powers.own_level.astype(np.float32),
-                    "f0": powers.f0.astype(np.float32),
+                    **_powers(powers),
+                    **{f"steady_{name}": power for name, power in _steady_powers(steady, powers, hertz).items()},
                     "level_bins": powers.bins[0].astype(np.float32),
                     "f0_bins": powers.bins[1].astype(np.float32),
                 }
@@ -138,6 +146,20 @@ def _measure(vae: VAE, selection: Selection, rows: np.ndarray, title: str) -> di
     progress.close()
     names = found[0] if found else ("pitch",)
     return {name: np.array([note[name] for note in found]) for name in names}
+
+
+def _powers(powers: ModulationPowers) -> dict[str, np.ndarray]:
+    values = {"mean": powers.mean_level, "own": powers.own_level, "f0": powers.f0, "own_f0": powers.own_f0}
+    return {name: power.astype(np.float32) for name, power in values.items()}
+
+
+def _steady_powers(steady: Sequence[np.ndarray], powers: ModulationPowers, hertz: float) -> dict[str, np.ndarray]:
+    """Return what the steady note has, at least `STEADY_POWER` and at most what the real one has."""
+    found = _powers(modulation_powers(steady[0], hertz)) if steady else {}
+    return {
+        name: np.clip(found.get(name, np.float32(STEADY_POWER)), STEADY_POWER, np.maximum(power, STEADY_POWER))
+        for name, power in _powers(powers).items()
+    }
 
 
 def _take(notes: Mapping[str, np.ndarray], rows: np.ndarray | slice) -> dict[str, tf.Tensor]:
@@ -169,13 +191,15 @@ class _Fit:
         if training:
             z += tf.exp(0.5 * log_var) * tf.random.normal(tf.shape(mean))
             timbre += TIMBRE_NOISE * tf.random.normal(tf.shape(timbre))
-        common, own, f0 = map(tf.exp, self.decoder(z, timbre, *(notes[name] for name in _LABELS)))
+        common, own, f0, own_f0 = map(tf.exp, self.decoder(z, timbre, *(notes[name] for name in _LABELS)))
         partials = notes["partials"][:, None]
         # The median of n partials has a part of their own motion left.
-        loss = _likelihood(notes["mean"], common + own / partials, notes["level_bins"])
+        loss = _likelihood(notes, "mean", common + own / partials, notes["level_bins"])
         # One partial alone does not show what is its own.
-        loss += tf.where(partials[:, 0] > 1.0, _likelihood(notes["own"], own, notes["level_bins"]), 0.0)
-        loss += _likelihood(notes["f0"], f0, notes["f0_bins"])
+        own_loss = _likelihood(notes, "own", own, notes["level_bins"])
+        own_loss += _likelihood(notes, "own_f0", own_f0, notes["f0_bins"])
+        loss += tf.where(partials[:, 0] > 1.0, own_loss, 0.0)
+        loss += _likelihood(notes, "f0", f0, notes["f0_bins"])
         if training:
             loss += 0.5 * tf.reduce_sum(tf.square(mean) + tf.exp(log_var) - 1.0 - log_var, axis=1)
         return loss
@@ -187,8 +211,8 @@ class _Fit:
         return loss
 
 
-def _likelihood(measured: tf.Tensor, predicted: tf.Tensor, bins: tf.Tensor) -> tf.Tensor:
+def _likelihood(notes: dict[str, tf.Tensor], name: str, predicted: tf.Tensor, bins: tf.Tensor) -> tf.Tensor:
     """Return the sum over bands of n ((P / S)^q / q + ln S), n being the bins of a band's periodogram."""
-    predicted += STEADY_POWER
-    ratio = (measured + LEAST_POWER) / predicted
+    predicted += notes[f"steady_{name}"]
+    ratio = (notes[name] + LEAST_POWER) / predicted
     return tf.reduce_sum(bins * (tf.pow(ratio, ORDER) / ORDER + tf.math.log(predicted)), axis=1)

@@ -49,7 +49,17 @@ def test_a_vibrato_is_the_power_of_the_f0_in_its_band():
     # 2.3 s hold 12.6 periods: some of their power is in the neighbouring bands.
     assert powers.f0[at] == pytest.approx(200.0, rel=0.3)
     assert powers.f0.sum() == pytest.approx(200.0, rel=0.15)
+    assert powers.own_f0.sum() < 1.0
     assert np.delete(powers.f0, [at - 1, at, at + 1]).max() < 10.0
+
+
+def test_a_partial_that_wavers_alone_has_power_of_its_own():
+    deviation = 2.0 ** (20.0 / 1200.0 * np.sin(2 * np.pi * 5.5 * TIME)) - 1.0
+    fundamental = 2 * np.pi * F0 * (TIME + np.cumsum(deviation) / RATE)
+    note = 0.2 * (2.0 * np.sin(fundamental) + sum(np.sin(2 * np.pi * F0 * k * TIME) / k for k in range(2, 7)))
+    powers = modulation_powers(note, F0)
+    assert powers.own_f0.sum() == pytest.approx(200.0, rel=0.3)
+    assert powers.f0.sum() < 10.0
 
 
 def test_a_steady_tone_has_no_motion_and_silence_no_partials():

@@ -66,3 +66,14 @@ def test_the_vertex_of_a_parabola(vertex):
     left, center, right = (-0.7 * (place - vertex) ** 2 for place in (-1, 0, 1))
     assert spectra.parabolic_peak(left, center, right) == pytest.approx(vertex, abs=1e-12)
     assert spectra.parabolic_peak(np.ones(2), np.ones(2), np.ones(2)).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("config", [CONFIG, ODD, AudioConfig(sample_rate=22050, upper_edge_hertz=11000.0)])
+def test_mel_power_weights_give_the_mean_square_of_sines(config):
+    time = np.arange(config.num_samples) / config.sample_rate
+    errors = []
+    for hertz in np.geomspace(4 * config.sample_rate / config.frame_length, 0.9 * config.upper_edge_hertz, 40):
+        mel = spectra.mel_spectrogram(0.3 * np.sin(2 * np.pi * hertz * time), config)[4:-4]
+        errors.append(10 * np.log10(np.mean(mel**2 @ spectra.mel_power_weights(config)) / (0.3**2 / 2)))
+    assert np.abs(errors).max() < 1.5
+    assert np.abs(np.median(errors)) < 0.15

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.stats
 import small_models
 import tensorflow as tf
 
@@ -13,7 +14,7 @@ from nsynth_vae.config import AudioConfig, Config, ModelConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.model import level
 from nsynth_vae.model.decoder import SMOOTHED_FROM, smoothing_matrix
-from nsynth_vae.model.motion import F0_BANDS, LEVEL_BANDS, MotionDecoder
+from nsynth_vae.model.motion import F0_BANDS, LEVEL_BANDS, SKEW, MotionDecoder
 from nsynth_vae.model.vae import VAE
 
 CONFIG = Config(model=ModelConfig(latent_dim=12, channels=16))
@@ -24,7 +25,7 @@ FRAME_RATE = AUDIO.sample_rate / AUDIO.frame_step
 @pytest.fixture(scope="module")
 def vae():
     model = small_models.make_vae(CONFIG)
-    model.decoder.motion.to_powers.bias.assign(np.zeros(2 * LEVEL_BANDS + F0_BANDS))
+    model.decoder.motion.to_powers.bias.assign(np.zeros(2 * (LEVEL_BANDS + F0_BANDS)))
     return model
 
 
@@ -35,17 +36,20 @@ def motion():
     return layer
 
 
-def draw(motion, common=-12.0, own=-12.0, f0=-12.0, *, notes=64, amount=1.0, pitch=60):
-    """Return gain and deviation of many seeds, powers alike in all bands."""
-    powers = [
-        np.full([notes, n], x, np.float32) for x, n in ((common, LEVEL_BANDS), (own, LEVEL_BANDS), (f0, F0_BANDS))
-    ]
+def draw(motion, common=-12.0, own=-12.0, f0=-12.0, own_f0=-12.0, *, notes=64, amount=1.0, pitch=60):
+    """Return gain, deviation and phase of many seeds, powers alike in all bands."""
+    levels, frequencies = (
+        ((power, LEVEL_BANDS) for power in (common, own)),
+        ((power, F0_BANDS) for power in (f0, own_f0)),
+    )
+    powers = [np.full([notes, bands], power, np.float32) for power, bands in (*levels, *frequencies)]
     seed, amounts = tf.range(notes), tf.fill([notes], amount)
-    return [x.numpy() for x in motion.draw(tuple(map(tf.constant, powers)), tf.fill([notes], pitch), seed, amounts)]
+    drawn = motion.draw(tuple(map(tf.constant, powers)), tf.fill([notes], pitch), seed, amounts)
+    return drawn.gain.numpy(), drawn.partials.deviation.numpy(), drawn.partials.phase.numpy()
 
 
 def test_draws_have_the_predicted_powers(motion):
-    gain, deviation = draw(motion, common=np.log(2.0), f0=np.log(30.0))
+    gain, deviation, _ = draw(motion, common=np.log(2.0), f0=np.log(30.0))
     decibels = gain[:, 16:, 60] * 20 / np.log(10)
     found = np.mean([_bands(note - note.mean(), LEVEL_EDGES) for note in decibels], axis=0)
     np.testing.assert_allclose(found, 2.0, rtol=0.25)
@@ -60,33 +64,51 @@ def _bands(values, edges):
 
 
 def test_the_common_motion_is_that_of_all_bins_and_the_own_one_is_not(motion):
-    common, _ = draw(motion, common=0.0)
+    common, _, _ = draw(motion, common=0.0)
     assert np.corrcoef(common[0, 16:, 20], common[0, 16:, 90])[0, 1] > 0.999
-    own, _ = draw(motion, own=0.0, pitch=72)
+    own, _, _ = draw(motion, own=0.0, pitch=72)
     correlations = [np.corrcoef(note[16:, 30], note[16:, 50])[0, 1] for note in own]
     assert abs(np.mean(correlations)) < 0.1
 
 
+def test_partials_have_frequencies_of_their_own(motion):
+    _, _, phase = draw(motion, own_f0=np.log(100.0), pitch=69)
+    hertz = np.diff(phase[:, 16:], axis=1) * FRAME_RATE / (2 * np.pi)
+    # 100 cents^2 in each of the bands, of the f0, whatever the partial.
+    expected = 10.0 * np.sqrt(F0_BANDS) * 440 * np.log(2) / 1200
+    for partial in (0, 5, 19):
+        assert hertz[:, :, partial].std() == pytest.approx(expected, rel=0.1)
+    assert abs(np.mean([np.corrcoef(note[:, 1], note[:, 2])[0, 1] for note in hertz])) < 0.15
+
+
 def test_the_mean_energy_of_a_draw_is_that_of_the_steady_note(motion):
-    gain, _ = draw(motion, common=1.0, own=0.5, notes=256)
+    gain, _, _ = draw(motion, common=1.0, own=0.5, notes=256)
     energy = np.exp(2.0 * gain[:, 16:]).mean(axis=(0, 1))
     np.testing.assert_allclose(10 * np.log10(energy), 0.0, atol=0.4)
 
 
+@pytest.mark.parametrize("decibels", [1.5, 3.0, 5.0])
+def test_partials_dip_deeper_than_they_rise(motion, decibels):
+    gain, _, _ = draw(motion, common=np.log(decibels**2 / LEVEL_BANDS), notes=256)
+    found = gain[:, 16:, 60].ravel() * 20 / np.log(10)
+    assert scipy.stats.skew(found) == pytest.approx(-6 * SKEW * decibels * np.log(10) / 20, rel=0.25)
+    assert found.std() == pytest.approx(decibels, rel=0.1)
+
+
 def test_amount_scales_the_motion_and_0_is_none(motion):
-    one, cents = draw(motion, common=-3.0, f0=1.0)
-    two, twice = draw(motion, common=-3.0, f0=1.0, amount=2.0)
-    np.testing.assert_allclose(two[:, 16:].std(axis=1), 2.0 * one[:, 16:].std(axis=1), rtol=1e-3)
+    one, cents, _ = draw(motion, common=-8.0, f0=1.0)
+    two, twice, _ = draw(motion, common=-8.0, f0=1.0, amount=2.0)
+    np.testing.assert_allclose(two[:, 16:].std(axis=1), 2.0 * one[:, 16:].std(axis=1), rtol=1e-2)
     np.testing.assert_allclose(twice, 2.0 * cents, rtol=1e-5, atol=1e-9)
     for found in draw(motion, common=3.0, own=3.0, f0=3.0, amount=0.0):
         assert not found.any()
 
 
 def test_a_draw_is_a_function_of_seed_and_pitch(motion):
-    gain, _ = draw(motion, common=0.0)
-    again, _ = draw(motion, common=0.0)
+    gain, _, _ = draw(motion, common=0.0)
+    again, _, _ = draw(motion, common=0.0)
     np.testing.assert_array_equal(gain, again)
-    other, _ = draw(motion, common=0.0, pitch=61)
+    other, _, _ = draw(motion, common=0.0, pitch=61)
     each = np.array([np.corrcoef(a[16:, 60], b[16:, 60])[0, 1] for a, b in zip(gain, other, strict=True)])
     pairs = np.corrcoef(gain[:, 16:, 60])[np.triu_indices(len(gain), 1)]
     for correlation in (each, pairs):
@@ -115,8 +137,9 @@ def test_takes_of_a_note_share_their_median_and_nothing_else(vae):
     np.testing.assert_array_equal(take.median[0], take.median[1])
     np.testing.assert_allclose(take.median, vae.decoder(*given), atol=1e-6)
     assert np.abs(log_mel[0] - log_mel[1]).max() > 0.01
-    np.testing.assert_allclose(log_mel[2], take.median[2], atol=1e-5)
-    assert not np.any(take.deviation[2])
+    steady = log_mel[2] - take.median[2]
+    np.testing.assert_allclose(steady, steady[0, 0], atol=1e-4)  # Another level, and nothing else.
+    assert not np.any(take.partials.deviation[2])
 
 
 def test_a_gain_moves_the_level_coordinate_and_no_other(vae):
@@ -136,9 +159,28 @@ def _note():
 def test_decoded_notes_have_the_level_of_the_first_coordinate(vae):
     z = np.random.default_rng(0).normal(size=[3, 12]).astype(np.float32)
     z[:, 0] = [-2.0, 0.0, 1.0]
-    log_mel = vae.decoder(tf.constant(z), tf.constant([50, 60, 70]), tf.constant([100, 100, 100]))
-    _, coordinate = level.normalize_level(log_mel, AUDIO)
-    np.testing.assert_allclose(coordinate, z[:, 0], atol=0.02)
+    given = tf.constant(z), tf.constant([50, 60, 70]), tf.constant([100, 100, 100])
+    for amount in (0.0, 1.0):
+        take = vae.decoder.take(*given, tf.constant([0, 1, 2]), tf.fill([3], amount))
+        _, coordinate = level.normalize_level(take.log_mel, AUDIO)
+        np.testing.assert_allclose(coordinate, z[:, 0], atol=0.02)
+
+
+def test_the_level_coordinate_moves_the_median_and_changes_nothing_else(vae):
+    z = np.random.default_rng(0).normal(size=[2, 12]).astype(np.float32)
+    z[1, 1:] = z[0, 1:]
+    z[:, 0] = [0.5, 1.5]
+    nats = vae.decoder(tf.constant(z), tf.constant([60, 60]), tf.constant([100, 100])).numpy() * AUDIO.log_mel_scale
+    np.testing.assert_allclose(nats[1] - nats[0], level.LEVEL_SCALE * np.log(10) / 20, atol=0.01)
+
+
+def test_a_sine_has_the_level_of_its_rms():
+    time = np.arange(AUDIO.num_samples) / AUDIO.sample_rate
+    for hertz in (100.0, 440.0, 1234.0, 5000.0):
+        note = (0.1 * np.sin(2 * np.pi * hertz * time))[None].astype(np.float32)
+        _, coordinate = level.normalize_level(features.log_mel(tf.constant(note), AUDIO), AUDIO)
+        found = float(coordinate[0]) * level.LEVEL_SCALE + level.LEVEL_CENTER
+        assert found == pytest.approx(20 * np.log10(0.1 / np.sqrt(2)), abs=1.5)
 
 
 def test_small_latent_spaces_are_all_timbre():
@@ -159,5 +201,6 @@ def test_what_was_not_fitted_does_not_move():
     vae.build()
     z = tf.random.stateless_normal([2, 12], [1, 2])
     take = vae.decoder.take(z, tf.constant([50, 70]), tf.constant([100, 100]), tf.constant([0, 1]), tf.ones([2]))
-    np.testing.assert_allclose(take.log_mel, take.median, atol=1e-3)
-    assert np.abs(take.deviation).max() < 5e-5  # 0.1 cents.
+    shift = take.log_mel - take.median
+    np.testing.assert_allclose(shift, np.broadcast_to(shift[:, :1, :1], shift.shape), atol=3e-3)
+    assert np.abs(take.partials.deviation).max() < 5e-5  # 0.1 cents.

@@ -20,6 +20,16 @@ def test_laplace_nll_is_least_at_the_mean_error():
     assert scales[1] < min(scales[0], scales[2])
 
 
+def test_band_levels_are_the_energies_of_the_bands():
+    mel = np.random.default_rng(0).uniform(0.1, 3.0, size=(2, 5, 16))
+    found = losses.band_levels(tf.constant((np.log(mel) + 4.0) / 4.0, tf.float32), 4.0)
+    energy = np.square(mel).reshape(2, 5, losses.BANDS, 2).sum(axis=3)
+    np.testing.assert_allclose(found, (0.5 * np.log(energy) + 4.0) / 4.0, rtol=1e-5)
+    # Bins that fill no band are a band of their own.
+    assert losses.band_levels(tf.zeros([1, 3, 10]), 4.0).shape == (1, 3, losses.BANDS)
+    np.testing.assert_allclose(losses.band_levels(tf.zeros([1, 1, 9]), 4.0)[0, 0, 4], 0.0, atol=1e-6)
+
+
 def test_kl_is_zero_at_the_prior_and_half_the_squared_norm_at_unit_variance():
     zeros = tf.zeros([2, 4])
     np.testing.assert_array_equal(losses.kl_loss(zeros, zeros), [0.0, 0.0])

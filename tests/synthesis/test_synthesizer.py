@@ -13,6 +13,7 @@ from nsynth_vae.analysis import metrics
 from nsynth_vae.analysis.pitch import in_tune
 from nsynth_vae.config import AudioConfig, SynthesisConfig, SynthesizerConfig
 from nsynth_vae.errors import InputError
+from nsynth_vae.nn.draws import PartialMotion
 from nsynth_vae.nn.float16 import round_weights
 from nsynth_vae.notes import pitch_to_hertz
 from nsynth_vae.synthesis import harmonic_analysis, losses
@@ -110,6 +111,23 @@ def test_detuning_and_vibrato_are_estimated_from_the_mel_and_played(untrained, p
     assert metrics.wobble_cents(sound, pitch) == pytest.approx(depth / np.sqrt(2), abs=1.0 + 0.1 * depth)
     found = 1200 * np.log2(metrics.note_f0(sound, pitch) / pitch_to_hertz(pitch))
     assert found == pytest.approx(shift, abs=3.0)
+
+
+def test_motion_is_played_as_it_is_given(untrained):
+    """The f0 10 cents up, and the phase of the second partial turning by 3 periods a second: it alone is 3 Hz up."""
+    time = np.arange(64000) / 16000
+    note = sum(0.2 * np.sin(2 * np.pi * 440 * k * time) for k in (1, 2, 3)).astype(np.float32)[None]
+    phase = np.zeros([1, AUDIO.num_frames, CONFIG.synthesizer.num_harmonics], np.float32)
+    phase[0, :, 1] = 2 * np.pi * 3 * np.arange(AUDIO.num_frames) * AUDIO.frame_step / AUDIO.sample_rate
+    deviation = np.full([1, AUDIO.num_frames], 2 ** (10 / 1200) - 1, np.float32)
+    motion = PartialMotion(tf.constant(deviation), tf.constant(phase))
+    sound = untrained(log_mel_of(note), tf.constant([69]), motion=motion).numpy()[0]
+    spectrum = np.abs(np.fft.rfft(sound[16000:48000] * np.hanning(32000), 1 << 20))
+    f0 = 440 * 2 ** (10 / 1200)
+    for partial, expected in ((1, f0), (2, 2 * f0 + 3), (3, 3 * f0)):
+        low, high = (round(hertz * (1 << 20) / 16000) for hertz in (partial * f0 - 30, partial * f0 + 30))
+        found = (low + spectrum[low:high].argmax()) * 16000 / (1 << 20)
+        assert found == pytest.approx(expected, abs=0.1), partial
 
 
 def test_the_slope_of_the_template_is_its_derivative(untrained):

@@ -70,12 +70,14 @@ def test_it_learns_which_notes_move_and_how_far(fitted):
     z, _ = vae.encoder(features.log_mel(tf.constant(audio), CONFIG.audio))
     model = CONFIG.model
     labels = [tf.constant(values[rows]) for values in (source.table.pitch, source.table.velocity)]
-    common, _, f0 = vae.decoder.motion(z[:, model.latent_dim - model.motion :], z[:, model.timbre], *labels)
+    common, _, f0, own_f0 = vae.decoder.motion(z[:, model.latent_dim - model.motion :], z[:, model.timbre], *labels)
     for powers, expected in ((common, 3**2 / 2), (f0, 25**2 / 2)):
         total = np.exp(powers.numpy()).sum(axis=1)
         moving, steady = np.median(total[rows % 2 == 1]), np.median(total[rows % 2 == 0])
         assert np.sqrt(moving) == pytest.approx(np.sqrt(expected), rel=0.4)
         assert steady < 0.05 * moving
+    # All partials of these tones move together.
+    assert np.median(np.exp(own_f0.numpy()).sum(axis=1)) < 0.05 * 25**2 / 2
 
 
 def test_the_other_weights_stay_and_nothing_of_it_is_trainable(fitted):
