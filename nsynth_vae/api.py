@@ -33,6 +33,7 @@ def load_model(
     octave_shift: OctaveShift = None,
     take: int = 0,
     motion: float = 1.0,
+    keep_level: bool = False,
     report: Callable[[str], None] = print,
 ) -> TimbreModel:
     """Load a model; a model folder without the files to play it is exported first, once, where TensorFlow is installed.
@@ -48,6 +49,7 @@ def load_model(
             sound; None: as they are named.
         take: which of a note's many takes is played where none is asked for, any integer of 32 bits.
         motion: factor of the motion of notes where none is asked for, 0 for steady notes, 1 as learnt, to 2.
+        keep_level: encode sound files at their own level, instead of that of NSynth's notes.
         report: called with a line if the model is exported.
 
     Raises:
@@ -73,7 +75,7 @@ def load_model(
         )
     check_take(take, motion)
     fields = {field.name: getattr(model, field.name) for field in dataclasses.fields(model)}
-    fields |= {"take": take, "motion": motion}
+    fields |= {"take": take, "motion": motion, "keep_level": keep_level}
     return TimbreModel(**fields, source=source, octave_shift=octave_shift)
 
 
@@ -210,7 +212,7 @@ def open_model(options: argparse.Namespace) -> TimbreModel:
     Raises:
         InputError: for what cannot be opened.
     """
-    return load_model(options.model, backend=options.backend, exports=options.exports, **_take(options))
+    return load_model(options.model, backend=options.backend, exports=options.exports, **_sound(options))
 
 
 def open_lookup(options: argparse.Namespace) -> TimbreLookup:
@@ -226,10 +228,10 @@ def open_lookup(options: argparse.Namespace) -> TimbreLookup:
         data=options.data or (),
         data_dir=options.data_dir,
         octave_shift=options.octave_shift,
-        **_take(options),
+        **_sound(options),
     ).lookup
 
 
-def _take(options: argparse.Namespace) -> dict[str, Any]:
-    """Return `--take` and `--motion` of a command that has them."""
-    return {name: getattr(options, name) for name in ("take", "motion") if name in options}
+def _sound(options: argparse.Namespace) -> dict[str, Any]:
+    """Return those of `--take`, `--motion` and `--keep-level` that a command has."""
+    return {name: getattr(options, name) for name in ("take", "motion", "keep_level") if name in options}

@@ -26,6 +26,7 @@ def make_parser() -> cli.Parser:
         help="come nearer to each sound in at most N steps from the encoder's answer, 1 s each (default: 0)",
     )
     cli.add_octave_shift_option(parser)
+    cli.add_keep_level_option(parser)
     cli.add_model_options(parser)
     return parser
 

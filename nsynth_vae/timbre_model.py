@@ -60,8 +60,7 @@ class LiteRTBackend:
 
     def __init__(self, files: Mapping[str, pathlib.Path], config: AudioConfig) -> None:
         """Remember the files `encoder` and `decoder`, and the features, for a decoder that has no audio."""
-        self._files = files
-        self._config = config
+        self._files, self._config = files, config
         self._models: dict[str, Any] = {}
         self._runners: dict[tuple[str, str], Any] = {}
 
@@ -136,7 +135,8 @@ class TimbreModel:
     backend: Backend
     take: int = 0
     motion: float = 1.0
-    """Take and factor of the motion, where none is asked for."""
+    keep_level: bool = False
+    """Take and factor of the motion, where none is asked for; whether sound files are encoded at their own level."""
     attributes_files: tuple[pathlib.Path, ...] = ()
     """All `attributes.json` of this model: the exports', and the model folder's if it was opened from one."""
 

@@ -163,3 +163,27 @@ def test_refinement_needs_a_pitch_and_a_sound(shipped, tmp_path):
     (tmp_path / "broken.wav").write_bytes(b"RIFF")
     with pytest.raises(InputError, match=r"broken\.wav: "):
         shipped.encode(pathlib.Path(tmp_path / "broken.wav"), refine=1)
+
+
+def test_a_file_keeps_its_level_where_it_is_asked_for(tmp_path):
+    time = np.arange(64000) / 16000
+    note = sum(np.sin(2 * np.pi * 220 * k * time) / k for k in range(1, 9)) * np.exp(-time)
+    files = []
+    for name, peak in (("loud", 0.5), ("quiet", 0.05)):
+        files.append(tmp_path / f"{name}.wav")
+        soundfile.write(files[-1], peak * note / np.abs(note).max(), 16000, subtype="FLOAT")
+    found = {}
+    for option in ([], ["--keep-level"]):
+        assert encode.main([*map(str, files), *option, "-o", str(tmp_path / "z.json")]) == 0
+        found[len(option)] = np.array(
+            [each["z"] for each in json.loads((tmp_path / "z.json").read_text(encoding="utf-8"))["notes"]]
+        )
+    np.testing.assert_allclose(*found[0], atol=0.02)
+    # 20 dB, of 7 dB a unit; and nothing else.
+    assert found[1][0, 0] - found[1][1, 0] == pytest.approx(20 / 7, rel=0.01)
+    np.testing.assert_allclose(found[1][0, 1:], found[1][1, 1:], atol=0.05)
+    kept = nsynth_vae.load_model(TIMBRE_MODEL, keep_level=True)
+    np.testing.assert_allclose(kept.encode(str(files[1])), found[1][1], atol=1e-4)
+    decoded = [kept.decode(kept.encode(str(file)), 57, 100).audio[:48000] for file in files]
+    levels = [10 * np.log10(np.mean(np.square(audio))) for audio in decoded]
+    assert levels[0] - levels[1] == pytest.approx(20, abs=1.0)

@@ -63,7 +63,12 @@ class Sound:
 
 
 def read_sounds(
-    files: Iterable[pathlib.Path], config: AudioConfig, *, whole: bool = False, as_is: bool = False
+    files: Iterable[pathlib.Path],
+    config: AudioConfig,
+    *,
+    whole: bool = False,
+    as_is: bool = False,
+    keep_level: bool = False,
 ) -> Iterator[Sound]:
     """Yield each file's sound, in the files' order.
 
@@ -72,12 +77,20 @@ def read_sounds(
         config: the target sample rate and length.
         whole: keep the silence before the onset of a sound that is no longer than a note, or all of it, and its level.
         as_is: remove nothing from a sound, and keep its level, as for the output of a synthesizer.
+        keep_level: keep the level alone.
     """
     for file in files:
-        yield read_sound(file, config, whole=whole, as_is=as_is)
+        yield read_sound(file, config, whole=whole, as_is=as_is, keep_level=keep_level)
 
 
-def read_sound(file: pathlib.Path, config: AudioConfig, *, whole: bool = False, as_is: bool = False) -> Sound:
+def read_sound(
+    file: pathlib.Path,
+    config: AudioConfig,
+    *,
+    whole: bool = False,
+    as_is: bool = False,
+    keep_level: bool = False,
+) -> Sound:
     """Return a file's sound; see `read_sounds`."""
     named = parse_file_name(file.stem)
     try:
@@ -93,7 +106,7 @@ def read_sound(file: pathlib.Path, config: AudioConfig, *, whole: bool = False, 
     note, problem = check_audio(note, config, silence=0.0 if uncut else SILENCE)
     levelled, peak_db = recordings.set_level(note)
     remarks = recording.remarks
-    if not whole and not as_is:
+    if not (whole or as_is or keep_level):
         note, remarks = levelled, (*remarks, *recordings.level_remarks(peak_db))
     return Sound(
         note,

@@ -207,7 +207,7 @@ class TimbreLookup:
         except UnicodeEncodeError as error:
             name = str(path).encode("utf-8", "backslashreplace").decode()
             raise InputError(f"{name}: is no UTF-8, expected a name that is") from error
-        sound = read_sound(path, config)
+        sound = read_sound(path, config, keep_level=self.model.keep_level)
         if sound.problem:
             raise InputError(f"{text}: {sound.problem}")
         (z,) = self.model.encode(sound.audio[None])

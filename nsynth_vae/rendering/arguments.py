@@ -24,7 +24,7 @@ def check_take(take: np.ndarray | int, motion: np.ndarray | float) -> dict[str, 
     return {"take": takes, "motion": motions}
 
 
-def sound_of(timbre: object, config: AudioConfig) -> np.ndarray:
+def sound_of(timbre: object, config: AudioConfig, *, keep_level: bool) -> np.ndarray:
     """Return the audio of a sound file, `[num_samples]`.
 
     Raises:
@@ -32,7 +32,7 @@ def sound_of(timbre: object, config: AudioConfig) -> np.ndarray:
     """
     if not isinstance(timbre, str | os.PathLike) or not pathlib.Path(timbre).is_file():
         raise InputError(f"refine: found the timbre {timbre!s:.60}, expected a sound file or audio")
-    sound = read_sound(pathlib.Path(timbre), config)
+    sound = read_sound(pathlib.Path(timbre), config, keep_level=keep_level)
     if sound.problem:
         raise InputError(f"{timbre}: {sound.problem}")
     return sound.audio

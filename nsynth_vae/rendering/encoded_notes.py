@@ -57,7 +57,7 @@ def encode_files(
         InputError: for the first file that cannot be used, and if most sound octaves off their names.
     """
     notes, examined, audio, files = [], [], [], list(files)
-    sounds = zip(files, read_sounds(files, model.config), strict=True)
+    sounds = zip(files, read_sounds(files, model.config, keep_level=model.keep_level), strict=True)
     while batch := list(itertools.islice(sounds, BATCH)):
         for file, sound in batch:
             if sound.problem:

@@ -96,7 +96,7 @@ class RenderingModel(timbre_model.TimbreModel):
         if not isinstance(audio, np.ndarray):
             if not refine:
                 return self.timbre(audio).z
-            audio = sound_of(audio, self.config)
+            audio = sound_of(audio, self.config, keep_level=self.keep_level)
         if audio.ndim not in (1, 2) or not audio.size:
             raise InputError(f"audio: found shape {audio.shape}, expected [samples] or [notes, samples]")
         if problem := check_peak(float(np.abs(audio).max())):
