@@ -71,9 +71,9 @@ class Take(NamedTuple):
     """A note that moves."""
 
     median: tf.Tensor
-    """log-mel `[batch, frames, mel_bins]` without motion."""
+    """log-mel `[batch, frames, mel_bins]` without motion, as the network has it."""
     log_mel: tf.Tensor
-    """The same with motion."""
+    """The same with motion, at the level of z."""
     partials: PartialMotion | None
     """Of f0 and phases, which a log-mel does not have; None for a model without motion."""
 
@@ -144,19 +144,18 @@ class Decoder(ConfiguredLayer):
         """
         harmonic, noise = self.envelopes(z, pitch, velocity)
         median = self.mix(harmonic, noise)
-        if self.motion is None:
-            return Take(median, median, None)
-        z = tf.cast(z, tf.float32)
-        coordinates = z[:, self.model.latent_dim - self.model.motion :]
-        powers = self.motion(coordinates, z[:, self.model.timbre], pitch, velocity)
-        drawn = self.motion.draw(powers, pitch, seed, motion)
-        slope = tf.gather(tf.constant(template_slope(self.audio)), pitch)[:, None, :]
-        harmonic += drawn.gain + drawn.partials.deviation[..., None] * slope
-        noise += NOISE_MOTION * drawn.gain
+        z, partials = tf.cast(z, tf.float32), None
+        if self.motion is not None:
+            coordinates = z[:, self.model.latent_dim - self.model.motion :]
+            powers = self.motion(coordinates, z[:, self.model.timbre], pitch, velocity)
+            gain, partials = self.motion.draw(powers, pitch, seed, motion)
+            slope = tf.gather(tf.constant(template_slope(self.audio)), pitch)[:, None, :]
+            harmonic += gain + partials.deviation[..., None] * slope
+            noise += NOISE_MOTION * gain
         if self.model.level:
             shift = level.level_shift(_log_add_exp(harmonic, noise), z[:, 0], self.audio)[:, None, None]
             harmonic, noise = harmonic + shift, noise + shift
-        return Take(median, self.mix(harmonic, noise), drawn.partials)
+        return Take(median, self.mix(harmonic, noise), partials)
 
     def envelopes(self, z: tf.Tensor, pitch: tf.Tensor, velocity: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the harmonics, and the noise with other partials, each as ln(mel) `[batch, frames, mel_bins]`.

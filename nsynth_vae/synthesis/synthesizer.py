@@ -190,8 +190,9 @@ class Synthesizer(TrainableModel):
         band = spectral_ops.upsample(band, self.sub_frames) * gate[..., 1:]
         cycles, frequency = self._phases(f0, deviation, outputs["stiffness"][..., 0], mel, controls)
         if motion is not None:
-            own = motion.phase[..., : self.config.synthesizer.num_harmonics] * (0.5 / np.pi)
-            cycles += spectral_ops.upsample(own, self.sub_frames)
+            missing = self.config.synthesizer.num_harmonics - motion.phase.shape[2]
+            own = tf.pad(motion.phase, [[0, 0], [0, 0], [0, max(0, missing)]])[..., : cycles.shape[2]]
+            cycles += spectral_ops.upsample(own * (0.5 / np.pi), self.sub_frames)
         amplitude *= tf.cast(frequency < 0.5 - 1 / 256, tf.float32)[:, None]
         harmonic = spectral_ops.harmonics(amplitude, cycles, tf.minimum(frequency, 0.5))
         return harmonic, filtered_noise(band, noise), tf.sigmoid(outputs["trust"])

@@ -166,6 +166,15 @@ def test_decoded_notes_have_the_level_of_the_first_coordinate(vae):
         np.testing.assert_allclose(coordinate, z[:, 0], atol=0.02)
 
 
+def test_notes_without_motion_have_the_level_of_the_first_coordinate_too():
+    vae = small_models.make_vae(Config(model=ModelConfig(latent_dim=12, channels=16, motion_dim=0)))
+    z = np.random.default_rng(0).normal(size=[2, 12]).astype(np.float32)
+    given = tf.constant(z), tf.constant([50, 70]), tf.constant([100, 100]), tf.constant([0, 0]), tf.ones(2)
+    take = vae.decoder.take(*given)
+    assert take.partials is None
+    np.testing.assert_allclose(level.normalize_level(take.log_mel, AUDIO)[1], z[:, 0], atol=0.02)
+
+
 def test_the_level_coordinate_moves_the_median_and_changes_nothing_else(vae):
     z = np.random.default_rng(0).normal(size=[2, 12]).astype(np.float32)
     z[1, 1:] = z[0, 1:]
