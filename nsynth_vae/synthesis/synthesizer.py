@@ -240,7 +240,9 @@ class Synthesizer(TrainableModel):
         # A high partial has turned thousands of times in the end: a last bit of B that differs between TensorFlow and
         # LiteRT would be audible as another phase. Steps of 2^-20 are not: a cent at the 40th partial.
         stiffness = tf.grad_pass_through(tf.round)(stiffness * 2.0**9) * 2.0**-20
-        stretch = tf.sqrt(1.0 + stiffness[:, None] * tf.square(number)) - 1.0
+        # sqrt(1 + x) - 1 without the difference, of which a last bit of the root would be half a degree in a second.
+        bend = stiffness[:, None] * tf.square(number)
+        stretch = bend / (tf.sqrt(1.0 + bend) + 1.0)
         step = f0 * float(spectral_ops.CONTROL_STEP)
         deviation = spectral_ops.upsample(deviation[..., None], self.sub_frames)[..., 0]
         # Whole periods are dropped from each term before it is added to another: the larger a sum, the more a last bit
