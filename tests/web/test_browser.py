@@ -157,15 +157,15 @@ def test_a_place_between_is_equalised_as_interpolate_does(pad):
     np.testing.assert_allclose(found, expected[-1], atol=5e-4)
 
 
-@pytest.mark.parametrize(("rate", "error"), [(16000, 1e-3), (48000, 1e-3), (44100, 3e-3)])
-def test_a_dropped_file_has_the_z_of_the_encoder(pad, tmp_path, rate, error):
+@pytest.mark.parametrize("rate", [16000, 44100, 48000])
+def test_a_dropped_file_has_the_z_of_the_encoder(pad, tmp_path, rate):
     note = load_model().decode(load_model().lookup.timbre("reed").z[None], 57, 100).audio[0]
     path = tmp_path / f"my sound {rate}.wav"
     soundfile.write(path, np.concatenate([np.zeros(3000), 0.4 * resample(note, RATE, rate)]), rate)
     pad.page.set_input_files(".corner[data-corner='2'] input[type=file]", path)
     pad.page.wait_for_function("(name) => nsynthPad.pad.corners[2].name === name", arg=path.name, timeout=30000)
     expected = litert("encoder")(audio=read_sound(path, timbres.AUDIO).audio[None])["z_mean"][0]
-    np.testing.assert_allclose(pad("nsynthPad.pad.corners[2].z"), expected, atol=error)
+    np.testing.assert_allclose(pad("nsynthPad.pad.corners[2].z"), expected, atol=1e-3)
     assert pad("document.querySelector('.corner[data-corner=\"2\"] select').value") == path.name
     # It is a name in expressions as well.
     pad.page.fill("#expression-text", f'0.5*"{path.name}" + 0.5*flute')
