@@ -162,9 +162,12 @@ def _run_keras(vae: VAE, config: Config, notes: Mapping[str, np.ndarray]) -> dic
 
     def run(audio: np.ndarray, pitch: np.ndarray, velocity: np.ndarray) -> dict[str, Any]:
         z_mean, z_log_var = encoder(features.log_mel(audio, config.audio))
-        log_mel = decoder(z_mean, pitch, velocity)
-        outputs = {"z_mean": z_mean, "z_log_var": z_log_var, "log_mel": log_mel}
-        return outputs | ({"audio": synthesizer(log_mel, pitch)} if synthesizer else {})
+        first = np.zeros_like(pitch)
+        take = decoder.take(z_mean, pitch, velocity, first, np.ones(pitch.shape, np.float32))
+        outputs = {"z_mean": z_mean, "z_log_var": z_log_var, "log_mel": take.median}
+        if synthesizer is not None:
+            outputs["audio"] = synthesizer(take.log_mel, pitch, first, take.partials)
+        return outputs
 
     return _concatenated(in_batches(run, *(notes[name] for name in ("audio", "pitch", "velocity"))))
 
