@@ -157,6 +157,7 @@ def test_the_circumstances_are_recorded(report, data, model):
     assert {"nsynth_vae", "tensorflow", "scikit-learn", "swift-f0", "python"} <= set(result["versions"])
 
 
+@pytest.mark.slow
 def test_the_same_command_gives_the_same_numbers(report, arguments, tmp_path):
     assert evaluate.main([*arguments, "--output", str(tmp_path / "again")]) == 0
     assert (tmp_path / "again" / "metrics.json").read_bytes() == (report / "metrics.json").read_bytes()
