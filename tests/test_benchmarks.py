@@ -360,7 +360,10 @@ def test_the_cost_of_training_is_counted_and_timed(capsys):
     for level, frames in enumerate([16, 32, 64, 128, 256]):
         for layer in (vae.decoder.convolutions[level], vae.decoder.blocks[level]):
             products += frames * sum(int(np.prod(weight.shape)) for weight in layer.weights if len(weight.shape) == 3)
-    products += 256 * int(np.prod(vae.decoder.to_envelopes.kernel.shape))
+    for layer in (vae.decoder.to_envelopes, vae.decoder.to_ratios):
+        products += 256 * int(np.prod(layer.kernel.shape))
+    # The envelope over ratios is interpolated to 128 mel bins.
+    products += 251 * layer.kernel.shape[2] * 128
     # Partials and noise, 128 mel bins each, are smoothed over the 251 frames.
     products += 2 * 128 * 251**2
     assert result["operations"] == pytest.approx(3 * 2 * products, rel=0.1)
