@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--workers", default="1,2", help="numbers of workers (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="of all of them (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=20, help="that are timed in a round (default: %(default)s)")
-    parser.add_argument("--batch-size", type=int, default=32, help="notes of a global batch (default: %(default)s)")
+    parser.add_argument("--batch-size", type=int, default=128, help="notes of a global batch (default: %(default)s)")
     parser.add_argument("--channels", type=int, default=192, help="of the widest convolutions (default: %(default)s)")
     parser.add_argument("--write", type=pathlib.Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
