@@ -11,8 +11,6 @@ heard, all else being exact.
 
 from __future__ import annotations
 
-from collections import defaultdict
-
 import numpy as np
 from common import add_data_option, add_json_option, make_parser, say, write_figures
 
@@ -41,17 +39,22 @@ def read_pairs(data: list[str] | None, split: str) -> tuple[np.ndarray, np.ndarr
         for row in np.unique(pairs)
     }
     two = [(nats[a], nats[b]) for a, b in pairs]
-    distinct = [np.abs(np.subtract(*map(np.float32, pair))).mean() > LEAST_NATS for pair in two]
+    distinct = [distance(pair) > LEAST_NATS for pair in two]
     change = (table.velocity[pairs[:, 1]] - table.velocity[pairs[:, 0]]).astype(np.float32) / 100.0
     kept = np.flatnonzero(distinct)
     return np.stack([two[index] for index in kept]), change[kept], table.instrument_str[pairs[kept, 0]]
 
 
+def distance(pair: np.ndarray) -> float:
+    """Return how far the two notes of a pair are apart, nats."""
+    return float(np.abs(np.subtract(*map(np.float32, pair))).mean())
+
+
 def response(nats: np.ndarray, change: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Return the change of ln(mel) for 100 of velocity, `[frames, bins]`, by weighted least squares."""
     total = np.zeros(nats.shape[2:], np.float32)
-    for pair, velocity, share in zip(nats, change, weight, strict=True):
-        total += share * velocity * np.subtract(*map(np.float32, pair[::-1]))
+    for pair, velocity, factor in zip(nats, change, weight, strict=True):
+        total += factor * velocity * np.subtract(*map(np.float32, pair[::-1]))
     return total / np.sum(weight * change**2)
 
 
@@ -60,7 +63,7 @@ def gains(nats: np.ndarray, change: np.ndarray, learnt: np.ndarray, floor: float
     found = []
     for pair, velocity in zip(nats, change, strict=True):
         first, second = map(np.float32, pair)
-        apart = np.abs(first - second).mean()
+        apart = distance(pair)
         found.append(apart - np.abs(np.maximum(first + velocity * learnt, floor) - second).mean())
         found.append(apart - np.abs(np.maximum(second - velocity * learnt, floor) - first).mean())
     return [float(gain) for gain in found]
@@ -80,10 +83,8 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
 
     floor = float(np.log(AudioConfig().log_offset))
     nats, change, names = read_pairs(options.data, "train")
-    counts: dict[str, int] = defaultdict(int)
-    for name in names:
-        counts[name] += 1
-    balanced = 1.0 / np.array([counts[name] for name in names])
+    _, instrument, counts = np.unique(names, return_inverse=True, return_counts=True)
+    balanced = 1.0 / counts[instrument]
     weights = {"all pairs alike": np.ones(len(names)), "all instruments alike": balanced}
     asked, by, whose = read_pairs(options.asked or options.data, options.split)
     say(f"{len(nats)} pairs of {len(counts)} instruments to learn from, {len(asked)} of {len(set(whose))} to be asked")
@@ -97,7 +98,7 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
         here = whose == name
         own += gains(asked[here], by[here], response(asked[here], by[here], np.ones(int(here.sum()))), floor)
     found["each instrument's own pairs, the same ones"] = float(np.mean(own))
-    apart = float(np.mean([np.abs(np.subtract(*map(np.float32, pair))).mean() for pair in asked]))
+    apart = float(np.mean([distance(pair) for pair in asked]))
     print(f"{len(asked)} pairs of {len(set(whose))} instruments, {apart:.3f} nats apart\n")
     print("| response learnt from | gain, nats |\n|---|---|")
     for title, gain in found.items():

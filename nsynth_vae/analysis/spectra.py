@@ -86,8 +86,8 @@ def mel_power_weights(config: AudioConfig) -> np.ndarray:
     frames = np.cos(2.0 * np.pi * hertz[:, None] * time + 1.0) * hann(config.frame_length)
     squares = np.square(np.abs(np.fft.rfft(frames, config.fft_length, axis=1)) @ mel_weight_matrix(config))
     # A filter between the sines, at an end, has what its neighbour has.
-    share = squares / squares.sum(axis=0)
-    return 0.5 * (share / squares.sum(axis=1, keepdims=True)).sum(axis=0)
+    fraction = squares / squares.sum(axis=0)
+    return 0.5 * (fraction / squares.sum(axis=1, keepdims=True)).sum(axis=0)
 
 
 def mel_spectrogram(audio: np.ndarray, config: AudioConfig) -> np.ndarray:

@@ -28,7 +28,7 @@ from nsynth_vae.synthesis.vocoder import shipped_synthesizer_for
 from nsynth_vae.training.notes import Selection
 
 MOST_NOTES = 6_000
-"""Training notes that are looked at, drawn of all: ten minutes of two cores, and what a network of this size learns."""
+"""Training notes that are looked at, drawn of all: 150 s of two cores, and what a network of this size learns."""
 
 EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 40, 32, 1e-3, 1e-3
 
