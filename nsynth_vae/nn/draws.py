@@ -26,7 +26,8 @@ class PartialMotion(NamedTuple):
 def draw_offsets(seed: tf.Tensor, pitch: tf.Tensor, count: int, size: int) -> tf.Tensor:
     """Return places in a table of noise, by a hash of the seed and the pitch: the notes of a chord share none.
 
-    Two notes share a place with a probability of 1 / size. All products stay below 2^31, for negative seeds too.
+    Two notes share a place with a probability of 1 / size. All products stay below 2^31, for negative seeds too, and all
+    three digits of a seed count.
 
     Args:
         seed: int32 `[batch]`.
@@ -38,11 +39,35 @@ def draw_offsets(seed: tf.Tensor, pitch: tf.Tensor, count: int, size: int) -> tf
         int32 `[batch, count]`, 0 to size - 1.
     """
     generator = np.random.default_rng(count)
-    factors = generator.integers(1, 1 << 17, [4, count], np.int32)
+    factors = generator.integers(1, 1 << 17, [5, count], np.int32)
     low = tf.math.floormod(seed, _PRIME)[:, None]
-    high = tf.math.floormod(tf.math.floordiv(seed, _PRIME), _PRIME)[:, None]
-    mixed = tf.math.floormod(low * factors[0], 1_000_003) + tf.math.floormod(high * factors[1], 999_983)
+    middle = tf.math.floormod(tf.math.floordiv(seed, _PRIME), _PRIME)[:, None]
+    high = tf.math.floordiv(seed, _PRIME**2)[:, None]
+    mixed = tf.math.floormod(low * factors[0], 1_000_003) + tf.math.floormod(middle * factors[1], 999_983)
     mixed += tf.math.floormod(pitch[:, None] * factors[2], 1_000_003) + factors[3]
+    mixed += tf.math.floormod(high * factors[4], 999_983)
     # Squaring breaks the linear relation between the places of neighbouring seeds.
     rest = tf.math.floormod(mixed, 32_749)
     return tf.math.floormod(rest * rest + mixed, size)
+
+
+def draw_strides(seed: tf.Tensor, pitch: tf.Tensor, count: int, size: int) -> tf.Tensor:
+    """Return steps by which a table of noise is read, by a hash of the seed and the pitch.
+
+    Two pieces of one table that are read alike are one noise with a delay. Read by other steps they are independent
+    at all delays.
+
+    Args:
+        seed: int32 `[batch]`.
+        pitch: int32 `[batch]`, 0 to 127.
+        count: numbers of a seed.
+        size: of the table, at most 2^20.
+
+    Returns:
+        int32 `[batch, count]`: coprime to size, so that all of the table is read before any of it again; `size` times
+        any of them is below 2^31 - size.
+    """
+    candidates = np.arange(1, min(size, (2**31 - 1) // size - 1), dtype=np.int32)
+    strides = candidates[np.gcd(candidates, size) == 1]
+    # Their own hash: the next numbers of the seed.
+    return tf.gather(tf.constant(strides), draw_offsets(seed, pitch, 2 * count + 1, len(strides))[:, :count])

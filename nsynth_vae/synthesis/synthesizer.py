@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from nsynth_vae import features
 from nsynth_vae.config import PEAK, SynthesisConfig
-from nsynth_vae.nn.draws import PartialMotion, draw_offsets
+from nsynth_vae.nn.draws import PartialMotion, draw_offsets, draw_strides
 from nsynth_vae.nn.float16 import round_to_half
 from nsynth_vae.nn.layers import ResidualBlock
 from nsynth_vae.nn.trainable_model import BatchLosses, TrainableModel
@@ -116,11 +116,13 @@ class Synthesizer(TrainableModel):
     def draw_noise(self, seed: tf.Tensor, pitch: tf.Tensor) -> tf.Tensor:
         """Return white Gaussian noise of variance 1, `[batch, samples]`, of seeds and pitches, int32 `[batch]`.
 
-        The sum of two tables, each read from a place that seed and pitch decide: there are 2^32 noises.
+        The sum of two tables, each read from a place and by steps that seed and pitch decide: the noises of two notes
+        are independent at all delays.
         """
         samples = self.noise.shape[1]
-        places = draw_offsets(seed, pitch, 2, samples)
-        place = tf.math.floormod(places[:, :, None] + np.arange(samples, dtype=np.int32), samples)
+        places, strides = (draw(seed, pitch, 2, samples) for draw in (draw_offsets, draw_strides))
+        steps = strides[:, :, None] * np.arange(samples, dtype=np.int32)
+        place = tf.math.floormod(places[:, :, None] + steps, samples)
         first, second = (tf.gather(self.noise[table], place[:, table]) for table in (0, 1))
         return (first + second) * np.float32(np.sqrt(0.5))
 

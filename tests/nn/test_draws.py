@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from nsynth_vae.nn.draws import draw_offsets
+from nsynth_vae.nn.draws import draw_offsets, draw_strides
 
 SIZE = 4096
 
@@ -39,3 +40,21 @@ def test_pitches_and_places_are_independent_of_each_other():
     assert abs(np.corrcoef(found[:, 0], found[:, 1])[0, 1]) < 0.3
     same_seed = offsets([5], [60])
     np.testing.assert_array_equal(same_seed, offsets([5], [60]))
+
+
+def test_all_seeds_of_32_bits_are_others():
+    # One place of each digit, and beyond the product of two of them.
+    seeds = np.array([0, 4093**2, -(4093**2), 5 * 4093**2, 128 * 4093**2, -128 * 4093**2, 2**31 - 1, -(2**31)])
+    found = offsets(seeds, np.full(len(seeds), 60), count=4)
+    assert len(np.unique(found, axis=0)) == len(seeds)
+
+
+@pytest.mark.parametrize("size", [64256, 4096, 251, 2**20])
+def test_strides_read_all_of_a_table_in_31_bits(size):
+    seeds = tf.range(2000)
+    found = draw_strides(seeds, tf.zeros_like(seeds), 2, size).numpy()
+    assert found.min() >= 1
+    assert np.all(np.gcd(found, size) == 1)
+    assert found.max().astype(np.int64) * size + size < 2**31
+    # Two notes that have one stride are as rare as there are strides.
+    assert len(np.unique(found[:, 0])) > min(500, 0.4 * np.sum(np.gcd(np.arange(1, 2**31 // size - 1)[:size], size) == 1))
