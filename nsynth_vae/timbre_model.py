@@ -184,6 +184,14 @@ class TimbreModel:
         return np.concatenate([np.zeros(shape, np.float32), *parts])
 
 
+def following_takes(take: int, numbers: np.ndarray) -> np.ndarray:
+    """Return the takes that follow one: int32, of the shape of `numbers`, 0 for the take itself.
+
+    After the largest integer of 32 bits comes the smallest.
+    """
+    return (np.int64(take) + np.asarray(numbers, np.int64)).astype(np.int32)
+
+
 def _note_inputs(
     z: np.ndarray, pitch: np.ndarray | int, velocity: np.ndarray | int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -119,6 +119,13 @@ def test_round_robins_are_takes_that_samplers_play_in_turn(small, tmp_path):
     assert abs(sizes[0] - sizes[1]) < 0.2 * sizes[1]
 
 
+def test_the_largest_take_has_round_robins_too(small, tmp_path):
+    options = ["--pitches", "60-60", "--velocities", "100", "--round-robin", "3", "--take", str(2**31 - 1)]
+    assert instrument.main(["flute", "-o", str(tmp_path / "robin"), *options, "--no-picture", *small]) == 0
+    sounds = [soundfile.read(file)[0] for file in sorted((tmp_path / "robin" / "samples").iterdir())]
+    assert len({sound[:8000].tobytes() for sound in sounds}) == 3
+
+
 def test_too_many_round_robins_are_named(small, tmp_path, capsys):
     assert instrument.main(["flute", "-o", str(tmp_path / "x"), "--round-robin", "17", *small]) == 2
     assert "--round-robin: found 17, expected 1 to 16 takes of each note" in capsys.readouterr().err

@@ -24,6 +24,7 @@ from nsynth_vae.instruments.midi_channel import NoteEvent
 from nsynth_vae.instruments.voice import SHORTEST_SECONDS, sustain_and_release
 from nsynth_vae.latent.expression import find_timbres
 from nsynth_vae.rendering.notebook import NotebookDisplay
+from nsynth_vae.timbre_model import following_takes
 
 if TYPE_CHECKING:
     from nsynth_vae.latent.lookup import Timbre, TimbreLookup
@@ -45,8 +46,8 @@ MOST_PLOTTED = 12
 MOST_RESAMPLED_CENTS = 300.0
 """A note that is bent by more than this in its mean is decoded at another pitch, so that its formants stay."""
 
-TAKES = 16
-"""Takes of a pitch, which its notes have in turn."""
+TAKES = 256
+"""Takes of notes that are decoded alike otherwise: so many have one each, then they begin again."""
 
 _AT_ONCE = 64
 """Notes that are decoded and mixed together, so that memory stays small."""
@@ -152,8 +153,8 @@ def play(
         notes[choice, step, note.pitch + shift, velocity].append(note)
     audio = _mix(lookup.model, ends, notes, dynamics, progress)
     peak = max(float(audio.max(initial=0.0)), -float(audio.min(initial=0.0)), 1e-9)
-    # Half a step of 16 bits is left for rounding.
-    most = PEAK - 0.5 / 32767
+    # A step of 16 bits is left for rounding: libsndfile rounds down, away from 0 where samples are negative.
+    most = PEAK - 1.0 / 32768
     audio *= np.float32(min(1.0, most / peak))
     return Performance(
         config=lookup.model.config,
@@ -245,7 +246,8 @@ def _mix(
 ) -> np.ndarray:
     """Return the sum of all notes, float32 `[samples]`."""
     rate = model.config.sample_rate
-    # Notes that are decoded alike, but for the take: each has another, up to TAKES. Other pitches move otherwise.
+    # Notes of a pitch have takes of their own, whatever their timbre and velocity: two at once share no noise.
+    # Other pitches move otherwise.
     counts: collections.Counter[int] = collections.Counter()
     keys = [(key, take) for key, same in notes.items() for take in range(min(len(same), TAKES))]
     last = max(note.end for same in notes.values() for note in same)
@@ -256,7 +258,7 @@ def _mix(
         part = keys[first : first + _AT_ONCE]
         z = np.stack([latent.lerp(*ends[choice], step / MORPH_STEPS) for (choice, step, *_), _ in part])
         pitches, velocities = np.array([key[2:] for key, _ in part]).T
-        takes = np.array([_count(counts, pitch) for pitch in pitches]) % TAKES + model.take
+        takes = following_takes(model.take, np.array([_count(counts, pitch) for pitch in pitches]))
         decoded_notes = model.decode(z, pitches, velocities, take=takes).audio.astype(np.float64)
         for (key, take), decoded in zip(part, decoded_notes, strict=True):
             for note in notes[key][take::TAKES]:
