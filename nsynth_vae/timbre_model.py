@@ -137,15 +137,13 @@ class TimbreModel:
     motion: float = 1.0
     keep_level: bool = False
     """Take and factor of the motion, where none is asked for; whether sound files are encoded at their own level."""
+    level_coordinate: bool = False
+    """Whether the first dimension of z is known to be the level."""
     attributes_files: tuple[pathlib.Path, ...] = ()
     """All `attributes.json` of this model: the exports', and the model folder's if it was opened from one."""
 
     def encode(self, audio: np.ndarray) -> np.ndarray:
-        """Return the latent vectors of sounds: z_mean, float32 `[notes, latent_dim]`.
-
-        Args:
-            audio: float `[notes, num_samples]`, -1..1.
-        """
+        """Return z_mean, float32 `[notes, latent_dim]`, of sounds, float `[notes, num_samples]`, -1..1."""
         parts = in_batches(self.backend.encode, np.asarray(audio, np.float32))
         return np.concatenate([np.zeros([0, self.latent_dim], np.float32), *parts])
 
@@ -182,14 +180,6 @@ class TimbreModel:
     def _log_mels(self, parts: list[np.ndarray]) -> np.ndarray:
         shape = [0, self.config.num_frames, self.config.num_mel_bins]
         return np.concatenate([np.zeros(shape, np.float32), *parts])
-
-
-def following_takes(take: int, numbers: np.ndarray) -> np.ndarray:
-    """Return the takes that follow one: int32, of the shape of `numbers`, 0 for the take itself.
-
-    After the largest integer of 32 bits comes the smallest.
-    """
-    return (np.int64(take) + np.asarray(numbers, np.int64)).astype(np.int32)
 
 
 def _note_inputs(
@@ -247,6 +237,7 @@ def open_model(
         latent_dim=config.model.latent_dim,
         attributes=pretrained.read_attributes(path),
         backend=LiteRTBackend(files or own, config.audio),
+        level_coordinate=config.model.level,
         attributes_files=(path / ATTRIBUTES,),
     )
 
@@ -298,6 +289,7 @@ def load_exports(path: str | os.PathLike) -> TimbreModel:
         latent_dim=latent_dim,
         attributes=pretrained.read_attributes(folders[0]) if folders else {},
         backend=LiteRTBackend(files, config),
+        level_coordinate=bool(metadata.get("level_coordinate", False)),
         attributes_files=tuple(folder / ATTRIBUTES for folder in folders),
     )
 

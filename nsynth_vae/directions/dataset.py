@@ -50,6 +50,12 @@ class EncodedNotes:
             self.table.take(rows), self.z[rows], {name: x[rows] for name, x in self.descriptors.items()}
         )
 
+    def at_one_level(self) -> EncodedNotes:
+        """Return the notes with 0, the typical level, as the first coordinate of each z: differences leave it alone."""
+        z = self.z.copy()
+        z[:, 0] = 0.0
+        return dataclasses.replace(self, z=z)
+
     @functools.cached_property
     def covariance(self) -> np.ndarray:
         """The covariance of z_mean within families, `[latent_dim, latent_dim]`."""

@@ -125,12 +125,14 @@ def learn(
     from nsynth_vae.latent.centroids import centroids, family_names
 
     perturbations = perturb(model, train, PERTURBATIONS, np.random.default_rng(seed))
+    # Directions are differences of z: they leave alone what is alike in all notes.
+    compared = train.at_one_level() if model.level_coordinate else train
     bar = Progress("Directions")
-    calibrator = Calibrator(model, held_out, train.covariance, predict_families)
+    calibrator = Calibrator(model, held_out, compared.covariance, predict_families)
     found = {}
     for done, attribute in enumerate(ATTRIBUTES):
         bar.to(done / len(ATTRIBUTES), attribute.name)
-        found[attribute.name] = learn_direction(attribute, train, perturbations, calibrator)
+        found[attribute.name] = learn_direction(attribute, compared, perturbations, calibrator)
     bar.close()
     families = family_names(train.table)
     members = {name: families == name for name in sorted(set(families) - {None})}

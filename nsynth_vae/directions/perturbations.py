@@ -91,7 +91,7 @@ def decode_and_describe(
 
 
 def perturb(model: TimbreModel, notes: EncodedNotes, count: int, generator: np.random.Generator) -> Perturbations:
-    """Decode notes of all families, and random perturbations of them.
+    """Decode notes of all families, and random perturbations of them, which leave the level alone.
 
     Args:
         model: decodes.
@@ -103,6 +103,8 @@ def perturb(model: TimbreModel, notes: EncodedNotes, count: int, generator: np.r
     perturbed = decoded[:count]
     scale = SCALE * np.sqrt(np.mean(np.diag(notes.covariance)))
     offsets = scale * generator.standard_normal([len(perturbed), notes.z.shape[1]])
+    if model.level_coordinate:
+        offsets[:, 0] = 0.0
     rows = np.concatenate([decoded, perturbed, perturbed])
     z = notes.z[rows] + np.concatenate([np.zeros([len(decoded), offsets.shape[1]]), offsets / 2, -offsets / 2])
     bar = Progress("Latent perturbations")

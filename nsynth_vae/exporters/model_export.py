@@ -225,6 +225,7 @@ def model_metadata(config: Config, model: str | os.PathLike | None = None) -> di
         "sample_rate": config.audio.sample_rate,
         "num_samples": config.audio.num_samples,
         "latent_dim": config.model.latent_dim,
+        "level_coordinate": config.model.level,
         "num_frames": config.audio.num_frames,
         "num_mel_bins": config.audio.num_mel_bins,
         "audio": config.audio.to_dict(),

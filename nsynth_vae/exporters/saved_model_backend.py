@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from nsynth_vae import pretrained
+from nsynth_vae.config import Config
 from nsynth_vae.errors import InputError
 from nsynth_vae.exporters.model_export import export_folder
 from nsynth_vae.files import expand
@@ -80,6 +81,7 @@ def open_model(
         exported,
         name=path.resolve().name,
         attributes=pretrained.read_attributes(path),
+        level_coordinate=Config.load(path / "config.json").model.level,
         attributes_files=(path / ATTRIBUTES, *exported.attributes_files),
     )
 
@@ -112,5 +114,6 @@ def _load_version(exports: pathlib.Path, version: int) -> TimbreModel:
         latent_dim=latent_dim,
         attributes=pretrained.read_attributes(extra["encoder"]),
         backend=SavedModelBackend(folders),
+        level_coordinate=bool(metadata.get("level_coordinate", False)),
         attributes_files=tuple(folder / ATTRIBUTES for folder in extra.values()),
     )

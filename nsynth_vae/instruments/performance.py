@@ -21,10 +21,10 @@ from nsynth_vae.instruments.crossfade import fade_out
 from nsynth_vae.instruments.general_midi import family_of
 from nsynth_vae.instruments.midi import DRUM_CHANNEL, Melody, channel_names, read_midi
 from nsynth_vae.instruments.midi_channel import NoteEvent
+from nsynth_vae.instruments.takes import following_takes
 from nsynth_vae.instruments.voice import SHORTEST_SECONDS, sustain_and_release
 from nsynth_vae.latent.expression import find_timbres
 from nsynth_vae.rendering.notebook import NotebookDisplay
-from nsynth_vae.timbre_model import following_takes
 
 if TYPE_CHECKING:
     from nsynth_vae.latent.lookup import Timbre, TimbreLookup

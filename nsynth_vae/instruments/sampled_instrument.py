@@ -20,11 +20,11 @@ from nsynth_vae.instruments import sfz
 from nsynth_vae.instruments.dspreset import format_dspreset
 from nsynth_vae.instruments.multisample import Region, Sample, nearest_ranges, sample_notes
 from nsynth_vae.instruments.sf2 import format_sf2
+from nsynth_vae.instruments.takes import following_takes
 from nsynth_vae.latent.expression import find_timbres
 from nsynth_vae.notes import format_note_str, note_name
 from nsynth_vae.rendering.notebook import NotebookDisplay
 from nsynth_vae.rendering.sounds import MOST_NOTES, file_name
-from nsynth_vae.timbre_model import following_takes
 
 if TYPE_CHECKING:
     from nsynth_vae.latent.lookup import Timbre, TimbreLookup
@@ -193,7 +193,8 @@ def make_instrument(
     sampled = range(pitches[0], pitches[1] + 1, STEP)
     keys = list(itertools.product(sampled, velocities, range(round_robin)))
     pitch, velocity, take = np.array(keys).T
-    decoded = model.decode(np.repeat(found.z[None], len(keys), axis=0), pitch, velocity, take=following_takes(model.take, take))
+    takes = following_takes(model.take, take)
+    decoded = model.decode(np.repeat(found.z[None], len(keys), axis=0), pitch, velocity, take=takes)
     each = len(velocities) * round_robin
     return Instrument(
         model=model.name,

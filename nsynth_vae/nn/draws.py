@@ -26,8 +26,8 @@ class PartialMotion(NamedTuple):
 def draw_offsets(seed: tf.Tensor, pitch: tf.Tensor, count: int, size: int) -> tf.Tensor:
     """Return places in a table of noise, by a hash of the seed and the pitch: the notes of a chord share none.
 
-    Two notes share a place with a probability of 1 / size. All products stay below 2^31, for negative seeds too, and all
-    three digits of a seed count.
+    Two notes share a place with a probability of 1 / size. All three digits of a seed count, and all products stay
+    below 2^31, for negative seeds too.
 
     Args:
         seed: int32 `[batch]`.

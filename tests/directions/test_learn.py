@@ -2,7 +2,35 @@
 
 from __future__ import annotations
 
-from nsynth_vae.directions.learn import merged
+import dataclasses
+
+import direction_cases
+import numpy as np
+
+from nsynth_vae.directions import candidates
+from nsynth_vae.directions import learn as learning
+from nsynth_vae.directions.learn import learn, merged
+
+
+def test_directions_leave_the_level_alone(monkeypatch):
+    """Of labels, descriptors and perturbations, where the notes with the attribute are the louder ones."""
+    monkeypatch.setattr(learning, "PERTURBATIONS", 32)
+    notes, model = direction_cases.train(), direction_cases.model()
+    z = notes.z.copy()
+    flags = np.arange(len(z)) % 2
+    z[:, 0] += 3.0 * flags
+    loud = dataclasses.replace(notes, z=z, table=direction_cases.with_flags(notes.table, "reverb", flags))
+    held_out = direction_cases.calibrator().notes
+    monkeypatch.setattr(candidates, "ATTRIBUTES", [direction_cases.BY_NAME[name] for name in ("reverb", "attack")])
+    directions = {
+        level: learn(dataclasses.replace(model, level_coordinate=bool(level)), loud, held_out) for level in (1, 0)
+    }
+    first = {level: found["directions"]["reverb"]["direction"][0] for level, found in directions.items()}
+    assert first[1] == 0.0
+    assert abs(first[0]) > 2.5
+    attack = directions[1]["directions"]["attack"]
+    assert "latent perturbations" in attack["learnt_from"]
+    assert attack["direction"][0] == 0.0
 
 
 def test_names_that_new_notes_lack_are_kept():
