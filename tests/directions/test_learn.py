@@ -6,31 +6,47 @@ import dataclasses
 
 import direction_cases
 import numpy as np
+import pytest
 
 from nsynth_vae.directions import candidates
 from nsynth_vae.directions import learn as learning
 from nsynth_vae.directions.learn import learn, merged
+from nsynth_vae.directions.perturbations import perturb
 
 
 def test_directions_leave_the_level_alone(monkeypatch):
-    """Of labels, descriptors and perturbations, where the notes with the attribute are the louder ones."""
-    monkeypatch.setattr(learning, "PERTURBATIONS", 32)
-    notes, model = direction_cases.train(), direction_cases.model()
+    """Where the notes with the flag are the louder ones."""
+    monkeypatch.setattr(learning, "PERTURBATIONS", 8)
+    monkeypatch.setattr(candidates, "ATTRIBUTES", [direction_cases.BY_NAME["reverb"]])
+    rows = np.arange(40)
+    notes = direction_cases.train().take(np.concatenate([rows[:20], rows[20:] + 24]))
     z = notes.z.copy()
-    flags = np.arange(len(z)) % 2
-    z[:, 0] += 3.0 * flags
+    z[::2, 0] += 3.0
+    flags = 1 - rows % 2
     loud = dataclasses.replace(notes, z=z, table=direction_cases.with_flags(notes.table, "reverb", flags))
-    held_out = direction_cases.calibrator().notes
-    monkeypatch.setattr(candidates, "ATTRIBUTES", [direction_cases.BY_NAME[name] for name in ("reverb", "attack")])
-    directions = {
-        level: learn(dataclasses.replace(model, level_coordinate=bool(level)), loud, held_out) for level in (1, 0)
-    }
-    first = {level: found["directions"]["reverb"]["direction"][0] for level, found in directions.items()}
-    assert first[1] == 0.0
-    assert abs(first[0]) > 2.5
-    attack = directions[1]["directions"]["attack"]
-    assert "latent perturbations" in attack["learnt_from"]
-    assert attack["direction"][0] == 0.0
+    model = dataclasses.replace(direction_cases.model(), level_coordinate=True)
+    monkeypatch.setattr(candidates, "MIN_NOTES", 10)
+    found = learn(model, loud, direction_cases.calibrator().notes)
+    difference = z[::2].mean(axis=0) - z[1::2].mean(axis=0)
+    assert difference[0] > 2.0
+    direction = np.array(found["directions"]["reverb"]["direction"])
+    assert direction[0] == 0.0
+    assert np.linalg.norm(direction[1:]) > 0.1
+    # Centroids and the mixture keep the levels of notes.
+    assert found["families"]["flute"]["centroid"][0] == pytest.approx(z[:20, 0].mean(), abs=1e-4)
+
+
+def test_perturbations_leave_the_level_alone():
+    model = dataclasses.replace(direction_cases.model(), level_coordinate=True)
+    found = perturb(model, direction_cases.train().take(np.arange(16)), 16, np.random.default_rng(0))
+    assert not found.offsets[:, 0].any()
+    assert np.all(found.offsets[:, 1:] != 0.0)
+    assert found.slope("spectral_centroid")[0] == 0.0
+    directions = [each.direction for each in candidates.of_perturbations(direction_cases.BY_NAME["bright"], found)]
+    assert len(directions) == 2
+    for direction in directions:
+        assert direction[0] == 0.0
+        assert np.linalg.norm(direction) > 0.0
 
 
 def test_names_that_new_notes_lack_are_kept():
