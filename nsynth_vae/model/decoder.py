@@ -31,6 +31,10 @@ SMOOTHED_SECONDS = 0.16
 SMOOTHED_FROM = (0.16, 0.5, 2.98)
 """Seconds: nothing before the first is smoothed, as much as it will be from the second on, until the third."""
 
+STILL_SMOOTHINGS = 3
+"""Times that the partials of notes without motion are smoothed further, to a kernel of 0.32 s in all: the shimmer of 240
+plucked notes is 0.17 instead of 0.30 dB, that of the real ones 0.14. All notes, in the median, would lose 0.02 nats."""
+
 
 @functools.lru_cache(maxsize=8)
 def template_slope(config: AudioConfig) -> np.ndarray:
@@ -149,6 +153,7 @@ class Decoder(ConfiguredLayer):
             coordinates = z[:, self.model.latent_dim - self.model.motion :]
             powers = self.motion(coordinates, z[:, self.model.timbre], pitch, velocity)
             gain, partials = self.motion.draw(powers, pitch, seed, motion)
+            harmonic += self.motion.stillness(powers)[:, None, None] * (self._stilled(harmonic) - harmonic)
             slope = tf.gather(tf.constant(template_slope(self.audio)), pitch)[:, None, :]
             harmonic += gain + partials.deviation[..., None] * slope
             noise += NOISE_MOTION * gain
@@ -182,6 +187,12 @@ class Decoder(ConfiguredLayer):
             gain = level.level_gain(z[:, 0])[:, None, None]
             harmonic, noise = harmonic + gain, noise + gain
         return harmonic, noise
+
+    def _stilled(self, harmonic: tf.Tensor) -> tf.Tensor:
+        """Return partials `[batch, frames, mel_bins]` without the ripples that a median has left."""
+        for _ in range(STILL_SMOOTHINGS):
+            harmonic = tf.matmul(smoothing_matrix(self.audio), harmonic)
+        return harmonic
 
     def _nats(self, envelopes: tf.Tensor) -> tf.Tensor:
         """Return a network's output as ln(mel), for the frames of a note."""
