@@ -33,6 +33,7 @@ from latent_measures import beaten_rivals, known_mean, won
 
 from nsynth_vae.config import Config, DataConfig, ModelConfig, TrainConfig
 from nsynth_vae.data.batching.feature_batches import CachedFeatures, open_features
+from nsynth_vae.data.hashing import stable_hash
 from nsynth_vae.data.load_notes import open_splits
 from nsynth_vae.data.readers.transposed import with_pitch_shifts
 from nsynth_vae.data.source import BadNotes, NoteTable
@@ -69,14 +70,19 @@ DESIGNS: dict[str, dict] = {
     "the default": {},
     "plain reconstruction, latent_dim 64, no harmonic template": _PLAIN
     | {"latent_dim": 64, "adversary_weight": 0.0, "template": 0},
+    "a quarter of the instruments": {"instruments": 0.25},
+    "half of the instruments": {"instruments": 0.5},
+    "all instruments": {"instruments": 1.0},
 }
-"""Fields of the configuration, and `template`, `likelihood`, `seed` and `data`, the training notes."""
+"""Fields of the configuration, and `template`, `likelihood`, `seed`, `data`, the training notes, and `instruments`, the
+fraction of their instruments that is trained on."""
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Train and measure the designs and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--test", default="../shared/nsynth", help="NSynth notes (default: %(default)s)")
+    parser.add_argument("--data", action="append", help="training notes (default: those of --test, and the starter set)")
     parser.add_argument("--cpu-minutes", type=float, default=10.0, help="per design (default: %(default)g)")
     parser.add_argument("--designs", default=",".join(map(str, range(len(DESIGNS)))), help="numbers, from 0")
     parser.add_argument("--splits", default="test", help="splits to measure, a,b (default: %(default)s)")
@@ -94,10 +100,11 @@ def main(arguments: list[str] | None = None) -> None:
     for place, number in enumerate(map(int, options.designs.split(","))):
         name = list(DESIGNS)[number]
         design = dict(DESIGNS[name])
-        sources = {"--test": (options.test,), "starter": ("starter",), None: (options.test, "starter")}
-        data = sources[design.pop("data", None)]
-        train = load(data, copies=design.get("pitch_shift_copies", ModelConfig.pitch_shift_copies))["train"]
-        row = {"design": name} | compare(design, train, notes, splits, options.cpu_minutes)
+        both = tuple(options.data or (options.test, "starter"))
+        data = {"--test": (options.test,), "starter": ("starter",), None: both}[design.pop("data", None)]
+        copies = design.get("pitch_shift_copies", ModelConfig.pitch_shift_copies)
+        train = load(data, copies=copies, instruments=design.pop("instruments", 1.0))["train"]
+        row = {"design": name, "notes": len(train.table)} | compare(design, train, notes, splits, options.cpu_minutes)
         if options.output:
             with options.output.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
@@ -112,10 +119,19 @@ def main(arguments: list[str] | None = None) -> None:
             print(f"{split}, {name}: " + ", ".join(f"{measure} {value}" for measure, value in found.items()))
 
 
-def load(data: tuple[str, ...], *, copies: int = 0) -> dict[str, CachedFeatures]:
-    """Return the features of each split, in memory, with that many pitch-shifted copies of the training notes."""
+def load(data: tuple[str, ...], *, copies: int = 0, instruments: float = 1.0) -> dict[str, CachedFeatures]:
+    """Return the features of each split, in memory.
+
+    Args:
+        data: sources of notes.
+        copies: pitch-shifted copies of each training note.
+        instruments: the fraction of the training instruments that is kept. A smaller one is part of a larger one.
+    """
     config, bad_notes = Config(), BadNotes()
     source, rows = open_splits(DataConfig(data=data), audio=config.audio, bad_notes=bad_notes, log=lambda line: None)
+    names = source.table.instrument_str[rows["train"]].astype(str)
+    order = sorted(set(names), key=stable_hash)
+    rows["train"] = rows["train"][np.isin(names, order[: math.ceil(instruments * len(order))])]
     if copies:
         source, rows["train"] = with_pitch_shifts(source, rows["train"], copies, seed=0)
     return {
@@ -134,6 +150,7 @@ def compare(
 
     from nsynth_vae.model.vae import ACTIVE_VARIANCE, VAE
     from nsynth_vae.nn import losses
+    from nsynth_vae.training.vae_run import BATCH_OPTIONS
 
     fields = {name: value for name, value in design.items() if name in ModelConfig.__dataclass_fields__}
     config = Config(model=ModelConfig(**fields), train=TrainConfig(seed=design.get("seed", 0)))
@@ -143,7 +160,9 @@ def compare(
     if not design.get("template", 1):
         vae.decoder.template = np.zeros_like(vae.decoder.template)
     batches = train.training(
-        batch_size=config.train.batch_size, seed=config.train.seed, mixup_probability=config.model.mixup_probability
+        batch_size=config.train.batch_size,
+        seed=config.train.seed,
+        **{name: getattr(config.model, name) for name in BATCH_OPTIONS},
     )
     nll = gaussian_nll if design.get("likelihood") == "gaussian" else losses.laplace_nll
     with mock.patch.object(losses, "laplace_nll", nll):

@@ -34,6 +34,9 @@ DEFINITIONS = {
     "active_dimensions": "latent dimensions whose z_mean has a variance above 0.01 over the notes",
 }
 
+BATCH_OPTIONS = ("mixup_probability", "velocity_pair_probability", "instrument_balance")
+"""Fields of `ModelConfig` that decide the training batches."""
+
 
 def train_vae(config: Config, options: VaeOptions) -> pathlib.Path:
     """Train, evaluate and export one timbre model.
@@ -71,8 +74,7 @@ def train_vae(config: Config, options: VaeOptions) -> pathlib.Path:
             shipped_synthesizer_for(config.audio)
             selection = select_notes(task)
             source, notes = open_split_features(config, options, selection)
-            options_of_batches = ("mixup_probability", "velocity_pair_probability", "instrument_balance")
-            batch_options = {name: getattr(config.model, name) for name in options_of_batches}
+            batch_options = {name: getattr(config.model, name) for name in BATCH_OPTIONS}
             trained = run.train(task, cluster, dataclasses.replace(selection, source=source), notes, batch_options)
             if trained:
                 finish(task, selection, *trained, options.exports)
