@@ -46,15 +46,13 @@ def make_parser() -> cli.Parser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return cli.run(_arithmetic, make_parser(), arguments)
+    return cli.run(_arithmetic, make_parser(), arguments, writes_folder=True)
 
 
 def _arithmetic(options: argparse.Namespace) -> None:
     from nsynth_vae.api import open_lookup
-    from nsynth_vae.files import check_output
     from nsynth_vae.rendering.timbre_sum import PICTURE, RECORD, arithmetic
 
-    check_output(options.output)
     result = arithmetic(open_lookup(options), options.expression, pitch=options.pitch, velocity=options.velocity)
     result.save(options.output, picture=options.picture)
     files = [*(f"{name}.wav" for name in result.names), *[PICTURE] * options.picture, RECORD]

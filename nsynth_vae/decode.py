@@ -34,15 +34,13 @@ def make_parser() -> cli.Parser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return cli.run(_decode, make_parser(), arguments)
+    return cli.run(_decode, make_parser(), arguments, writes_folder=True)
 
 
 def _decode(options: argparse.Namespace) -> None:
     from nsynth_vae.api import open_model
-    from nsynth_vae.files import check_output
     from nsynth_vae.rendering.encoded_notes import read_notes
 
-    check_output(options.output)
     model = open_model(options)
     z, pitch, velocity = read_notes(options.notes, model.latent_dim, pitch=options.pitch, velocity=options.velocity)
     decoded = model.decode(z, pitch, velocity)

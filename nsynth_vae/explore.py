@@ -39,7 +39,7 @@ def make_parser() -> cli.Parser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return cli.run(_explore, make_parser(), arguments)
+    return cli.run(_explore, make_parser(), arguments, writes_folder=True)
 
 
 def _explore(options: argparse.Namespace) -> None:
@@ -48,11 +48,9 @@ def _explore(options: argparse.Namespace) -> None:
     from nsynth_vae.data.load_notes import open_splits
     from nsynth_vae.data.source import BadNotes
     from nsynth_vae.data.streaming import read_notes
-    from nsynth_vae.files import check_output
     from nsynth_vae.rendering.timbre_map import make_map
 
     cli.check_seed(options.seed)
-    check_output(options.output)
     model, bad_notes = open_model(options), BadNotes(options.on_bad_note)
     source, by_split = open_splits(
         cli.data_config_from(options),

@@ -59,17 +59,15 @@ def make_parser() -> cli.Parser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return cli.run(_instrument, make_parser(), arguments)
+    return cli.run(_instrument, make_parser(), arguments, writes_folder=True)
 
 
 def _instrument(options: argparse.Namespace) -> None:
     from nsynth_vae.api import open_lookup
-    from nsynth_vae.files import check_output
     from nsynth_vae.instruments.sampled_instrument import check_formats, check_keys, make_instrument
 
     check_formats(options.format)
     check_keys(options.pitches, options.velocities, options.round_robin)
-    check_output(options.output)
     lookup = open_lookup(options)
     instrument = make_instrument(
         lookup,

@@ -63,16 +63,14 @@ def make_parser() -> cli.Parser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return cli.run(_interpolate, make_parser(), arguments)
+    return cli.run(_interpolate, make_parser(), arguments, writes_folder=True)
 
 
 def _interpolate(options: argparse.Namespace) -> None:
     from nsynth_vae.api import open_lookup
-    from nsynth_vae.files import check_output
     from nsynth_vae.rendering.morph import check_arguments, interpolate
 
     check_arguments(len(options.timbres), options.steps, options.pitch, options.velocity, options.method)
-    check_output(options.output)
     morph = interpolate(
         open_lookup(options),
         options.timbres,

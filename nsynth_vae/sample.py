@@ -47,18 +47,16 @@ def make_parser() -> cli.Parser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return cli.run(_sample, make_parser(), arguments)
+    return cli.run(_sample, make_parser(), arguments, writes_folder=True)
 
 
 def _sample(options: argparse.Namespace) -> None:
     from nsynth_vae.api import open_lookup
-    from nsynth_vae.files import check_output
     from nsynth_vae.rendering.random_samples import check_arguments, sample
 
     names = ("count", "method", "family", "near", "spread", "pitch", "velocity", "seed")
     given = {name: getattr(options, name) for name in names}
     check_arguments(**given)
-    check_output(options.output)
     samples = sample(open_lookup(options), **given)
     samples.save(options.output, picture=options.picture)
     print(f"{len(samples.z)} new sounds by {samples.drawn['method']} -> {options.output}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import logging
 import os
@@ -12,6 +13,7 @@ from typing import NoReturn
 
 from nsynth_vae.cli.failures import guarded
 from nsynth_vae.errors import InputError
+from nsynth_vae.files import check_output, exclusive_lock
 
 DEBUG = "--debug"
 
@@ -49,8 +51,18 @@ def run(
     arguments: Sequence[str] | None,
     *,
     needs_training_packages: bool = False,
+    writes_folder: bool = False,
 ) -> int:
-    """Parse the arguments, call the command's function, and return the exit code: see `failures.guarded`."""
+    """Parse the arguments, call the command's function, and return the exit code: see `failures.guarded`.
+
+    Args:
+        main: the function, given the options.
+        parser: the command's.
+        arguments: of the command line; those of the process by default.
+        needs_training_packages: end with one line where they are missing.
+        writes_folder: the option `--output` is a folder, which is locked until the command ends: of two runs, the
+            second would replace a part of the first's files.
+    """
     given = sys.argv[1:] if arguments is None else arguments
 
     def parse_and_call() -> None:
@@ -60,7 +72,11 @@ def run(
         if needs_training_packages:
             prepare_tensorflow(parser.prog)
         silence_tensorflow()
-        main(options)
+        with contextlib.ExitStack() as stack:
+            if writes_folder:
+                check_output(options.output)
+                stack.enter_context(exclusive_lock(options.output, parser.prog.rpartition(".")[2], wait=False))
+            main(options)
 
     return guarded(parse_and_call, parser.prog, debug=DEBUG in given)
 

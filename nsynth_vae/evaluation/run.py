@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nsynth_vae import pretrained
 from nsynth_vae.config import AudioConfig, DataConfig, check_seed
 from nsynth_vae.errors import InputError
-from nsynth_vae.files import check_output, check_working_directory, rounded, write_text
+from nsynth_vae.files import check_output, check_working_directory, exclusive_lock, rounded, write_text
 
 if TYPE_CHECKING:
     from nsynth_vae.data.load_notes import Notes
@@ -64,8 +64,13 @@ def evaluate(options: Options, *, log: Callable[[str], None] = print) -> dict[st
     Raises:
         InputError: for bad input; nothing is written then.
     """
-    started = time.monotonic()
     _check(options)
+    with exclusive_lock(options.output or REPORTS / options.name, "evaluate", wait=False):
+        return _evaluate(options, log)
+
+
+def _evaluate(options: Options, log: Callable[[str], None]) -> dict[str, Any]:
+    started = time.monotonic()
     from nsynth_vae.cli.progress import Progress
     from nsynth_vae.evaluation import (
         examples,

@@ -75,10 +75,7 @@ def _acquire(path: pathlib.Path, command: str, folder: pathlib.Path, *, wait: bo
             whole = locked is False or (path.exists() and os.path.samestat(os.fstat(lock), path.stat()))
             holder = _holder(lock, locked) if whole else None
             if whole and holder is None:
-                me = {"command": command, "pid": os.getpid(), "host": HOST, "since": time.strftime("%F %T")}
-                os.ftruncate(lock, 0)
-                os.lseek(lock, 0, os.SEEK_SET)
-                os.write(lock, json.dumps(me).encode())
+                _sign(lock, path, command)
                 return lock
             if holder is not None and not wait:
                 raise InputError(f"{folder}: {_words(holder)} is writing there, expected its end or another folder")
@@ -87,6 +84,19 @@ def _acquire(path: pathlib.Path, command: str, folder: pathlib.Path, *, wait: bo
             raise
         os.close(lock)
         time.sleep(0.05)
+
+
+def _sign(lock: int, path: pathlib.Path, command: str) -> None:
+    """Write this process's name to the locked file; remove that if there is no room."""
+    me = {"command": command, "pid": os.getpid(), "host": HOST, "since": time.strftime("%F %T")}
+    try:
+        os.ftruncate(lock, 0)
+        os.lseek(lock, 0, os.SEEK_SET)
+        os.write(lock, json.dumps(me).encode())
+    except OSError:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise
 
 
 def _holder(lock: int, locked: bool | None) -> dict[str, Any] | None:

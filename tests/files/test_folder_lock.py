@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import errno
 import json
 import os
 import pathlib
@@ -13,6 +15,7 @@ import types
 
 import pytest
 
+from nsynth_vae import __main__, cli
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import exclusive_lock, folder_lock
 
@@ -136,3 +139,54 @@ def test_windows_locks_a_byte_behind_the_text(tmp_path: pathlib.Path, monkeypatc
     with (tmp_path / ".lock").open("w+b") as file:
         assert [folder_lock._lock(file.fileno()) for _ in range(3)] == [False, False, True]
     assert calls == [(1 << 30, 2, 1)] * 3
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("interpolate", "flute", "organ"),
+        ("arithmetic", "flute"),
+        ("sample",),
+        ("instrument", "flute"),
+        ("explore",),
+        ("decode", "z.json"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_folder_takes_the_files_of_one_command_at_a_time(
+    arguments: tuple[str, ...], tmp_path: pathlib.Path, capsys: pytest.CaptureFixture
+) -> None:
+    """The second says who is there before it computes anything, and leaves what is there."""
+    holder = hold(tmp_path)
+    code = __main__.main([*arguments, "--output", str(tmp_path)])
+    holder.communicate("")
+    text = capsys.readouterr().err
+    assert code == 2
+    assert text.count("\n") == 1
+    assert f"{tmp_path}: another run (train, process {holder.pid}, since " in text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_names_itself_in_its_lock_and_removes_it(tmp_path: pathlib.Path) -> None:
+    """Also the folder, if the command fails."""
+    parser, found = argparse.ArgumentParser("python -m nsynth_vae.morph"), []
+    parser.add_argument("--output", type=pathlib.Path)
+
+    def fail(options: argparse.Namespace) -> None:
+        found.append(json.loads((options.output / ".lock").read_text()))
+        raise InputError("something")
+
+    folder = tmp_path / "new" / "output"
+    assert cli.run(fail, parser, ["--output", str(folder)], writes_folder=True) == 2
+    assert (found[0]["command"], found[0]["pid"]) == ("morph", os.getpid())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_for_which_there_is_no_room_is_not_left(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(lock: int, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(folder_lock.os, "write", write)
+    with pytest.raises(InputError, match="No space left on device, expected"), exclusive_lock(tmp_path / "new"):
+        pass
+    assert list(tmp_path.iterdir()) == []
