@@ -13,6 +13,9 @@ import tensorflow as tf
 
 _PRIME = 4093
 
+_MOST_STRIDES = 4096
+"""They are a constant of the files: 16 kB."""
+
 
 class PartialMotion(NamedTuple):
     """How the partials of notes move."""
@@ -69,5 +72,6 @@ def draw_strides(seed: tf.Tensor, pitch: tf.Tensor, count: int, size: int) -> tf
     """
     candidates = np.arange(1, min(size, (2**31 - 1) // size - 1), dtype=np.int32)
     strides = candidates[np.gcd(candidates, size) == 1]
+    strides = strides[:: -(-len(strides) // _MOST_STRIDES)]
     # Their own hash: the next numbers of the seed.
     return tf.gather(tf.constant(strides), draw_offsets(seed, pitch, 2 * count + 1, len(strides))[:, :count])
