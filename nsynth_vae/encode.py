@@ -23,7 +23,7 @@ def make_parser() -> cli.Parser:
         metavar="N",
         type=cli.positive_int,
         default=0,
-        help="come nearer to each sound in at most N steps from the encoder's answer, 1 s each (default: 0)",
+        help="come nearer to each sound in at most N steps from the encoder's answer, 0.1 s each (default: 0)",
     )
     cli.add_octave_shift_option(parser)
     cli.add_keep_level_option(parser)

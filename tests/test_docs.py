@@ -177,6 +177,17 @@ def test_numbers_of_the_concepts():
         f"first {model.free_nats} nats",
     ):
         assert part in text
+    sizes = {
+        "README.md": ["encodes a recorded note as {} ", "z ({} numbers)"],
+        "docs/index.md": ["encodes a recorded note as {} numbers"],
+        "exports/README.md": ["With the default options `latent_dim` is {}, "],
+        "models/nsynth-small/README.md": ["A latent space of timbres in {} dimensions"],
+    }
+    for page, sentences in sizes.items():
+        for sentence in sentences:
+            assert sentence.format(model.latent_dim) in " ".join((ROOT / page).read_text(encoding="utf-8").split()), (
+                page
+            )
     examples = ROOT / "nsynth_vae/data/starter_set/starter-train/examples.json"
     notes = [note["qualities"] for note in json.loads(examples.read_text()).values()]
     bright, dark, fast = (QUALITIES.index(quality) for quality in ("bright", "dark", "fast_decay"))

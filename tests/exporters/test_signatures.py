@@ -3,6 +3,7 @@
 import io
 import os
 import pathlib
+import re
 import struct
 import subprocess
 import sys
@@ -33,6 +34,24 @@ def models() -> dict[str, pathlib.Path]:
 def loaded(models: dict[str, pathlib.Path]) -> dict[str, object]:
     """Return the models as Python loads them."""
     return {name: tf.saved_model.load(str(path)) for name, path in models.items()}
+
+
+def test_the_page_of_the_exports_has_every_signature_with_its_inputs(loaded):
+    page = (pathlib.Path(__file__).parents[2] / "exports" / "README.md").read_text(encoding="utf-8")
+    table = page.split("## Signatures")[1].split("\nWith the default")[0]
+    model, documented = {}, {}
+    for kind, signature, cell in re.findall(r"^\| (\w*) ?\| `(\w+)` \| (.*?) \|", table, re.MULTILINE):
+        model = documented.setdefault(kind, {}) if kind else model
+        same = next(reversed(model.values()), set()) if "the same" in cell else set()
+        model[signature] = same | set(re.findall(r"`(\w+)`", cell))
+    found = {
+        kind: {name: set(each.structured_input_signature[1]) for name, each in model.signatures.items()}
+        for kind, model in loaded.items()
+    }
+    assert documented == found
+    # And what each is.
+    for name in set().union(*(inputs for model in found.values() for inputs in model.values())):
+        assert f"\n| `{name}` | " in page
 
 
 def make_wav(
