@@ -18,7 +18,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from common import add_data_option, make_parser, say
+from common import add_data_option, make_parser, open_player, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +52,6 @@ def main(arguments: list[str] | None = None) -> pathlib.Path:
     from nsynth_vae.data.source import BadNotes
     from nsynth_vae.evaluation.systems import audio_of, family_names
     from nsynth_vae.files import write_text
-    from nsynth_vae.timbre_model import open_model
 
     families = tuple(options.families.split(",")) if options.families else None
     config = DataConfig(data=tuple(options.data or ["starter"]), families=families, pitches=PITCHES)
@@ -63,7 +62,7 @@ def main(arguments: list[str] | None = None) -> pathlib.Path:
     models = name_models(options.models)
     made = []
     for path in models.values():
-        model = open_model(path)
+        model = open_player(path)
         decoded = model.decode(model.encode(real), table.pitch, table.velocity, take=np.arange(len(rows)))
         made.append(decoded.audio)
     sources = ", ".join(pathlib.Path(each).name for each in config.data)

@@ -16,7 +16,7 @@ import pathlib
 import time
 from typing import Any
 
-from common import add_data_option, add_json_option, make_parser, say, write_figures
+from common import add_data_option, add_json_option, make_parser, open_player, say, write_figures
 
 
 def main(arguments: list[str] | None = None) -> dict[str, Any]:
@@ -55,11 +55,10 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     from nsynth_vae.evaluation.measure import measure_all
     from nsynth_vae.evaluation.model_motion import measure_model_motion
     from nsynth_vae.evaluation.motion_summary import summarize_motion
-    from nsynth_vae.timbre_model import open_model
 
     data = DataConfig(data=tuple(options.data or ["starter"]), max_notes=options.max_notes)
     notes = load_notes(data, options.split, audio=AudioConfig(), bad_notes=BadNotes(), log=say)
-    model = open_model(options.model)
+    model = open_player(options.model)
     z = latent_probes.encode(notes, model)
     made = systems.model_systems(notes, model, z, seed=0, pairs=1)[0]
     compared = [systems.real_system(notes), made]

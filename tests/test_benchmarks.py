@@ -9,6 +9,7 @@ import json
 import math
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -437,6 +438,36 @@ def test_motion_of_the_shipped_model_is_measured(tmp_path, capsys):
     assert "| real / made | notes | shimmer_db |" in printed
 
 
+def test_refinement_of_the_shipped_model_is_measured(tmp_path, capsys):
+    import synthetic
+
+    synthetic.write_nsynth(tmp_path / "notes")
+    options = [
+        "--data",
+        str(tmp_path / "notes"),
+        "--notes",
+        "2",
+        "--steps",
+        "2",
+        "--json",
+        str(tmp_path / "found.json"),
+    ]
+    found = load_benchmark("refinement").main(options)
+    error = found["decoder_log_mel_l1"]
+    assert list(error) == [0, 1, 2]
+    # Synthetic tones are far from all training notes.
+    assert error[0] > error[1] >= error[2] > 0.0
+    assert found["sounds"]["after"]["log_mel_l1"] < found["sounds"]["before"]["log_mel_l1"]
+    assert (found["model"], found["notes"]) == ("nsynth-small", 2)
+    assert 0.0 < found["steps"] <= 2.0
+    assert found["seconds_a_step"] > 0.0
+    written = json.loads((tmp_path / "found.json").read_text())
+    assert written["decoder_log_mel_l1"] == {str(step): value for step, value in error.items()}
+    printed = capsys.readouterr().out
+    assert "nsynth-small, 2 notes, " in printed
+    assert f"| 2 | {error[2]:.3f} | {error[2] / error[0] - 1:+.1%} |" in printed
+
+
 @pytest.fixture(scope="module")
 def listening():
     return load_benchmark("listening_page")
@@ -466,6 +497,23 @@ def test_the_listening_page_has_every_sound_and_needs_nothing_else(listening, tm
     # Buttons for every key that the page names.
     keys = [value for name, value in page.attributes if name == "aria-keyshortcuts"]
     assert keys == ["A", "B", "X", "1", "2"]
+
+
+def test_a_former_model_sounds_as_it_did(listening, tmp_path, monkeypatch):
+    """A model folder whose TFLite files have a former synthesizer: the tools do not take them for today's."""
+    from nsynth_vae import timbre_model
+    from nsynth_vae.errors import InputError
+
+    former = shutil.copytree(pretrained.TIMBRE_MODEL, tmp_path / "former")
+    monkeypatch.setattr(pretrained, "fingerprint", lambda folder: "of another synthesizer")
+    with pytest.raises(InputError, match=r"found no encoder\.tflite and decoder\.tflite of its weights"):
+        timbre_model.open_model(former)
+    opened = listening.open_player(former)
+    z = np.zeros([1, opened.latent_dim], np.float32)
+    monkeypatch.undo()
+    expected = timbre_model.open_model(pretrained.TIMBRE_MODEL).decode(z, 60, 100, take=5)
+    np.testing.assert_array_equal(opened.decode(z, 60, 100, take=5).audio, expected.audio)
+    assert opened.name == "former"
 
 
 def test_a_listening_page_that_is_too_large_is_not_written(listening, tmp_path, monkeypatch, capsys):
