@@ -107,6 +107,18 @@ def test_a_fresh_clone_plays_families_in_tune(model: timbre_model.TimbreModel) -
     assert np.mean(in_tune) >= 0.95
 
 
+def test_directions_leave_the_level_alone(model: timbre_model.TimbreModel) -> None:
+    directions = model.attributes["directions"]
+    assert model.level_coordinate
+    assert {name: entry["direction"][0] for name, entry in directions.items()} == dict.fromkeys(directions, 0.0)
+    z = np.array(model.attributes["families"]["organ"]["centroid"])
+    z[0] = -1.0  # Far from full scale, where peaks would be limited.
+    moved = z + np.array([np.zeros_like(z), *(entry["direction"] for entry in directions.values())])
+    audio = model.decode(moved, 60, 100).audio[:, :48000]
+    level = 10 * np.log10(np.square(audio, dtype=np.float64).mean(axis=1))
+    np.testing.assert_allclose(level, level[0], atol=0.5)
+
+
 def test_brighter_is_brighter_and_darker_is_darker(model: timbre_model.TimbreModel) -> None:
     """Of nearly all families' mean notes, and more at strength 1 than at half."""
     z = np.array([model.attributes["families"][name]["centroid"] for name in FAMILIES])
