@@ -79,6 +79,8 @@ def _instrument(options: argparse.Namespace) -> None:
     path = instrument.save(options.output, picture=options.picture, formats=options.format)
     looped = sum(sample.loop is not None for sample in instrument.samples)
     print(f"{instrument.timbre}: {len(instrument.samples)} samples, {looped} of them looped -> {path}")
+    if options.round_robin > 1 and "sf2" in options.format:
+        print("SoundFonts have no round robins: the .sf2 has the first take of each note")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -524,6 +525,22 @@ def test_a_listening_page_that_is_too_large_is_not_written(listening, tmp_path, 
     options = ["--data", str(tmp_path / "notes"), "--models", str(pretrained.TIMBRE_MODEL), "--notes", "1"]
     with pytest.raises(SystemExit) as stopped:
         listening.main([*options, "-o", str(tmp_path / "page.html")])
+def test_the_page_of_the_docs_is_what_is_written_today(listening):
+    """But for its sounds: ten notes, and the former model as the third."""
+    import html_page
+
+    page = (FOLDER.parent / "docs" / "listening.html").read_text(encoding="utf-8")
+    data = json.loads(html_page.Page(page).scripts[0])
+    assert data["models"] == ["before", "after"]
+    assert len(data["notes"]) == 10
+    assert "by Google Inc., under CC BY 4.0" in html_page.Page(page).text
+    summary = re.search("<p>(10 notes of .*?)</p>", page)[1]
+    template = (FOLDER / "listening_page.html").read_text(encoding="utf-8")
+    before, between, after = re.split("@SUMMARY@|@DATA@", template)
+    assert page.startswith(before + summary + between)
+    assert page.endswith(after)
+
+
     assert stopped.value.code == 2
     assert "--notes: found 1, which make " in capsys.readouterr().err
     assert not (tmp_path / "page.html").exists()

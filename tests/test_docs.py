@@ -197,6 +197,22 @@ def test_numbers_of_the_concepts():
     assert "45 of the 216 bright ones" in text
 
 
+def test_the_model_card_has_the_motion_of_the_page_of_motion():
+    """By family, and what tells the notes from real ones, and velocity."""
+    page, card = (
+        (ROOT / name).read_text(encoding="utf-8") for name in ("docs/motion.md", "models/nsynth-small/README.md")
+    )
+    table = re.search(r"^\| real / made \| notes \|.*?(?=\n\n)", page, re.MULTILINE | re.DOTALL)[0]
+    assert table.count("\n") >= 4 + 10
+    assert table in card
+    numbers = re.search(r"\| told apart by five numbers \| all [\d.]+, sustained ([\d.]+), plucked ([\d.]+) \|", page)
+    network = re.search(r"\| told apart by a network \| all ([\d.]+),", page)
+    assert f"| {numbers[1]} / {numbers[2]}; {network[1]} |" in card
+    gain = re.search(r"gain ([+-][\d.]+) nats", page)[1]
+    brightness = re.search(r"brightness moves as in the real pair \| ([\d.]+)%", page)[1]
+    assert f"| {float(gain):g} nats; {brightness} % |" in card
+
+
 @pytest.mark.parametrize("hertz", [250.0, 1000.0, 4000.0])
 def test_spectral_centroid_of_a_sine_is_its_frequency(hertz):
     from nsynth_vae import features

@@ -95,7 +95,7 @@ def test_commands_name_what_is_no_take_or_motion(small, tmp_path, capsys):
         assert message in capsys.readouterr().err
 
 
-def test_round_robins_are_takes_that_samplers_play_in_turn(small, tmp_path):
+def test_round_robins_are_takes_that_samplers_play_in_turn(small, tmp_path, capsys):
     folder = tmp_path / "robin"
     options = ["--pitches", "60-63", "--velocities", "100", "--round-robin", "3", "--format", "sfz,dspreset,sf2"]
     assert instrument.main(["flute", "-o", str(folder), *options, "--no-picture", *small]) == 0
@@ -111,10 +111,13 @@ def test_round_robins_are_takes_that_samplers_play_in_turn(small, tmp_path):
     sounds = [soundfile.read(folder / sample["file"])[0] for sample in record["samples"][:3]]
     length = min(map(len, sounds))
     assert len({sound[:length].tobytes() for sound in sounds}) == 3
-    # A SoundFont has no round robins.
+    # A SoundFont has no round robins, which is said.
+    said = "SoundFonts have no round robins: the .sf2 has the first take of each note"
+    assert said in capsys.readouterr().out
     alone = tmp_path / "alone"
     one = [*options[:4], "--format", "sf2", "--no-picture"]
     assert instrument.main(["flute", "-o", str(alone), *one, *small]) == 0
+    assert said not in capsys.readouterr().out
     sizes = [(each / f"{each.name}.sf2").stat().st_size for each in (folder, alone)]
     assert abs(sizes[0] - sizes[1]) < 0.2 * sizes[1]
 

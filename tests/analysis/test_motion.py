@@ -72,6 +72,17 @@ def test_a_decay_is_a_trend_and_not_shimmer():
     assert found["flux"] == pytest.approx(2.0 * 0.016, rel=0.1)
 
 
+@pytest.mark.parametrize(("f0", "cents"), [(440.0, 15.0), (880.0, 8.0)])
+def test_vibrato_of_high_partials_is_shimmer_by_the_windows_transform(f0, cents):
+    """Slow vibrato: at each time a partial is a sine, off the frequency that is looked for."""
+    shimmer, _ = motion.partial_motion(tone(f0, vibrato_cents=cents, rate=2.0, partials=8), f0)
+    cycle = np.sin(np.linspace(0, 2 * np.pi, 1000, endpoint=False))
+    hertz = f0 * (2 ** (cents / 1200 * cycle) - 1)
+    expected = [np.std([20 * np.log10(hann_response(k * each)) for each in hertz]) for k in range(1, 9)]
+    assert shimmer == pytest.approx(np.median(expected), rel=0.1)
+    assert np.median(expected) > 0.5
+
+
 def test_a_cubic_is_removed_and_a_quartic_is_not():
     x = np.linspace(-1, 1, 101)
     np.testing.assert_allclose(motion.detrended(np.stack([x**3 - 2 * x**2, 5 + x])), 0.0, atol=1e-12)
