@@ -6,6 +6,7 @@ before.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import multiprocessing
 import os
@@ -23,6 +24,8 @@ def serve(pipe: Any, learner: bool) -> None:
     os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
     for module in (*_MODULES, *(_LEARNER if learner else ())):
         importlib.import_module(module)
+    # Tracing makes much garbage: collecting it need not search the modules each time, nor forks copy their pages.
+    gc.freeze()
     pipe.send("ready")
     while True:
         try:

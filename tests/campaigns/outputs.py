@@ -13,8 +13,6 @@ import small_models
 import soundfile
 import synthetic
 
-FAST = ["--latent-dim", "4", "--channels", "16", "--batch-size", "8"]
-
 
 @dataclasses.dataclass(frozen=True)
 class Command:
@@ -28,9 +26,12 @@ class Command:
 
 
 def make_inputs(folder: pathlib.Path, *, learner: bool) -> pathlib.Path:
-    """Write notes and a melody and, for what learns, a small model."""
+    """Write a melody or, for what learns, notes of a quarter of a second and a small model of these."""
     folder.mkdir()
-    synthetic.write_nsynth(folder / "notes", range(48, 72, 6))
+    if learner:
+        synthetic.write_nsynth(folder / "notes", range(48, 72, 6), num_samples=small_models.SMALL.audio.num_samples)
+        small_models.save_model(folder / "model", small_models.SMALL)
+        return folder
     file = mido.MidiFile(ticks_per_beat=96)
     track = mido.MidiTrack()
     for pitch in range(48, 84, 3):
@@ -38,14 +39,13 @@ def make_inputs(folder: pathlib.Path, *, learner: bool) -> pathlib.Path:
         track.append(mido.Message("note_off", note=pitch, time=96))
     file.tracks.append(track)
     file.save(folder / "melody.mid")
-    if learner:
-        small_models.save_model(folder / "model")
     return folder
 
 
 def _train(inputs: pathlib.Path, output: pathlib.Path) -> list[str]:
     folders = ["--models", str(output / "models"), "--exports", str(output / "exports"), "--name", "one"]
-    return ["train", "--data", str(inputs / "notes"), *folders, "--steps", "12", *FAST]
+    config = ["--config", str(inputs / "model" / "config.json"), "--batch-size", "8"]
+    return ["train", "--data", str(inputs / "notes"), *folders, "--steps", "12", *config]
 
 
 def _cache(inputs: pathlib.Path, output: pathlib.Path) -> list[str]:
@@ -87,7 +87,6 @@ def _check_exports(exports: pathlib.Path) -> int:
 
 def _check_files(output: pathlib.Path) -> None:
     """Check that every file but hidden ones, which a killed process leaves, is whole."""
-    from nsynth_vae.config import AudioConfig
     from nsynth_vae.data.feature_shards import read_header
     from nsynth_vae.pretrained import read_tflite_metadata
 
@@ -103,7 +102,7 @@ def _check_files(output: pathlib.Path) -> None:
         elif path.suffix == ".png":
             assert path.read_bytes().endswith(b"IEND\xaeB`\x82"), path
         elif path.name.startswith("log-mel-"):
-            assert read_header(path, AudioConfig()) is not None, path
+            assert read_header(path, small_models.SMALL.audio) is not None, path
 
 
 def check_sounds(output: pathlib.Path) -> int:

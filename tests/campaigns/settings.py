@@ -15,6 +15,9 @@ FULL = FRACTION > 0
 
 SEED = int(os.environ.get("CAMPAIGN_SEED", "1"))
 
+MINUTES = float(os.environ.get("CAMPAIGN_MINUTES", "inf"))
+"""After these, a campaign of kills ends with those that it has done."""
+
 REPORT = pathlib.Path(os.environ["CAMPAIGN_REPORT"]) if "CAMPAIGN_REPORT" in os.environ else None
 """The file that gets a line for each campaign, for docs/reliability.md."""
 

@@ -14,7 +14,7 @@ import time
 import pytest
 from campaigns.forks import Forks
 from campaigns.outputs import COMMANDS, make_inputs
-from campaigns.settings import FULL, SEED, report, size
+from campaigns.settings import FULL, MINUTES, SEED, report, size
 
 pytestmark = [
     pytest.mark.campaign,
@@ -32,7 +32,7 @@ def test_killed_at_random_moments(name: str, tmp_path: pathlib.Path) -> None:
     arguments = command.arguments(inputs, output)
     code, seconds = forks.run(arguments, log)
     assert code == 0, log.read_text()[-3000:]
-    while kills < size(100, 2):
+    while kills < size(100, 2) and time.monotonic() - started < 60 * MINUTES:
         shutil.rmtree(output)
         there, done = 0, False
         while not done:
@@ -40,13 +40,14 @@ def test_killed_at_random_moments(name: str, tmp_path: pathlib.Path) -> None:
             code, _ = forks.run(arguments, log, kill_after=number.uniform(0.0, 1.1 * seconds))
             assert code in (0, -9), log.read_text()[-3000:]
             kills += code == -9
-            done = code == 0 or kills >= size(100, 2)
+            done = code == 0 or kills >= size(100, 2) or time.monotonic() - started > 60 * MINUTES
             now = command.check(output)
             assert now >= there, f"{there} before the kill, {now} after it"
             there = now
-        code, _ = forks.run(arguments, log)
-        assert code == 0, log.read_text()[-3000:]
-        assert command.check(output) >= there
+        if code != 0:
+            code, _ = forks.run(arguments, log)
+            assert code == 0, log.read_text()[-3000:]
+            assert command.check(output) >= there
         left = [path for path in output.rglob("*") if path.name.startswith(".")]
         assert not left, left
     forks.close()
