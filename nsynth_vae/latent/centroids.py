@@ -38,7 +38,8 @@ def centroids(z: np.ndarray, table: NoteTable) -> dict[str, dict[str, dict[str, 
 
 def to_list(array: np.ndarray) -> list:
     """Return an array as `attributes.json` holds it: nested lists of floats, rounded to 5 decimals."""
-    return np.round(np.asarray(array, np.float64), 5).tolist()
+    # Plus 0, so that none is -0.0.
+    return (np.round(np.asarray(array, np.float64), 5) + 0.0).tolist()
 
 
 def family_names(table: NoteTable) -> np.ndarray:

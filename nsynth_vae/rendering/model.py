@@ -78,7 +78,7 @@ class RenderingModel(timbre_model.TimbreModel):
         Args:
             audio: float `[samples]` or `[notes, samples]`, -1..1, at `config.sample_rate`, from the onset; padded or
                 cut to `config.num_samples`. Or a sound file of any rate and length, or another timbre.
-            refine: steps at most from the encoder's answer to a nearer one, about 0.1 s each; for a sound file, or audio.
+            refine: steps at most from the encoder's answer to a nearer one, 0.1 s each; for a sound file, or audio.
             pitch: MIDI, of all the notes, to refine them at; None to find it in the sound.
             velocity: MIDI, likewise.
 
