@@ -318,9 +318,34 @@ def test_a_design_is_trained_and_measured(tmp_path, capsys):
         assert row[f"{split}: log_mel_l1"] > 0.1
         assert row[f"{split}: active"].endswith(" of 4")
     printed = capsys.readouterr().out
-    assert printed.startswith(f"{os.cpu_count()} cores, 0 CPU minutes a design\n| design | steps |")
-    assert "| small | 1 |" in printed
+    assert printed.startswith(f"{os.cpu_count()} cores, 0 CPU minutes a design\n| design | notes | steps |")
+    assert re.search(r"\| small \| \d+ \| 1 \|", printed)
     assert "test, one-hot true family: pitch, linear " in printed
+
+
+@pytest.mark.slow
+def test_fewer_instruments_are_a_part_of_more():
+    models = load_benchmark("compare_models")
+    names = [
+        set(models.load(("starter",), instruments=fraction)["train"].table.instrument_str)
+        for fraction in (0.1, 0.5, 1.0)
+    ]
+    assert names[0] < names[1] < names[2]
+    assert [len(some) for some in names[:2]] == [math.ceil(fraction * len(names[2])) for fraction in (0.1, 0.5)]
+
+
+@pytest.mark.slow
+def test_sources_of_motion_are_compared(tmp_path, capsys):
+    options = ["--data", "starter", "--max-notes", "8", "--told-apart", "16", "--jobs", "1"]
+    found = load_benchmark("motion_sources").main([*options, "--json", str(tmp_path / "found.json")])
+    assert found == json.loads((tmp_path / "found.json").read_text())
+    assert list(found) == ["steady", "takes", "codebook"]
+    flux = {name: one["groups"]["sustained"]["flux"]["made"] for name, one in found.items()}
+    assert flux["steady"] < min(flux["takes"], flux["codebook"])
+    assert all(0.0 <= one["told_apart_by_network"] <= 1.0 for one in found.values())
+    printed = capsys.readouterr().out
+    assert printed.startswith("8 sustained notes\n\n|  | shimmer_db |")
+    assert "\ncodebook, told apart by a network: " in printed
 
 
 @pytest.mark.slow
@@ -500,6 +525,22 @@ def test_the_listening_page_has_every_sound_and_needs_nothing_else(listening, tm
     assert keys == ["A", "B", "X", "1", "2"]
 
 
+def test_the_page_of_the_docs_is_what_is_written_today(listening):
+    """But for its sounds: ten notes, and the former model as the third."""
+    import html_page
+
+    page = (FOLDER.parent / "docs" / "listening.html").read_text(encoding="utf-8")
+    data = json.loads(html_page.Page(page).scripts[0])
+    assert data["models"] == ["before", "after"]
+    assert len(data["notes"]) == 10
+    assert "by Google Inc., under CC BY 4.0" in html_page.Page(page).text
+    summary = re.search("<p>(10 notes of .*?)</p>", page)[1]
+    template = (FOLDER / "listening_page.html").read_text(encoding="utf-8")
+    before, between, after = re.split("@SUMMARY@|@DATA@", template)
+    assert page.startswith(before + summary + between)
+    assert page.endswith(after)
+
+
 def test_a_former_model_sounds_as_it_did(listening, tmp_path, monkeypatch):
     """A model folder whose TFLite files have a former synthesizer: the tools do not take them for today's."""
     from nsynth_vae import timbre_model
@@ -525,22 +566,6 @@ def test_a_listening_page_that_is_too_large_is_not_written(listening, tmp_path, 
     options = ["--data", str(tmp_path / "notes"), "--models", str(pretrained.TIMBRE_MODEL), "--notes", "1"]
     with pytest.raises(SystemExit) as stopped:
         listening.main([*options, "-o", str(tmp_path / "page.html")])
-def test_the_page_of_the_docs_is_what_is_written_today(listening):
-    """But for its sounds: ten notes, and the former model as the third."""
-    import html_page
-
-    page = (FOLDER.parent / "docs" / "listening.html").read_text(encoding="utf-8")
-    data = json.loads(html_page.Page(page).scripts[0])
-    assert data["models"] == ["before", "after"]
-    assert len(data["notes"]) == 10
-    assert "by Google Inc., under CC BY 4.0" in html_page.Page(page).text
-    summary = re.search("<p>(10 notes of .*?)</p>", page)[1]
-    template = (FOLDER / "listening_page.html").read_text(encoding="utf-8")
-    before, between, after = re.split("@SUMMARY@|@DATA@", template)
-    assert page.startswith(before + summary + between)
-    assert page.endswith(after)
-
-
     assert stopped.value.code == 2
     assert "--notes: found 1, which make " in capsys.readouterr().err
     assert not (tmp_path / "page.html").exists()
