@@ -82,9 +82,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Train and measure the designs and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--test", default="../shared/nsynth", help="NSynth notes (default: %(default)s)")
-    parser.add_argument(
-        "--data", action="append", help="training notes (default: --test and the starter set)"
-    )
+    parser.add_argument("--data", action="append", help="training notes (default: --test and the starter set)")
     parser.add_argument("--cpu-minutes", type=float, default=10.0, help="per design (default: %(default)g)")
     parser.add_argument("--designs", default=",".join(map(str, range(len(DESIGNS)))), help="numbers, from 0")
     parser.add_argument("--splits", default="test", help="splits to measure, a,b (default: %(default)s)")

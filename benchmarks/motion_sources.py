@@ -31,9 +31,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     add_data_option(parser)
     parser.add_argument("--split", default="test", help="(default: %(default)s)")
     parser.add_argument("--max-notes", type=int, help="of the split (default: all)")
-    parser.add_argument(
-        "--told-apart", metavar="N", type=int, default=0, help="training notes of networks"
-    )
+    parser.add_argument("--told-apart", metavar="N", type=int, default=0, help="training notes of networks")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
     add_json_option(parser)
     options = parser.parse_args(arguments)
@@ -137,9 +135,8 @@ class _Sources:
             return np.concatenate([told_apart.network_inputs(make(of, batch)) for batch in _batches(which)])
 
         network = told_apart.train_network(inputs(self.audio_of, self.train, kept), inputs(play, self.train, kept))
-        return float(
-            told_apart.by_network(network, inputs(self.audio_of, notes, rows), inputs(play, notes, rows)).mean()
-        )
+        told = told_apart.by_network(network, inputs(self.audio_of, notes, rows), inputs(play, notes, rows))
+        return float(told.mean())
 
     def _encode(self, notes: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         from nsynth_vae.features import log_mels
