@@ -6,7 +6,7 @@
 Notes of --data are written as files with what recordings have: an offset, hum, noise, a count-in, channels that cancel
 out, a low level. Each file is read as every command reads it, and encoded by the shipped model in LiteRT. The distance
 is |z - z of the clean note's file| / |z of that|. `as it is` is the distance if nothing is removed and no level is set.
-Levels are in dB of full scale; the notes peak at -3 dB at most. Files have 24 bits.
+Levels are in dB of full scale; the notes peak at -3 dB at most. Files have 24 bits and 44.1 kHz.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from typing import Any
 import numpy as np
 from common import add_data_option, add_json_option, make_parser, say, write_figures
 
-RATE = 16000
-LEAD_IN = 24000
+RATE = 44100
+LEAD_IN = 3 * RATE // 2
 
 HUM = ((1, 1.0), (2, 0.5), (3, 0.4), (4, 0.2), (5, 0.25), (6, 0.1), (7, 0.12))
 """Multiples of the mains' frequency, and their amplitudes."""
 
 Note = tuple[np.ndarray, int, np.random.Generator]
-"""Audio float64 `[samples]`, MIDI pitch, and what makes the noise."""
+"""Audio float64 `[samples]` at `RATE`, MIDI pitch, and what makes the noise."""
 
 
 def lead_in(audio: np.ndarray) -> np.ndarray:
@@ -37,7 +37,7 @@ def lead_in(audio: np.ndarray) -> np.ndarray:
 
 def count_in(audio: np.ndarray) -> np.ndarray:
     """Return a note after three clicks of a metronome, half a second apart."""
-    time = np.arange(480) / RATE
+    time = np.arange(round(0.03 * RATE)) / RATE
     click = 0.8 * np.sin(2 * np.pi * 1000 * time) * np.exp(-time / 0.006)
     return np.concatenate([np.tile(np.append(click, np.zeros(RATE // 2 - click.size)), 3), audio])
 
@@ -94,7 +94,7 @@ CONDITIONS: dict[str, Callable[[Note], np.ndarray]] = {
 
 
 def read_notes(data: Sequence[str] | None, count: int, seed: int) -> list[tuple[np.ndarray, int]]:
-    """Return (audio, MIDI pitch) of random notes."""
+    """Return (audio at 16 kHz, MIDI pitch) of random notes."""
     from nsynth_vae.config import AudioConfig
     from nsynth_vae.data.open_sources import open_sources
     from nsynth_vae.data.source import BadNotes
@@ -102,7 +102,7 @@ def read_notes(data: Sequence[str] | None, count: int, seed: int) -> list[tuple[
     source = open_sources(data or ["starter"], audio=AudioConfig(), bad_notes=BadNotes("skip"), log=say)
     size = len(source.table)
     rows = np.random.default_rng(seed).choice(size, min(count, size), replace=False)
-    return [(source.read(int(row))[0].astype(np.float64), int(source.table.pitch[row])) for row in rows]
+    return [(source.read(int(row))[0], int(source.table.pitch[row])) for row in rows]
 
 
 def measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
@@ -110,7 +110,7 @@ def measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     import soundfile
 
     from nsynth_vae import timbre_model
-    from nsynth_vae.analysis.sound_files import Sound, read_sound
+    from nsynth_vae.analysis.sound_files import Sound, read_sound, resample
     from nsynth_vae.api import load_model
 
     model = load_model(report=say)
@@ -129,9 +129,10 @@ def measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
         return (np.linalg.norm(z - target, axis=1) / np.linalg.norm(target, axis=1)).tolist()
 
     # What is added does not clip.
-    notes = [(audio * min(1.0, 0.7 / np.abs(audio).max()), pitch) for audio, pitch in notes]
-    clean = encode([read(audio).audio for audio, _ in notes])
+    notes = [(audio * np.float32(min(1.0, 0.7 / np.abs(audio).max())), pitch) for audio, pitch in notes]
     left = encode([audio for audio, _ in notes])
+    notes = [(resample(audio, model.config.sample_rate, RATE).astype(np.float64), pitch) for audio, pitch in notes]
+    clean = encode([read(audio).audio for audio, _ in notes])
     found = {}
     for name, record in CONDITIONS.items():
         say(name)

@@ -22,13 +22,10 @@ OFFSET = 0.005
 
 NOISE_DB = (-66.0, -12.0)
 """Range of noise and hum, dB of the loudest frame. Quieter ones are part of NSynth's own notes."""
-
 TAIL_DB = -20.0
 """Most after the note: what decays slowly is steady, too."""
-
 HUM_LEFT_DB = -110.0
-"""Where hum was removed, what is left of it is removed as noise down to this level, dB of the loudest frame."""
-
+"""What is left of hum is removed as noise down to this level, dB of the loudest frame."""
 FRAME_SECONDS = 0.064
 STEADY_DB = 3.0
 """A noise floor's frames are at most this far above their median."""
@@ -88,16 +85,17 @@ def remove_offset(audio: np.ndarray, sample_rate: int) -> tuple[np.ndarray, str]
     if audio.size < _frame(sample_rate)[0] or not audio.any():
         return audio, ""
     frames = _frames(audio, sample_rate)
-    spread = frames.std(axis=1)
+    spread, window = frames.std(axis=1), hann(frames.shape[1])
     quietest = spread <= min(np.quantile(spread, 0.1), 2.0 * spread.min() + 1e-5)
-    window = hann(frames.shape[1])
     means = frames[quietest] @ window / window.sum()
     offset, least = float(np.median(means)), OFFSET * np.abs(audio).max()
     low = _filter(audio - offset, 1.0 - np.abs(_response(audio, sample_rate)))
-    below = _frames(low, sample_rate)[quietest]
-    # What sounds all the time is a note; some synthetic basses reach below 15 Hz.
-    if np.median(below.std(axis=1)) >= least and spread.min() <= 0.1 * spread.max():
-        return high_pass(audio - offset, sample_rate), "offset and rumble removed"
+    rest = _frames(audio - offset - low, sample_rate).std(axis=1)
+    below = _frames(low**2, sample_rate).mean(axis=1) ** 0.5
+    # What sounds all the time is a note; some synthetic basses reach below 15 Hz. An offset that drifts is rumble too.
+    calm = rest <= max(2.0 * rest.min() + 1e-5, 0.01 * rest.max())
+    if rest.min() <= 0.1 * rest.max() and (below[calm] >= least).sum() >= LEAD_IN_FRAMES:
+        return high_pass(audio - audio[0], sample_rate), "offset and rumble removed"
     if abs(offset) < max(least, 3.0 * means.std()):
         return audio, ""
     return audio - offset, f"offset of {100 * offset:.2g} % removed"
@@ -218,7 +216,9 @@ def remove_hum(audio: np.ndarray, where: slice, sample_rate: int) -> tuple[np.nd
         hum = _fit_hum(audio, where, hertz, present, sample_rate)
         level = 10.0 * np.log10((hum**2).mean() + 1e-20)
         if level >= NOISE_DB[0] + _levels(audio, sample_rate).max():
-            return audio - hum, f"hum of {mains:.0f} Hz at {level:.0f} dB removed"
+            rest = audio - hum
+            # An offset that was measured beside hum is a little off.
+            return rest - rest[where].mean(), f"hum of {mains:.0f} Hz at {level:.0f} dB removed"
     return audio, ""
 
 
@@ -231,16 +231,16 @@ def _fit_hum(audio: np.ndarray, where: slice, hertz: float, multiples: np.ndarra
 
     def basis(where: slice) -> np.ndarray:
         phases = 2 * np.pi * hertz * seconds[where]
-        return np.concatenate([[np.cos(k * phases), np.sin(k * phases)] for k in multiples])
+        # And 1: an offset that was measured beside hum is a little off, and would bend the fit.
+        return np.vstack([np.ones_like(phases), *(f(k * phases) for k in multiples for f in (np.cos, np.sin))])
 
-    def fit(rows: np.ndarray) -> np.ndarray:
-        # The rows are nearly orthogonal: sums of products are accurate enough.
+    def fit(rows: np.ndarray) -> np.ndarray:  # The rows are nearly orthogonal: sums of products are accurate enough.
         return np.linalg.solve(rows @ rows.T + 1e-6 * np.eye(len(rows)), rows @ audio[where])
 
     for _ in range(5):
         rows = basis(where)
-        cosines, sines = fit(rows).reshape(-1, 2).T
-        slope = 2 * np.pi * seconds[where] * ((sines * multiples) @ rows[::2] - (cosines * multiples) @ rows[1::2])
+        cosines, sines = fit(rows)[1:].reshape(-1, 2).T
+        slope = 2 * np.pi * seconds[where] * ((sines * multiples) @ rows[1::2] - (cosines * multiples) @ rows[2::2])
         hertz += float(np.clip(fit(np.vstack([rows, slope]))[-1], -0.05, 0.05))
     return fit(basis(where)) @ basis(slice(None))
 

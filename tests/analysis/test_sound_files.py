@@ -139,3 +139,38 @@ def test_resampling_adds_no_shift_and_no_gain(rate):
     centre = (np.arange(16000) * found).sum() / found.sum()
     assert abs(centre - 4000) < 0.01
     np.testing.assert_allclose(found, expected, atol=2e-4)
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000, 96000, 44056])
+def test_resampling_leaves_no_step_at_the_ends(rate):
+    """An offset and hum go on beyond a recording: zeros there would ring."""
+    seconds = np.arange(round(0.5 * rate)) / rate
+    audio = (0.3 + 0.2 * np.sin(2 * np.pi * 50 * seconds + 1)).astype(np.float32)
+    found = sound_files.resample(np.stack([audio, -audio], 1), rate, 16000)
+    expected = 0.3 + 0.2 * np.sin(2 * np.pi * 50 * np.arange(8000) / 16000 + 1)
+    np.testing.assert_allclose(found[:, 0], expected, atol=2e-4)
+    np.testing.assert_array_equal(found[:, 0], -found[:, 1])
+    for samples in (1, 2, 30):
+        short = sound_files.resample(np.full(samples, 0.3, np.float32), rate, 16000)
+        np.testing.assert_allclose(short, 0.3, atol=1e-3)
+
+
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_an_offset_leaves_the_note_as_it_is_at_any_rate(rate, tmp_path):
+    audio = sine(220, rate, 3.0)
+    notes = []
+    for offset in (0.0, 0.01):
+        soundfile.write(tmp_path / "A3.wav", audio + offset, rate, subtype="PCM_24")
+        notes.append(read(tmp_path / "A3.wav").audio)
+    np.testing.assert_allclose(notes[1], notes[0], atol=2e-5)
+
+
+def test_a_whole_note_with_a_lead_in_is_not_faded(tmp_path):
+    """Cut at 4 s from 2.5 ms before its onset, as the file without the lead-in is."""
+    tone = (0.5 * np.sin(2 * np.pi * 220.3 * np.arange(64000) / 16000 + 1)).astype(np.float32)
+    soundfile.write(tmp_path / "A3.wav", np.append(np.zeros(16000), tone), 16000, subtype="FLOAT")
+    found = read(tmp_path / "A3.wav")
+    before = 16000 - found.onset
+    assert 30 < before <= 40
+    gain = found.audio[before:] @ tone[:-before] / (tone[:-before] @ tone[:-before])
+    np.testing.assert_allclose(found.audio[before:], gain * tone[:-before], atol=1e-5)

@@ -82,7 +82,7 @@ export function removeOffset(audio, sampleRate) {
   const peak = maximum(audio.map(Math.abs));
   if (!all.length || !peak) return { audio, remark: "" };
   const spread = all.map((one) => Math.sqrt(variance(one)));
-  const [lowest, highest] = [-maximum(spread.map((value) => -value)), maximum(spread)];
+  const lowest = -maximum(spread.map((value) => -value));
   const limit = Math.min(quantile(spread, 0.1), 2 * lowest + 1e-5);
   const quietest = (/** @type {unknown} */ _, /** @type {number} */ index) => spread[index] <= limit;
   const window = hann(all[0].length);
@@ -91,9 +91,16 @@ export function removeOffset(audio, sampleRate) {
   const offset = quantile(means, 0.5);
   const least = OFFSET * peak;
   const centred = audio.map((value) => value - offset);
-  const below = frames(filter(centred, sampleRate, true), sampleRate).filter(quietest).map((one) => Math.sqrt(variance(one)));
-  if (quantile(below, 0.5) >= least && lowest <= 0.1 * highest) {
-    return { audio: filter(centred, sampleRate, false), remark: "offset and rumble removed" };
+  const low = filter(centred, sampleRate, true);
+  const rest = frames(centred.map((value, index) => value - low[index]), sampleRate).map((one) => Math.sqrt(variance(one)));
+  const below = frames(low, sampleRate).map((one) => Math.sqrt(mean(one.map((value) => value * value))));
+  // What sounds all the time is a note; some synthetic basses reach below 15 Hz. An offset that drifts is rumble too.
+  const [calmest, loudest] = [-maximum(rest.map((value) => -value)), maximum(rest)];
+  const calm = Math.max(2 * calmest + 1e-5, 0.01 * loudest);
+  const moved = below.filter((value, index) => rest[index] <= calm && value >= least).length;
+  if (calmest <= 0.1 * loudest && moved >= LEAD_IN_FRAMES) {
+    const [first] = audio;
+    return { audio: filter(audio.map((value) => value - first), sampleRate, false), remark: "offset and rumble removed" };
   }
   if (Math.abs(offset) < Math.max(least, 3 * Math.sqrt(variance(means)))) return { audio, remark: "" };
   return { audio: centred, remark: `offset of ${Number((100 * offset).toPrecision(2))} % removed` };

@@ -51,10 +51,13 @@ export function removeHum(audio, where, sampleRate) {
 function fitHum(audio, where, hertz, multiples, sampleRate) {
   const target = audio.subarray(where.start, where.stop);
   const phase = (/** @type {number} */ index) => (2 * Math.PI * hertz * index) / sampleRate;
-  const rows = () =>
-    multiples.flatMap((multiple) =>
+  // Last a constant: an offset that was measured beside hum is a little off, and would bend the fit.
+  const rows = () => [
+    ...multiples.flatMap((multiple) =>
       [Math.cos, Math.sin].map((wave) => target.map((_, index) => wave(multiple * phase(where.start + index)))),
-    );
+    ),
+    target.map(() => 1),
+  ];
   for (let count = 0; count < 5; count++) {
     const basis = rows();
     const fitted = leastSquares(basis, target);
@@ -65,14 +68,14 @@ function fitHum(audio, where, hertz, multiples, sampleRate) {
       }
       return ((2 * Math.PI * (where.start + index)) / sampleRate) * sum;
     });
-    hertz += Math.max(-0.05, Math.min(0.05, leastSquares([...basis, slope], target)[2 * multiples.length]));
+    hertz += Math.max(-0.05, Math.min(0.05, leastSquares([...basis, slope], target)[2 * multiples.length + 1]));
   }
   const fitted = leastSquares(rows(), target);
   return audio.map((_, index) =>
     multiples.reduce((sum, multiple, place) => {
       const angle = multiple * phase(index);
       return sum + fitted[2 * place] * Math.cos(angle) + fitted[2 * place + 1] * Math.sin(angle);
-    }, 0),
+    }, fitted[2 * multiples.length]),
   );
 }
 

@@ -73,7 +73,8 @@ const FIRST = [
 const CUTOFF = 0.956871;
 
 /**
- * Return a sound at another sample rate, as soxr's HQ does.
+ * Return a sound at another sample rate, as soxr's HQ does. Both ends are continued by their reflection in the first and
+ * last sample: zeros there would be steps where a recording has an offset, and ring.
  * @param {ArrayLike<number>} audio
  * @param {number} rateIn
  * @param {number} rateOut
@@ -91,6 +92,13 @@ export function resample(audio, rateIn, rateOut) {
   const length = roundHalfEven((audio.length * rateOut) / rateIn);
   const first = down > up && up > 1 && down >= 5 ? FIRST : [1];
   const around = first.length - 1;
+  const last = audio.length - 1;
+  const reach = half + Math.ceil(((around + 1) * down) / up);
+  const continued = Float64Array.from({ length: audio.length + 2 * reach }, (_, index) => {
+    const place = index - reach;
+    if (place < 0) return 2 * audio[0] - audio[Math.min(-place, last)];
+    return place > last ? 2 * audio[last] - audio[Math.max(0, 2 * last - place)] : audio[place];
+  });
   const found = Float64Array.from({ length: length + 2 * around }, (_, index) => {
     const center = Math.floor(((index - around) * down) / up);
     const phase = (index - around) * down - center * up;
@@ -103,10 +111,8 @@ export function resample(audio, rateIn, rateOut) {
       phases.set(phase, filter);
     }
     let sum = 0;
-    const start = center - half + 1;
-    for (let tap = Math.max(0, -start); tap < filter.length && start + tap < audio.length; tap++) {
-      sum += filter[tap] * audio[start + tap];
-    }
+    const start = center - half + 1 + reach;
+    for (let tap = 0; tap < filter.length; tap++) sum += filter[tap] * continued[start + tap];
     return sum;
   });
   return Float32Array.from({ length }, (_, index) => {

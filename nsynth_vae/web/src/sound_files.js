@@ -55,8 +55,8 @@ export function toNote(channels, rate, { sample_rate: sampleRate, num_samples: s
   const recording = prepare(cut.map((channel) => resample(channel, rate, sampleRate)), sampleRate);
   const note = new Float32Array(size);
   note.set(recording.audio.subarray(recording.onset, recording.onset + size));
-  if (recording.audio.length - recording.onset > size) {
-    const fade = Math.round(FADE_SECONDS * sampleRate);
+  const fade = Math.round(FADE_SECONDS * sampleRate);
+  if (recording.audio.length - recording.onset > size + fade) {
     for (let index = 0; index < fade; index++) note[size - fade + index] *= 0.5 + 0.5 * Math.cos((Math.PI * (index + 1)) / fade);
   }
   const peak = note.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
