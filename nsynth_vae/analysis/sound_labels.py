@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,6 +21,10 @@ from nsynth_vae.errors import InputError
 from nsynth_vae.notes import DEFAULT_VELOCITY, note_name, pitch_to_hertz
 
 NO_PITCH = "has no pitch in its name and no single pitch in its sound"
+
+_COUNTER = re.compile(r"(?P<number>\d{1,3})[-_. ]+(?P<name>.*[A-Za-z].*)")
+_FEWEST_COUNTED = 3
+"""With fewer, numbers in front may tell instruments apart: `2 violins`, `4 violins`."""
 
 OctaveShift = int | str | None
 """Octaves by which names are wrong; `auto`: as most of the files sound; None: that they are wrong is an error."""
@@ -102,6 +107,7 @@ def label_sounds(
     Raises:
         InputError: if most of two or more named files sound the same octaves off their names and no shift is given.
     """
+    evidence = _without_counters(evidence)
     shift = _find_shift(evidence, octave_shift, where, alone)
     layers = _layer_velocities(evidence)
     believed = set() if alone else _believed_numbers(evidence)
@@ -118,11 +124,11 @@ def _find_shift(evidence: Sequence[Evidence], given: OctaveShift, where: str, al
     """Return the octaves to add to names."""
     if isinstance(given, int):
         return given
-    offs = [
-        _octaves_off(one.reading.pitch, one.sound)
-        for one in evidence
-        if one.reading is not None and one.sound is not None
-    ]
+    offs = []
+    for one in evidence:
+        reading = one.reading or next((other for other in one.named.readings if other.name), None)
+        if reading is not None and one.sound is not None:
+            offs.append(_octaves_off(reading.pitch, one.sound))
     counts = collections.Counter(off for off in offs if off is not None)
     octaves, files = counts.most_common(1)[0] if counts else (0, 0)
     if not octaves or files * 2 <= len(offs):
@@ -136,6 +142,22 @@ def _find_shift(evidence: Sequence[Evidence], given: OctaveShift, where: str, al
         f"{where}: {files} of {len(offs)} files with a pitch in their names sound {word} it, expected C4 = 60; "
         f"--octave-shift {octaves} (or auto) shifts the names, --octave-shift 0 keeps them"
     )
+
+
+def _without_counters(evidence: Sequence[Evidence]) -> list[Evidence]:
+    """Leave the numbers out by which instruments' names count files: `01 Violin C4`, `02 Violin D4`, `03 Violin E4`."""
+    numbers: dict[str, list[str]] = collections.defaultdict(list)
+    for one in evidence:
+        if match := _COUNTER.fullmatch(one.named.instrument):
+            numbers[match["name"]].append(match["number"])
+    counted = {name for name, found in numbers.items() if len(set(found)) == len(found) >= _FEWEST_COUNTED}
+    kept = []
+    for one in evidence:
+        match = _COUNTER.fullmatch(one.named.instrument)
+        if match and match["name"] in counted:
+            one = dataclasses.replace(one, named=dataclasses.replace(one.named, instrument=match["name"]))
+        kept.append(one)
+    return kept
 
 
 def _believed_numbers(evidence: Sequence[Evidence]) -> set[str]:
@@ -175,6 +197,10 @@ def _label(one: Evidence, shift: int, layers: dict[str, dict[int, int | None]], 
         # Trackers err by octaves, and find nothing in some notes: then most of the files decide.
         unheard = sound is None or _octaves_off(named.readings[0].pitch, sound) is not None
         reading = named.readings[0] if unheard else None
+    if reading is None and shift and sound is not None and named.readings and named.readings[0].name:
+        # Of a name that the sound must confirm, it does in the other convention.
+        shifted = named.readings[0].pitch + 12 * shift
+        reading = named.readings[0] if abs(sound - shifted) * 100 <= NAME_CENTS else None
     instrument = named.instrument if reading is not None or not named.readings else named.otherwise
     velocity = None if named.numbers and reading is None else named.velocity
     if named.layer is not None:
@@ -202,4 +228,6 @@ def _label(one: Evidence, shift: int, layers: dict[str, dict[int, int | None]], 
             warnings.append(f"{source} says {pitch} ({note_name(pitch)}), sounds {heard} ({note_name(heard)}); {taken}")
         if not octaves:
             pitch, source, hertz = heard, "sound", pitch_to_hertz(sound)
+    elif pitch is not None and sound is None and source == "name":
+        warnings.append(f"no single pitch in the sound, the name's is kept: {pitch} ({note_name(pitch)})")
     return SoundLabel(instrument, pitch, velocity, source, hertz, tuple(warnings))

@@ -34,6 +34,24 @@ SURE = [
     ("Loop_C3_120", "Loop", 48, None),  # a tempo
     ("Pad_120bpm_C2", "Pad_120bpm", 36, None),
     ("Grand-C3-V127-ABCD", "Grand", 48, 127),  # Logic's Auto Sampler
+    ("Violin D sharp 3", "Violin", 51, None),
+    ("Cello_A_flat_2", "Cello", 44, None),
+    ("Geige Cis4", "Geige", 61, None),  # German
+    ("Geige Es3", "Geige", 51, None),
+    ("Horn_Ges3", "Horn", 54, None),
+    ("Violin (D#3)", "Violin", 51, None),
+    ("piano@C4", "piano", 60, None),
+    ("01_C4", "sample", 60, None),  # a number of the file
+    ("808 C1", "808", 24, None),
+    ("ff_C4_piano", "piano", 60, 112),
+    ("C4_p_1", "sample", 60, 49),
+    ("C4_440Hz", "sample", 60, None),
+    ("Violin_C3_90_1", "Violin", 48, 90),
+    ("C4_60_90", "sample", 60, 90),
+    ("Grand Piano A4 Soft", "Grand Piano", 69, 49),
+    ("Marimba_hit_C2_loud_01", "Marimba_hit", 36, 112),  # VSCO
+    ("Vibes C4 soft mallet", "Vibes", 60, None),
+    ("Piano C\uff034", "Piano", 61, None),
 ]
 UNSURE = [
     ("piano-060-100", "piano", 60, 100),
@@ -44,6 +62,13 @@ UNSURE = [
     ("60", "sample", 60, None),
     ("Strings_C_4", "Strings", 60, None),
     ("Violin-C-4", "Violin", 60, None),
+    ("PianoC#4", "Piano", 61, None),
+    ("harpBb3", "harp", 58, None),
+    ("Violin60", "Violin", 60, None),
+    ("Geige H3", "Geige", 59, None),
+    ("n60v100", "sample", 60, 100),
+    ("Violin-n051-v90", "Violin", 51, 90),
+    ("Violin_p60", "Violin", 60, None),
 ]
 
 
@@ -54,9 +79,7 @@ def test_labels(stem, instrument, pitch, velocity):
     assert found.readings[0].sure == ((stem, instrument, pitch, velocity) in SURE)
 
 
-@pytest.mark.parametrize(
-    "stem", ["Cello", "Bass2b", "A440", "kick 808", "G#9", "pad v200", "ABC4", "Flute.nonvib.ff.C4B4", "Loop_120"]
-)
+@pytest.mark.parametrize("stem", ["Cello", "Bass2b", "A440", "kick 808", "G#9", "pad v200", "ABC4", "Loop_120"])
 def test_names_without_labels(stem):
     found = parse_file_name(stem)
     assert (found.instrument, found.readings, found.velocity, found.layer) == (stem, (), None, None)
@@ -82,6 +105,25 @@ def test_the_instrument_if_the_pitch_is_not_believed(stem, otherwise):
     assert found.otherwise == otherwise
 
 
+@pytest.mark.parametrize(
+    ("stem", "instrument", "pitch", "velocity"),
+    [
+        ("Flute.nonvib.ff.C4B4", "Flute.nonvib", 60, 112),  # Iowa
+        ("gliss C4-C5", "gliss", 60, None),
+        ("Organ_C4_to_G4", "Organ", 60, None),
+        ("pad C4-E4-G4", "pad", 60, None),
+        ("pad_A3_C4_E4", "pad", 57, None),
+    ],
+)
+def test_several_notes_in_one_file(stem, instrument, pitch, velocity):
+    """The first of them is the pitch only where the sound has it; a chord has none."""
+    found = parse_file_name(stem)
+    assert (found.instrument, found.otherwise, found.velocity) == (instrument, instrument, velocity)
+    assert [(one.pitch, one.sure) for one in found.readings] == [(pitch, False)]
+
+
 def test_other_readings_of_a_name():
     assert [one.pitch for one in parse_file_name("Piano_C3_60").readings] == [60, 48]
     assert [one.pitch for one in parse_file_name("Violin-C-1").readings] == [0, 24]
+    # A# elsewhere, A flat in German.
+    assert [(one.pitch, one.sure) for one in parse_file_name("As3").readings] == [(58, True), (56, False)]

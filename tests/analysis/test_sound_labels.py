@@ -57,9 +57,31 @@ def test_numbers_of_unpitched_sounds():
     assert [(one.pitch, one.velocity) for one in found] == [(60, 100), (62, 100), (36, 90)]
 
 
-def test_a_name_without_a_sound_to_compare_is_kept():
+def test_a_name_without_a_sound_to_compare_is_kept_and_said():
     found = labels(("snare C4", None), ("noise", None))
-    assert [(one.pitch, one.source, one.warnings) for one in found] == [(60, "name", ()), (None, "", ())]
+    warnings = ("no single pitch in the sound, the name's is kept: 60 (C4)",)
+    assert [(one.pitch, one.source, one.warnings) for one in found] == [(60, "name", warnings), (None, "", ())]
+
+
+def test_names_that_the_sound_must_confirm_in_another_octave_convention():
+    files = [("PadC3", 60), ("PadE3", 64), ("Pad_G_3", 67)]
+    with pytest.raises(InputError, match=r"3 of 3 files .* sound an octave above it"):
+        labels(*files)
+    found = labels(*files, octave_shift="auto")
+    assert [(one.pitch, one.instrument, one.source) for one in found] == [
+        (60, "Pad", "name"),
+        (64, "Pad", "name"),
+        (67, "Pad", "name"),
+    ]
+    assert pitches(("take C_3", 60), ("Section_B_3", 62), ("MicA2", 64)) == [60, 62, 64]
+
+
+def test_numbers_that_count_the_files_are_no_instruments():
+    notes = (("C4", 60), ("D4", 62), ("E4", 64))
+    found = labels(*((f"{number:02d} Violin {name}", pitch) for number, (name, pitch) in enumerate(notes, 1)))
+    assert [one.instrument for one in found] == ["Violin"] * 3
+    found = labels(*((f"12 string {name}", pitch) for name, pitch in notes), ("2 violins C4", 60), ("4 violins D4", 62))
+    assert [one.instrument for one in found] == ["12 string"] * 3 + ["2 violins", "4 violins"]
 
 
 def test_the_sound_is_followed_where_it_is_another_pitch():

@@ -107,9 +107,12 @@ class SamplesSource(FolderSource):
                 note = dataclasses.replace(note, note_str=format_note_str(instrument, note.pitch, note.velocity))
             notes.append(note)
             paths.append(str(file))
-        if len(notes) > 1 and len({note.instrument_str for note in notes}) == len(notes):
+        files_of = collections.Counter(note.instrument_str for note in notes)
+        alone = sum(count == 1 for count in files_of.values())
+        if alone > 1 and alone * 2 > len(notes):
+            some = "" if alone == len(notes) else f"{alone} of "
             log(
-                f"{path}: each of its {len(notes)} files is an instrument of its own by its name; "
+                f"{path}: each of {some}its {len(notes)} files is an instrument of its own by its name; "
                 "the files of one instrument belong into a folder of its name"
             )
         super().__init__(self.name, NoteTable.from_notes(notes, [UNKNOWN] * len(notes)), paths, audio)

@@ -56,6 +56,11 @@ def test_files_that_are_an_instrument_each_are_said_to_be(tmp_path, audio_config
         f"{tmp_path}: each of its 2 files is an instrument of its own by its name; "
         "the files of one instrument belong into a folder of its name"
     )
+    for name in ("piano C4", "piano A4"):
+        soundfile.write(tmp_path / f"{name}.wav", sine(262 if name == "piano C4" else 440), 16000)
+    soundfile.write(tmp_path / "bell-03.wav", sine(262), 16000)
+    open_folder(tmp_path, audio_config, log=messages.append)
+    assert f"{tmp_path}: each of 3 of its 5 files is an instrument of its own by its name" in messages[-1]
 
 
 def test_the_root_key_of_a_file_is_its_pitch(tmp_path, audio_config, messages):
