@@ -46,10 +46,22 @@ _CONTAINERS = {
     b"FORM": _Container(first=12, size=">I", data=b"SSND", own=8),
     b"caff": _Container(first=8, size=">Q", data=b"data", align=1, own=4),
 }
+_HEADS = {b"RF64": b"RIFF", b"BW64": b"RIFF"}
+"""Containers whose new head is that of another one: libsndfile does not know BW64, and RF64 states its length twice."""
+
 _READ = (0x01, 0x02, 0x03, 0x06, 0x07, 0x11, 0x31, 0x38, 0x40, 0x55, 0xFFFE)
 """Encodings of WAV by number, that libsndfile reads: PCM, float, A-law, mu-law, ADPCM, GSM, MP3."""
-_ENCODINGS = {0xFF: "AAC", 0x1600: "AAC", 0x1610: "AAC", 0x2000: "AC-3", 0x2001: "DTS"}
-_ENCODINGS |= dict.fromkeys(range(0x160, 0x164), "WMA") | dict.fromkeys((0x270,), "ATRAC3")
+_ENCODINGS = {
+    **dict.fromkeys((0xFF, 0x1600, 0x1602, 0x1610), "AAC"),
+    **dict.fromkeys(range(0x160, 0x164), "WMA"),
+    **dict.fromkeys((*range(0x674F, 0x6752), *range(0x676F, 0x6772)), "Vorbis"),
+    **dict.fromkeys((0x14, 0x40, 0x45, 0x64), "G.726"),
+    **{0x10: "OKI ADPCM", 0x20: "Yamaha ADPCM", 0x22: "TrueSpeech", 0x42: "G.723", 0x50: "MP2", 0x92: "AC-3"},
+    **{0x270: "ATRAC3", 0x704F: "Opus", 0x2000: "AC-3", 0x2001: "DTS", 0xF1AC: "FLAC"},
+}
+_EXTENSIBLE = 0xFFFE
+_READ_BITS = {1: (8, 16, 24, 32), 3: (32, 64)}
+"""Bits of PCM and of float that libsndfile reads."""
 
 
 def find_audio(stream: BinaryIO, size: int, name: str) -> Layout:
@@ -75,9 +87,10 @@ def find_audio(stream: BinaryIO, size: int, name: str) -> Layout:
         if chunk == container.data:
             break
         if chunk == b"ds64":
-            # RF64 has the size of the audio here, in 64 bits.
+            # RF64 has the size of the audio here, in 64 bits; who writes to a pipe leaves 0.
             long_size = int.from_bytes(_read(stream, start + 8, 8), "little")
-        chunks.append((position, start + stated))
+        else:
+            chunks.append((position, start + stated))
         position = _following(stream, start, stated, container)
         padded = padded and (position - start) % container.align == 0
     if long_size and stated == 0xFFFFFFFF:
@@ -86,13 +99,15 @@ def find_audio(stream: BinaryIO, size: int, name: str) -> Layout:
     length = _length(stream, start, stated, available, container)
     if length + SLACK < stated < UNKNOWN:
         raise ValueError(f"holds {available} of {stated} bytes of audio: truncated {name}")
-    if padded and (length == stated or magic not in (b"RIFF", b"RIFX", b"caff")):
+    if padded and length == stated and magic != b"BW64":
         return Layout(name, (Part(0, size),))
-    head = _read(stream, 0, container.first)
+    head = _HEADS.get(magic, magic) + _read(stream, 4, container.first - 4)
+    length += container.counted
     for begin, end in chunks:
         head += _read(stream, begin, end - begin) + bytes(-(end - begin) % container.align)
-    head += container.data + struct.pack(container.size, min(length, 2**32 - 1))
-    return Layout(name, (Part(start, start + length, head),))
+    most = 2 ** (8 * struct.calcsize(container.size)) - 1
+    head += container.data + struct.pack(container.size, min(length, most))
+    return Layout(name, (Part(start, start + length - container.counted, head),))
 
 
 def encoding(stream: BinaryIO) -> str:
@@ -100,9 +115,13 @@ def encoding(stream: BinaryIO) -> str:
     order = ">" if _read(stream, 0, 4) == b"RIFX" else "<"
     head = _read(stream, 0, 4096)
     at = head.find(b"fmt ")
-    if at < 0 or at + 10 > len(head):
+    if at < 0 or at + 24 > len(head):
         return ""
-    (tag,) = struct.unpack_from(f"{order}H", head, at + 8)
+    tag, *_, bits = struct.unpack_from(f"{order}HHIIHH", head, at + 8)
+    if tag == _EXTENSIBLE and at + 34 <= len(head):
+        (tag,) = struct.unpack_from(f"{order}H", head, at + 32)
+    if bits not in _READ_BITS.get(tag, (bits,)):
+        return f"{bits}-bit {'PCM' if tag == 1 else 'float'}"
     return "" if tag in _READ else _ENCODINGS.get(tag, f"an encoding ({tag:#06x})")
 
 
@@ -163,7 +182,7 @@ def _find_in_au(stream: BinaryIO, size: int, order: str) -> Layout:
     available = max(0, size - start)
     if available + SLACK < stated < UNKNOWN:
         raise ValueError(f"holds {available} of {stated} bytes of audio: truncated AU")
-    if stated == 0 and available:
+    if available and (stated == 0 or stated > available + SLACK):
         head = header[:8] + struct.pack(f"{order}I", available) + _read(stream, 12, start - 12)
         return Layout("AU", (Part(start, size, head),))
     return Layout("AU", (Part(0, size),))

@@ -168,14 +168,18 @@ def find_layout(stream: BinaryIO) -> Layout:
 
 
 def _behind_tag(stream: BinaryIO) -> BinaryIO:
-    """Return a file as it is behind an ID3 tag, if that is not an MP3's: taggers put them before FLAC and WAV too."""
-    size = stream.seek(0, io.SEEK_END)
-    head = _contents(stream, most=10)
-    if head[:3] != b"ID3" or len(head) < 10:
-        return stream
-    start = mp3_frames.id3_size(head)
+    """Return a file as it is behind its ID3 tags, if that is not an MP3: taggers put them before FLAC and WAV too."""
+    size, start = stream.seek(0, io.SEEK_END), 0
+    while True:
+        stream.seek(start)
+        head = stream.read(10)
+        if head[:3] != b"ID3" or len(head) < 10:
+            break
+        start += mp3_frames.id3_size(head)
     stream.seek(start)
-    if audio_formats.format_name(stream.read(64)) in (None, "MP3"):
+    following = stream.read(4096)
+    start += len(following) - len(following.lstrip(b"\0"))  # Padding that a tag does not count.
+    if not start or audio_formats.format_name(following.lstrip(b"\0")[:64]) in (None, "MP3"):
         return stream
     return cast(BinaryIO, PartStream(stream, Part(start, size)))
 

@@ -119,9 +119,14 @@ def test_wav_of_unknown_length(size, order):
         ("CAF", b"data", struct.pack(">q", 0)),
         ("AIFF", b"SSND", struct.pack(">I", 0xFFFFFFFF)),
         ("AIFF", b"SSND", struct.pack(">I", 0)),
+        ("AIFF", b"SSND", struct.pack(">I", 8)),
         ("RF64", b"data", struct.pack("<I", 0)),
+        ("RF64", b"ds64\x1c\0\0\0", bytes(24)),
+        ("RF64", b"ds64\x1c\0\0\0", b"\xff" * 16 + bytes(8)),
         ("W64", b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a", struct.pack("<Q", 24)),
+        ("W64", b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a", struct.pack("<Q", 2**63 - 1)),
         ("AU", b".snd\x00\x00\x00\x18", struct.pack(">I", 0)),
+        ("AU", b".snd\x00\x00\x00\x18", struct.pack(">I", 0x7FFFFFFF)),
         ("AU", b".snd\x00\x00\x00\x18", struct.pack(">I", 0xFFFFFFFF)),
     ],
 )
@@ -132,6 +137,14 @@ def test_others_of_unknown_length(kind, at, packed):
     contents[place : place + len(packed)] = packed
     found = read_audio(bytes(contents))
     np.testing.assert_allclose(found.samples[:1500, 0], audio, atol=5e-5)
+
+
+def test_bw64_is_read_as_rf64():
+    """Broadcasters have called it so since 2016, which libsndfile does not know (ITU-R BS.2088)."""
+    audio = noise(1500)
+    contents = b"BW64" + encoded(audio, 16000, "RF64", "PCM_24")[4:]
+    np.testing.assert_allclose(read_audio(contents).samples[:, 0], audio, atol=5e-7)
+    assert problem_of(contents[:-1000]) == "holds 3500 of 4500 bytes of audio: truncated RF64"
 
 
 def test_chunks_around_the_audio():
@@ -192,9 +205,11 @@ def test_flac_from_a_pipe_and_with_tags(front, back, streamed):
     np.testing.assert_allclose(found.samples[:, 0], audio, atol=5e-5)
 
 
-@pytest.mark.parametrize("kind", ["WAV", "AIFF", "OGG"])
-def test_other_formats_behind_a_tag(kind):
+@pytest.mark.parametrize("kind", ["WAV", "AIFF", "OGG", "FLAC"])
+def test_other_formats_behind_tags(kind):
     contents = encoded(noise(9000), 16000, kind)
+    for front in (id3(300) + id3(20), id3(300) + bytes(100)):
+        np.testing.assert_array_equal(read_audio(front + contents).samples, read_audio(contents).samples)
     np.testing.assert_array_equal(read_audio(id3(300) + contents).samples, read_audio(contents).samples)
 
 
@@ -345,10 +360,29 @@ def test_headers_of_odd_rates():
 
 
 FTYP = b"\0\0\0\x20ftyp"
-OTHER_LAYOUT = struct.pack("<HHIIHHH", 0x45, 1, 44100, 8000, 1, 16, 0)
+
+
+def wav_of(tag: int, bits: int = 16, subformat: int | None = None) -> bytes:
+    """Returns a WAV of another encoding, by its number or that in an extension."""
+    more = bytes(2) if subformat is None else struct.pack("<HHIH", 22, bits, 4, subformat)
+    layout = struct.pack("<HHIIHH", tag, 1, 44100, 8000, bits // 8, bits) + more
+    layout += b"" if subformat is None else bytes.fromhex("000000001000800000aa00389b71")
+    return b"RIFF\0\0\0\0WAVE" + chunk(b"fmt ", layout) + chunk(b"data", bytes(8))
+
+
 CONVERTIBLE = {
     "MP2": bytes.fromhex("fffd9004"),
-    "an encoding (0x0045) in WAV": b"RIFF\0\0\0\0WAVE" + chunk(b"fmt ", OTHER_LAYOUT) + chunk(b"data", bytes(4)),
+    "MP1": bytes.fromhex("ffff9004"),
+    "an encoding (0x1234) in WAV": wav_of(0x1234),
+    "G.726 in WAV": wav_of(0x45),
+    "Vorbis in WAV": wav_of(0x674F),
+    "MP2 in WAV": wav_of(0x50),
+    "16-bit float in WAV": wav_of(3, 16),
+    "64-bit PCM in WAV": wav_of(1, 64),
+    "WMA in WAV": wav_of(0xFFFE, 16, 0x161),
+    "AAC (ADIF)": b"ADIF",
+    "QuickTime or MP4": b"\0\0\0\x08wide",
+    "TAK": b"tBaK",
     "AAC or ALAC in M4A": FTYP + b"M4A \0\0\2\0",
     "MP4": FTYP + b"isom\0\0\2\0",
     "AAC (ADTS)": b"\xff\xf1\x50\x80\x2e\x7f\xfc",
@@ -357,9 +391,6 @@ CONVERTIBLE = {
     "Monkey's Audio": b"MAC \x96\x0f\0\0",
     "WavPack": b"wvpk\x10\0\0\0",
     "AVI video": b"RIFF\0\0\0\0AVI LIST",
-    "WMA in WAV": b"RIFF\0\0\0\0WAVE"
-    + chunk(b"fmt ", struct.pack("<HHIIHHH", 0x161, 1, 44100, 8000, 1, 16, 0))
-    + chunk(b"data", b"1234"),
 }
 
 
@@ -382,6 +413,7 @@ def test_what_is_not_read_is_named_with_the_command_that_converts(kind, tmp_path
         (b"<!DOCTYPE html>", "a web page"),
         (b"version https://git-lfs.github.com/spec/v1", "a Git LFS pointer to a file"),
         (b"RIFF\0\0\0\0sfbk", "a SoundFont"),
+        ("hello".encode("utf-16"), "a text in UTF-16"),
         (bytes(3000), "zeros"),
         (b"hello", "of an unknown format"),
     ],
