@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
     from nsynth_vae.data.source import NoteTable
+    from nsynth_vae.model.decoder import Take
     from nsynth_vae.model.vae import VAE
 
 VIOLIN, PIANO = "string_acoustic_900-059-127", "keyboard_acoustic_900-054-100"
@@ -257,7 +258,8 @@ def draw_morph(
     config, rows = vae.config.audio, [notes.row(FLUTE), notes.row(GUITAR)]
     pitch = int(notes.table.pitch[rows[0]])
     z = latent.interpolate(notes.z_mean[rows[0]], notes.z_mean[rows[1]], MORPH_STEPS).astype(np.float32)
-    morph = _decode(vae, z, pitch, MORPH_VELOCITY)
+    take = _take(vae, z, pitch, MORPH_VELOCITY)
+    morph = take.log_mel.numpy()
     # A cross-fade adds the two sounds; here their mel magnitudes, which leaves out how their phases meet.
     fractions = np.linspace(0, 1, MORPH_STEPS)[:, None, None]
     ends = features.log_mel_to_mel(morph[[0, -1]], config).numpy()
@@ -273,7 +275,8 @@ def draw_morph(
     axes[0, 0].set_ylabel("morph")
     axes[1, 0].set_ylabel("cross-fade")
     _save(figure, path)
-    audio = vocoder_for(config)(tf.constant(morph), tf.fill([MORPH_STEPS], pitch)).numpy()
+    pitches, seeds = tf.fill([MORPH_STEPS], pitch), tf.zeros([MORPH_STEPS], tf.int32)
+    audio = vocoder_for(config)(take.log_mel, pitches, seeds, take.partials).numpy()
     three = {"flute": 0, "half-way": MORPH_STEPS // 2, "guitar": MORPH_STEPS - 1}
     figure, axes = _subplots(1, 3, (12, 2.8), shared=True)
     picture = _spectrograms(axes, morph[list(three.values())], config)
@@ -352,12 +355,17 @@ def _descent(vae: VAE, notes: Encoded, row: int, z: np.ndarray) -> np.ndarray:
     return -tape.gradient(loss, z).numpy()
 
 
-def _decode(vae: VAE, z: np.ndarray, pitch: np.ndarray | int, velocity: int) -> np.ndarray:
-    """Return the log-mels of latent vectors `[notes, latent_dim]`: float32 `[notes, frames, mel_bins]`."""
+def _take(vae: VAE, z: np.ndarray, pitch: np.ndarray | int, velocity: int) -> Take:
+    """Return latent vectors `[notes, latent_dim]` as they are played: take 0."""
     import tensorflow as tf
 
     pitches, velocities = (tf.constant(np.broadcast_to(value, len(z)), tf.int32) for value in (pitch, velocity))
-    return vae.decoder(tf.constant(z), pitches, velocities).numpy()
+    return vae.decoder.take(tf.constant(z), pitches, velocities, tf.zeros_like(pitches), tf.ones(len(z)))
+
+
+def _decode(vae: VAE, z: np.ndarray, pitch: np.ndarray | int, velocity: int) -> np.ndarray:
+    """Return the log-mels of latent vectors as they are played: float32 `[notes, frames, mel_bins]`."""
+    return _take(vae, z, pitch, velocity).log_mel.numpy()
 
 
 def _widest(z_mean: np.ndarray) -> tuple[int, int]:
