@@ -25,4 +25,7 @@ def tflite_errors(file: pathlib.Path) -> Iterator[None]:
         yield
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).strip().split("\n")[0]
+        if not reason or "failed to create XNNPACK runtime" in reason:
+            # What LiteRT says if it gets no memory.
+            raise InputError(f"{file}: cannot be run, expected more memory, or a file that is not damaged") from error
         raise InputError(f"{file}: cannot be run ({reason}), expected a TFLite file of this package") from error

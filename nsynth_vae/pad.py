@@ -53,11 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _pad(options: argparse.Namespace) -> None:
     from nsynth_vae.api import open_lookup
-    from nsynth_vae.files import check_output_file, expand, write_text
+    from nsynth_vae.files import check_output_file, check_working_directory, expand, write_text
     from nsynth_vae.rendering import pad_page
 
     if options.serve is not None and not 0 <= options.serve <= 65535:
         raise InputError(f"--serve: found {options.serve}, expected a port, 0 to 65535")
+    check_working_directory(options.output, "--output")
     output = expand(options.output)
     check_output_file(output, "HTML file")
     lookup = open_lookup(options)

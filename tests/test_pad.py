@@ -130,6 +130,12 @@ def test_errors_are_one_line(tmp_path, capsys, arguments, message):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_nothing_is_written_to_the_root_of_the_file_system(monkeypatch, capsys):
+    monkeypatch.chdir("/")
+    assert pad.main([]) == 2
+    assert "--output pad.html: the working directory is /, expected another one" in capsys.readouterr().err
+
+
 def test_a_model_without_names_needs_four_timbres(sound):
     lookup = load_model().lookup
     nameless = TimbreLookup(dataclasses.replace(lookup.model, attributes={}))

@@ -17,6 +17,9 @@ LOGGED_PACKAGES = ("numpy", "soundfile", "ai-edge-litert", "tensorflow", "keras"
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
+_NO_MEMORY = re.compile(r"failed to map segment|[Cc]annot allocate memory|std::bad_alloc|can't start new thread")
+"""What the loader of libraries, LiteRT and threads say, in an ImportError or RuntimeError."""
+
 
 def guarded(action: Callable[[], int | None], command: str, *, debug: bool) -> int:
     """Call a function, and return the exit code of the command that it is.
@@ -79,12 +82,12 @@ def _foreseen(error: BaseException) -> str:
     tensorflow, soundfile = sys.modules.get("tensorflow"), sys.modules.get("soundfile")
     if isinstance(error, InputError):
         return str(error)
+    if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+        return f"memory: found too little ({str(error) or 'for what is computed'}), expected more, or smaller inputs"
     if isinstance(error, OSError):
         expected = "room on the disk" if error.errno in _NO_ROOM else "a file or folder that can be read or written"
         names = " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
         return f"{names or 'a file or output'}: {error.strerror or error}, expected {expected}"
-    if isinstance(error, MemoryError):
-        return f"memory: found too little ({error or 'for what is computed'}), expected more, or smaller inputs"
     if isinstance(error, UnicodeError):
         text = repr(error.object)[:80] if isinstance(error, UnicodeDecodeError | UnicodeEncodeError) else "a name"
         return f"{text}: {error.args[-1]}, expected a name or text in UTF-8"

@@ -25,6 +25,10 @@ TRAINING_PACKAGES = {
 }
 """Packages of the extra `train` that the commands which learn import, and their modules."""
 
+LEAST_MEMORY = 4_000_000_000
+"""Bytes of addresses that learning needs: the smallest training has 3.4e9 at its end, and TensorFlow's threads abort
+the process if they get none."""
+
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, with exit code 2."""
@@ -82,17 +86,33 @@ def run(
 
 
 def prepare_tensorflow(what: str) -> None:
-    """Check that the training packages are installed, and silence TensorFlow.
+    """Check that the training packages are installed and may take enough memory, and silence TensorFlow.
 
     Args:
         what: needs them, for the message.
 
     Raises:
-        InputError: if a package is missing; says how to get it.
+        InputError: if a package is missing, and says how to get it; if the process's memory is limited to too little.
     """
     if missing := missing_training_packages():
         raise InputError(f"{what}: found no {', '.join(missing)}, expected the training packages: {how_to_install()}")
+    limit = memory_limit()
+    if limit is not None and limit < LEAST_MEMORY:
+        raise InputError(
+            f"memory: found a limit of {limit / 1e9:.2g} GB for a process (ulimit -v), expected "
+            f"{LEAST_MEMORY / 1e9:.0f} GB at least: TensorFlow aborts without them"
+        )
     silence_tensorflow()
+
+
+def memory_limit() -> int | None:
+    """Return the bytes of addresses that this process may have; None where there is no limit."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if soft == resource.RLIM_INFINITY else soft
 
 
 def silence_tensorflow() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pathlib
 from collections.abc import Callable, Iterator
@@ -54,7 +55,14 @@ def check_working_directory(folder: str | os.PathLike, flag: str) -> None:
 
 def broken_link(path: pathlib.Path) -> str:
     """Return what is wrong with a symbolic link whose target is not there, in words; empty for any other path."""
-    return f"is a link to {path.readlink()}, which is not there" if path.is_symlink() and not path.exists() else ""
+    if not path.is_symlink():
+        return ""
+    try:
+        path.stat()
+    except OSError as error:
+        wrong = "which leads back to it" if error.errno == errno.ELOOP else "which is not there"
+        return "" if error.errno == errno.EACCES else f"is a link to {path.readlink()}, {wrong}"
+    return ""
 
 
 def walk(root: pathlib.Path, skip: Callable[[str], bool] = lambda name: False) -> Iterator[pathlib.Path]:

@@ -58,3 +58,19 @@ def test_a_module_that_was_put_in_the_place_is_missing(monkeypatch: pytest.Monke
     monkeypatch.undo()
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     assert "TensorFlow" in parser.missing_training_packages()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, processes have no such limit")
+def test_a_limit_of_memory_in_which_tensorflow_aborts_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    monkeypatch.undo()
+    monkeypatch.setattr(parser, "missing_training_packages", list)
+    limits = {"found": (2_400_000_000, resource.RLIM_INFINITY)}
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: limits["found"])
+    message = r"^memory: found a limit of 2\.4 GB for a process \(ulimit -v\), expected 4 GB at least"
+    with pytest.raises(InputError, match=message):
+        parser.prepare_tensorflow("python -m nsynth_vae.train")
+    for enough in (4_000_000_000, resource.RLIM_INFINITY):
+        limits["found"] = (enough, resource.RLIM_INFINITY)
+        parser.prepare_tensorflow("python -m nsynth_vae.train")

@@ -14,6 +14,7 @@ import soundfile
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import (
     atomic_write,
+    broken_link,
     check_output,
     check_output_file,
     check_working_directory,
@@ -229,6 +230,16 @@ def test_links_to_folders_are_followed_once_and_broken_ones_yielded(tmp_path):
     (other / "back").symlink_to(root)
     assert [path.relative_to(root).as_posix() for path in walk(root)] == ["c.wav", "z/1.wav", "b/2.wav"]
     assert [path.name for path in walk(root, skip=lambda name: name in ("z", "c.wav"))] == ["1.wav", "2.wav"]
+
+
+def test_a_link_that_leads_nowhere_is_named_in_words(tmp_path):
+    for link, target in {"a": "b", "b": "a", "c": "nowhere", "d": "."}.items():
+        (tmp_path / link).symlink_to(target)
+    assert broken_link(tmp_path / "a") == "is a link to b, which leads back to it"
+    assert broken_link(tmp_path / "c") == "is a link to nowhere, which is not there"
+    assert broken_link(tmp_path / "d") == broken_link(tmp_path) == broken_link(tmp_path / "e") == ""
+    with pytest.raises(InputError, match=r"a is a link to b, which leads back to it, expected a folder to write to"):
+        check_output(tmp_path / "a" / "morph")
 
 
 def test_nothing_is_written_to_the_root_of_the_file_system_unless_it_is_named(tmp_path, monkeypatch):
