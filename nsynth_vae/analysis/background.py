@@ -1,4 +1,4 @@
-"""Background of recordings: a converter's offset, rumble, mains hum and noise, each estimated and removed.
+"""Background of recordings: a converter's offset, rumble and noise, each estimated and removed.
 
 Noise and hum are measured where the note is not: before it or after it. Where there is no such place, they are left.
 """
@@ -39,15 +39,13 @@ LEAD_IN_FRAMES = 8
 TAIL_FRAMES = 24
 """Fewest frames, 16 ms apart, from which noise is measured before the note and after it."""
 
+ENDED_DB, ENDED_FRAMES = 6.0, 12
+"""Background has ended where as many later frames, 0.2 s, are this far below the lead-in: there is none in the note."""
+
 NOISE_SPREAD = 0.3
 """A floor after the note is noise if the logarithm of its mean power is this far above the mean logarithm.
 
 It is Euler's constant, 0.577, for noise, whose power is distributed exponentially, and about 0 for steady tones."""
-
-MAINS_HERTZ, MAINS_OFF = (50.0, 60.0), 0.5
-"""Frequencies of mains, and how far they are off at most, Hz."""
-
-HUM_MULTIPLES = 24
 
 GATE = 1.7
 """What is less than this many times the noise's power, mean over 9 frames and 3 bins, is removed as noise.
@@ -63,6 +61,8 @@ class Quiet:
     """The samples before the first sound."""
     tail: slice | None
     """Those after the last."""
+    ended: bool = False
+    """Whether what sounds in the lead-in has ended with it."""
 
     def cleanest(self, sample_rate: int) -> slice | None:
         """Return the part in which there is least of the note: the lead-in, if it is long, or the end of the tail."""
@@ -132,19 +132,21 @@ def find_quiet(audio: np.ndarray, sample_rate: int, least_db: float = NOISE_DB[0
     size, step = _frame(sample_rate)
     if audio.size < size:
         return Quiet(None, None)
-    levels, most = _levels(audio, sample_rate), round(QUIET_SECONDS * sample_rate)
+    levels, most = frame_levels(audio, sample_rate), round(QUIET_SECONDS * sample_rate)
 
     def is_floor(steady: np.ndarray, most_db: float) -> bool:
         return steady.size > 0 and least_db <= np.median(steady) - levels.max() <= most_db
 
-    lead_in = tail = None
+    lead_in, tail, ended = None, None, False
     if is_floor(levels[: (count := _steady(levels, LEAD_IN_FRAMES))], NOISE_DB[1]):
         end = (count - 1) * step + size
         lead_in = slice(max(0, end - most), end)
+        quietest = np.sort(levels[count:])[ENDED_FRAMES : ENDED_FRAMES + 1]
+        ended = bool(np.any(quietest < np.median(levels[:count]) - ENDED_DB))
     if is_floor(levels[levels.size - (count := _steady(levels[::-1], TAIL_FRAMES)) :], TAIL_DB):
         start = (levels.size - count) * step
         tail = slice(max(start, audio.size - most), audio.size)
-    return Quiet(lead_in, tail)
+    return Quiet(lead_in, tail, ended)
 
 
 def _frame(sample_rate: int) -> tuple[int, int]:
@@ -159,8 +161,8 @@ def _frames(audio: np.ndarray, sample_rate: int) -> np.ndarray:
     return np.lib.stride_tricks.sliding_window_view(audio, size)[::step]
 
 
-def _levels(audio: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Return the frames' levels, dB of full scale."""
+def frame_levels(audio: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Return the levels of frames of `FRAME_SECONDS`, four times as many, dB of full scale."""
     return 10.0 * np.log10(np.maximum(_frames(audio, sample_rate).var(axis=1), 1e-14))
 
 
@@ -184,67 +186,6 @@ def _spectra(audio: np.ndarray, sample_rate: int) -> np.ndarray:
     return np.fft.rfft(frames * np.sqrt(hann(frames.shape[1])))
 
 
-def remove_hum(audio: np.ndarray, where: slice, sample_rate: int) -> tuple[np.ndarray, str]:
-    """Subtract mains hum: multiples of about 50 or 60 Hz, whose amplitudes and phases a quiet part gives.
-
-    Args:
-        audio: float64 `[samples]`.
-        where: the part in which no note sounds.
-        sample_rate: Hz.
-
-    Returns:
-        (float64 `[samples]`, what is to be said).
-    """
-    part = audio[where]
-    size = 1 << (8 * part.size - 1).bit_length()
-    power = np.abs(np.fft.rfft(part * hann(part.size), size)) ** 2
-    floor = _rolling_median(power[:: size // part.size], 25)
-    multiples = np.arange(1, 1 + min(HUM_MULTIPLES, int(sample_rate / 2 / 64)))
-    best = (0.0, 0.0, multiples[:0])
-    for mains in MAINS_HERTZ:
-        for hertz in mains + np.arange(-2.5, 2.51, 0.02):
-            bins = np.round(multiples * hertz * size / sample_rate).astype(int)
-            ratio = power[bins] / (floor[bins // (size // part.size)] + 1e-20)
-            present = ratio > 16.0
-            score = float(power[bins[present]].sum())
-            if present[:3].any() and score > best[0]:
-                best = (score, float(hertz), multiples[present])
-    _, hertz, present = best
-    # Low notes are found as well: B1 at 61.7 Hz.
-    mains = min(MAINS_HERTZ, key=lambda one: abs(one - hertz))
-    if present.size and abs(hertz - mains) <= MAINS_OFF:
-        hum = _fit_hum(audio, where, hertz, present, sample_rate)
-        level = 10.0 * np.log10((hum**2).mean() + 1e-20)
-        if level >= NOISE_DB[0] + _levels(audio, sample_rate).max():
-            rest = audio - hum
-            # An offset that was measured beside hum is a little off.
-            return rest - rest[where].mean(), f"hum of {mains:.0f} Hz at {level:.0f} dB removed"
-    return audio, ""
-
-
-def _fit_hum(audio: np.ndarray, where: slice, hertz: float, multiples: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Return the multiples of a frequency, `[samples]`, that are nearest to the audio in a part of it.
-
-    Gauss-Newton steps refine the frequency: 0.001 Hz decides whether the hum is still in phase seconds later.
-    """
-    seconds = np.arange(audio.size) / sample_rate
-
-    def basis(where: slice) -> np.ndarray:
-        phases = 2 * np.pi * hertz * seconds[where]
-        # And 1: an offset that was measured beside hum is a little off, and would bend the fit.
-        return np.vstack([np.ones_like(phases), *(f(k * phases) for k in multiples for f in (np.cos, np.sin))])
-
-    def fit(rows: np.ndarray) -> np.ndarray:  # The rows are nearly orthogonal: sums of products are accurate enough.
-        return np.linalg.solve(rows @ rows.T + 1e-6 * np.eye(len(rows)), rows @ audio[where])
-
-    for _ in range(5):
-        rows = basis(where)
-        cosines, sines = fit(rows)[1:].reshape(-1, 2).T
-        slope = 2 * np.pi * seconds[where] * ((sines * multiples) @ rows[1::2] - (cosines * multiples) @ rows[2::2])
-        hertz += float(np.clip(fit(np.vstack([rows, slope]))[-1], -0.05, 0.05))
-    return fit(basis(where)) @ basis(slice(None))
-
-
 def remove_noise(
     audio: np.ndarray, where: slice, sample_rate: int, *, before: bool, always: bool = False
 ) -> tuple[np.ndarray, float, str]:
@@ -264,9 +205,9 @@ def remove_noise(
     window = hann(size)
     floor = np.abs(_spectra(audio[where], sample_rate)) ** 2 + 1e-20
     lines = floor.mean(axis=0)
-    noise = _rolling_median(lines, 9)
+    noise = rolling_median(lines, 9)
     level = float(np.sqrt(noise.mean() / window.sum()))
-    loud = 20.0 * np.log10(level + 1e-9) >= NOISE_DB[0] + _levels(audio, sample_rate).max()
+    loud = 20.0 * np.log10(level + 1e-9) >= NOISE_DB[0] + frame_levels(audio, sample_rate).max()
     is_noise = before or np.average(np.log(lines) - np.log(floor).mean(axis=0), weights=lines) >= NOISE_SPREAD
     if not is_noise or not (loud or always):
         return audio, 0.0, ""
@@ -293,7 +234,7 @@ def _moving_mean(values: np.ndarray, width: int) -> np.ndarray:
     return (sums[width:] - sums[:-width]) / width
 
 
-def _rolling_median(values: np.ndarray, width: int) -> np.ndarray:
+def rolling_median(values: np.ndarray, width: int) -> np.ndarray:
     """Return the median of `width` values around each value."""
     padded = np.pad(values, width // 2, mode="reflect")
     return np.median(np.lib.stride_tricks.sliding_window_view(padded, width), axis=1)

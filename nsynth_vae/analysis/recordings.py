@@ -11,7 +11,8 @@ import math
 
 import numpy as np
 
-from nsynth_vae.analysis.background import HUM_LEFT_DB, find_quiet, remove_hum, remove_noise, remove_offset
+from nsynth_vae.analysis.background import HUM_LEFT_DB, Quiet, find_quiet, remove_noise, remove_offset
+from nsynth_vae.analysis.hum import remove_hum
 
 PEAK_DB = -0.6
 """Peak that a recording is set to, dB of full scale: the median of NSynth's notes, of which 90 % peak at -4.4 to 0."""
@@ -65,6 +66,9 @@ def prepare(channels: np.ndarray, sample_rate: int) -> Recording:
     audio, offset = remove_offset(audio, sample_rate)
     hum, noise, noise_level = "", "", 0.0
     quiet = find_quiet(audio, sample_rate)
+    if quiet.lead_in and quiet.ended:
+        noise, noise_level = "background before the note cut off", float(audio[quiet.lead_in].std())
+        quiet = Quiet(None, None)
     if where := quiet.cleanest(sample_rate):
         audio, hum = remove_hum(audio, where, sample_rate)
         # What the hum has covered is a note's release; only what is left before the note, or after that, is noise.

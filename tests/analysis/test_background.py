@@ -2,30 +2,11 @@
 
 import numpy as np
 import pytest
+from recorded import RATE, db, note
 
 from nsynth_vae.analysis import background
 
 pytestmark = pytest.mark.player
-
-RATE = 16000
-
-
-def note(hertz: float = 220.0, *, seconds: float = 3.0, silence: float = 1.5, decay: float = 3.0) -> np.ndarray:
-    """Return a decaying note of 12 harmonics between two silences, float64 `[samples]`, peak 0.5."""
-    time = np.arange(round(seconds * RATE)) / RATE
-    audio = sum(np.sin(2 * np.pi * k * hertz * time) / k for k in range(1, 13)) * np.exp(-decay * time)
-    around = np.zeros(round(silence * RATE))
-    return 0.5 * np.concatenate([around, audio / np.abs(audio).max(), around])
-
-
-def db(audio: np.ndarray) -> float:
-    return 10.0 * float(np.log10(np.mean(np.square(audio))))
-
-
-def hum(samples: int, hertz: float, level_db: float = -36.0) -> np.ndarray:
-    time = np.arange(samples) / RATE
-    audio = sum(np.sin(2 * np.pi * k * hertz * time + k) / k for k in (1, 2, 3, 5))
-    return audio * 10 ** (level_db / 20) / np.sqrt(np.mean(audio**2))
 
 
 @pytest.mark.parametrize("offset", [0.01, -0.05])
@@ -75,34 +56,6 @@ def test_the_high_pass_is_a_butterworth_filter():
         tone = np.sin(2 * np.pi * hertz * time)
         gain = db(background.high_pass(tone, RATE)[4 * RATE :]) - db(tone[4 * RATE :])
         assert gain == pytest.approx(-10 * np.log10(1 + (15.0 / hertz) ** 12), abs=0.02)
-
-
-@pytest.mark.parametrize("hertz", [49.97, 60.04])
-@pytest.mark.parametrize("silence", [1.5, 0.0])
-def test_hum_is_subtracted_in_phase(hertz, silence):
-    """From the lead-in, or where there is none, from the end of a note that has faded."""
-    audio = note(331.0, silence=silence, decay=6.0)
-    mains = hum(audio.size, hertz)
-    where = background.find_quiet(audio + mains, RATE).cleanest(RATE)
-    assert (where.start == 0) == (silence > 0)
-    found, said = background.remove_hum(audio + mains, where, RATE)
-    assert said == f"hum of {round(hertz / 10) * 10} Hz at -36 dB removed"
-    assert db(found - audio) < -36 - 35
-
-
-def test_an_offset_that_is_left_beside_hum_bends_nothing():
-    """Measured in frames of parts of a period, an offset is a little off: 0.01 in 1 % of it."""
-    audio = note()
-    recorded = audio + hum(audio.size, 50.02) + 1e-4
-    found, _ = background.remove_hum(recorded, slice(0, 22000), RATE)
-    assert db(found - audio) < -120
-
-
-def test_low_notes_are_no_hum():
-    """B1 and G1 are 3 % from the mains' frequencies, and decay to a steady end."""
-    for hertz in (61.74, 49.0, 98.0, 123.47):
-        audio = note(hertz, silence=0.0, decay=0.5)
-        assert background.remove_hum(audio, slice(32000, 48000), RATE)[1] == ""
 
 
 @pytest.mark.parametrize("level_db", [-38.0, -55.0])

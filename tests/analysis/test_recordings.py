@@ -82,6 +82,22 @@ def test_everything_at_once_is_removed_and_said():
     assert recording.audio.dtype == np.float32
 
 
+@pytest.mark.parametrize("kind", ["hiss", "hum"])
+def test_background_that_ends_with_the_lead_in_is_cut_off_and_the_note_left(kind):
+    """A gate, or hum in the opposite phase, would take from a note that has none of it."""
+    time = np.arange(24000) / RATE
+    before = 0.01 * np.random.default_rng(0).normal(size=24000) if kind == "hiss" else 0.02 * np.sin(100 * np.pi * time)
+    sound = np.append(note(), np.zeros(8000))
+    recording = recordings.prepare(np.append(before, sound)[:, None].astype(np.float32), RATE)
+    assert recording.remarks == ("background before the note cut off",)
+    assert recording.onset == pytest.approx(24000, abs=60)
+    np.testing.assert_array_equal(recording.audio[24000:], sound.astype(np.float32))
+    # Cut or faded out for less than 0.2 s, it goes on under the note.
+    faded = np.append(np.zeros(24000), note()) + np.resize(before, 56000)
+    faded[-2400:] *= np.linspace(1.0, 0.0, 2400)
+    assert "background before the note cut off" not in recordings.prepare(faded[:, None], RATE).remarks
+
+
 def test_the_onset_is_where_the_sound_nears_its_peak():
     silence = np.zeros(8000)
     assert recordings.find_onset(np.append(silence, note()), RATE) == pytest.approx(8000 - 40, abs=1)

@@ -235,6 +235,8 @@ def recording(kind: str) -> np.ndarray:
             + 0.02 * np.sin(2 * np.pi * 50.13 * seconds)
             + 0.01 * np.sin(2 * np.pi * 150.39 * seconds + 1)
         )
+    elif kind == "hiss before":
+        note[:11200] += 0.01 * rng.normal(size=11200)
     elif kind == "offset":
         note = note + 0.05
     elif kind == "rumble":
@@ -249,7 +251,20 @@ def recording(kind: str) -> np.ndarray:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "kind", ["plain", "stereo", "opposite", "offset", "rumble", "drift", "clicks", "noise", "hum", "hum and offset"]
+    "kind",
+    [
+        "plain",
+        "stereo",
+        "opposite",
+        "offset",
+        "rumble",
+        "drift",
+        "clicks",
+        "noise",
+        "hum",
+        "hum and offset",
+        "hiss before",
+    ],
 )
 def test_recordings_are_prepared_as_encode_does(kind):
     channels = recording(kind)

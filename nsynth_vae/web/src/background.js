@@ -15,6 +15,7 @@ const STEADY_DB = 3;
 const DRIFT_DB = 0.5;
 const [QUIET_SECONDS, CLEAN_SECONDS] = [5, 0.5];
 const [LEAD_IN_FRAMES, TAIL_FRAMES] = [8, 24];
+const [ENDED_DB, ENDED_FRAMES] = [6, 12];
 const NOISE_SPREAD = 0.3;
 const GATE = 1.7;
 
@@ -35,7 +36,7 @@ export function maximum(values) {
 }
 
 /** @param {ArrayLike<number>} values */
-function variance(values) {
+export function variance(values) {
   const middle = mean(values);
   let sum = 0;
   for (let index = 0; index < values.length; index++) sum += (values[index] - middle) ** 2;
@@ -144,11 +145,12 @@ export function frameLevels(audio, sampleRate) {
  * @param {Float64Array} audio
  * @param {number} sampleRate
  * @param {number} least dB of the loudest frame
- * @returns {{leadIn: Part | null, cleanest: Part | null}} `cleanest` has least of the note
+ * @returns {{leadIn: Part | null, cleanest: Part | null, ended: boolean}} `cleanest` has least of the note; `ended`: what
+ *   sounds in the lead-in has ended with it
  */
 export function findQuiet(audio, sampleRate, least = NOISE_DB[0]) {
   const levels = frameLevels(audio, sampleRate);
-  if (!levels.length) return { leadIn: null, cleanest: null };
+  if (!levels.length) return { leadIn: null, cleanest: null, ended: false };
   const { size, step } = frame(sampleRate);
   const most = Math.round(QUIET_SECONDS * sampleRate);
   const loudest = maximum(levels);
@@ -157,19 +159,22 @@ export function findQuiet(audio, sampleRate, least = NOISE_DB[0]) {
     return least <= median && median <= mostDb;
   };
   let [leadIn, tail] = /** @type {(Part | null)[]} */ ([null, null]);
+  let ended = false;
   const first = steady(levels, LEAD_IN_FRAMES);
   if (isFloor(levels.slice(0, first), NOISE_DB[1])) {
     const stop = (first - 1) * step + size;
     leadIn = { start: Math.max(0, stop - most), stop };
+    const quietest = levels.slice(first).sort((one, other) => one - other)[ENDED_FRAMES];
+    ended = quietest < quantile(levels.slice(0, first), 0.5) - ENDED_DB;
   }
   const last = steady([...levels].reverse(), TAIL_FRAMES);
   if (isFloor(levels.slice(levels.length - last), TAIL_DB)) {
     tail = { start: Math.max((levels.length - last) * step, audio.length - most), stop: audio.length };
   }
   const enough = Math.round(CLEAN_SECONDS * sampleRate);
-  if (!tail || (leadIn && leadIn.stop - leadIn.start > enough)) return { leadIn, cleanest: leadIn };
+  if (!tail || (leadIn && leadIn.stop - leadIn.start > enough)) return { leadIn, cleanest: leadIn, ended };
   const start = Math.max(tail.start, Math.min(Math.floor((tail.start + tail.stop) / 2), tail.stop - enough));
-  return { leadIn, cleanest: { start, stop: tail.stop } };
+  return { leadIn, cleanest: { start, stop: tail.stop }, ended };
 }
 
 /**

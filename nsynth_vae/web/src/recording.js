@@ -1,6 +1,6 @@
 /** Recordings as notes: channels, background, onset and level, as `analysis/recordings.py` treats them. */
 
-import { findQuiet, HUM_LEFT_DB, mean, removeNoise, removeOffset } from "./background.js";
+import { findQuiet, HUM_LEFT_DB, mean, removeNoise, removeOffset, variance } from "./background.js";
 import { power } from "./fft.js";
 import { removeHum } from "./hum.js";
 
@@ -25,6 +25,11 @@ export function prepare(channels, sampleRate) {
   let { audio } = offset;
   let [hum, noise, noiseLevel] = ["", "", 0];
   let quiet = findQuiet(audio, sampleRate);
+  if (quiet.leadIn && quiet.ended) {
+    noise = "background before the note cut off";
+    noiseLevel = Math.sqrt(variance(audio.subarray(quiet.leadIn.start, quiet.leadIn.stop)));
+    quiet = { leadIn: null, cleanest: null, ended: true };
+  }
   if (quiet.cleanest) {
     ({ audio, remark: hum } = removeHum(audio, quiet.cleanest, sampleRate));
     if (hum) quiet = findQuiet(audio, sampleRate, HUM_LEFT_DB);
