@@ -20,6 +20,9 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_MEMORY = re.compile(r"failed to map segment|[Cc]annot allocate memory|std::bad_alloc|can't start new thread")
 """What the loader of libraries, LiteRT and threads say, in an ImportError or RuntimeError."""
 
+_LOOP = re.compile(r"Symlink loop from '(.*)'", re.DOTALL)
+"""What `Path.resolve` says, in a RuntimeError, before Python 3.13."""
+
 
 def guarded(action: Callable[[], int | None], command: str, *, debug: bool) -> int:
     """Call a function, and return the exit code of the command that it is.
@@ -88,6 +91,8 @@ def _foreseen(error: BaseException) -> str:
         expected = "room on the disk" if error.errno in _NO_ROOM else "a file or folder that can be read or written"
         names = " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
         return f"{names or 'a file or output'}: {error.strerror or error}, expected {expected}"
+    if loop := _LOOP.match(str(error)):
+        return f"{loop[1]}: is a link that leads back to itself, expected a file or folder"
     if isinstance(error, UnicodeError):
         text = repr(error.object)[:80] if isinstance(error, UnicodeDecodeError | UnicodeEncodeError) else "a name"
         return f"{text}: {error.args[-1]}, expected a name or text in UTF-8"

@@ -49,6 +49,7 @@ def tensorflow_error() -> Exception:
         (MemoryError("std::bad_alloc"), "memory: found too little (std::bad_alloc), expected more"),
         (ImportError("libx.so: failed to map segment from shared object"), "memory: found too little (libx.so: failed"),
         (RuntimeError("can't start new thread"), "memory: found too little (can't start new thread), expected"),
+        (RuntimeError("Symlink loop from '/a/b'"), "/a/b: is a link that leads back to itself, expected a file or"),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), "memory: found too little ([Errno 12] Cannot allocate"),
         (np.core._exceptions._ArrayMemoryError((2**40,), np.dtype("f4")), "Unable to allocate 4.00 TiB for an array"),
         (UnicodeEncodeError("utf-8", "caf\udce9", 3, 4, "surrogates not allowed"), r"'caf\udce9': surrogates not al"),
