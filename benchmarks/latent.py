@@ -41,6 +41,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import tensorflow as tf
+from common import open_player
 from latent_measures import beaten_rivals, known_mean, mix_residual, monotone, same_pitch, sharing, won
 
 from nsynth_vae import features, latent
@@ -73,8 +74,9 @@ def main(arguments: list[str] | None = None) -> dict[str, list[dict[str, Any]]]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="../shared/nsynth", help="NSynth notes (default: %(default)s)")
     parser.add_argument("--split", default="test", help="(default: %(default)s)")
-    parser.add_argument("--model", help="a model folder or an exports folder (default: the shipped model)")
+    parser.add_argument("--model", type=pathlib.Path, help="a model folder or exports (default: the shipped model)")
     parser.add_argument("--exports", default="exports", help="where its exports are (default: %(default)s)")
+    parser.add_argument("--litert", action="store_true", help="play the TFLite files of a former model's folder")
     parser.add_argument("--pairs", type=int, default=100, help="paths between families (default: %(default)s)")
     parser.add_argument(
         "--notes", type=int, default=100, help="notes that directions are added to (default: %(default)s)"
@@ -86,7 +88,7 @@ def main(arguments: list[str] | None = None) -> dict[str, list[dict[str, Any]]]:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
     parser.add_argument("--json", type=pathlib.Path, help="also write the figures to this file")
     options = parser.parse_args(arguments)
-    model = open_model(options.model, options.exports)
+    model = open_player(options.model) if options.litert else open_model(options.model, options.exports)
     known = [name for name, entry in model.attributes["directions"].items() if entry["descriptor"]]
     names = options.directions.split(",") if options.directions else known
     if unknown := [name for name in names if name not in known]:
