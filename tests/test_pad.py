@@ -178,9 +178,11 @@ def test_it_is_served_on_this_machine_only(tmp_path):
             if not own.startswith("127."):
                 with pytest.raises(OSError, match="refused"):
                     socket.create_connection((own, port), timeout=5)
-        finally:
             process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+            assert process.wait(30) == 130
+        finally:
+            # Where interrupts are ignored, as of a shell's background jobs, it would be waited for without end.
+            process.kill()
 
 
 def test_vendored_files_are_those_of_their_provenance():
