@@ -28,8 +28,8 @@ FADE_SECONDS = 0.02
 CONTINUED_SECONDS = 0.02
 """How far the ends of a sound are continued where it is resampled: more than the filter reaches."""
 
-TOLD_SECONDS = 0.01
-"""What is cut off in front is told from here on."""
+REPORTED_SECONDS = 0.01
+"""Less that is cut off in front is not worth a remark."""
 
 SILENCE = 1e-3
 """Peak below which a note counts as silent: -60 dB of full scale."""
@@ -59,7 +59,7 @@ class Sound:
     def remarks(self, config: AudioConfig) -> tuple[str, ...]:
         """Return what is to be said of the sound: the warnings, and which part of it is the note if it is not all."""
         rate, taken = config.sample_rate, config.num_samples
-        if self.samples - self.onset <= taken and self.onset < TOLD_SECONDS * rate:
+        if self.samples - self.onset <= taken and self.onset < REPORTED_SECONDS * rate:
             return self.warnings
         start, end = self.onset / rate, min(self.onset + taken, self.samples) / rate
         return *self.warnings, f"{self.samples / rate:.2f} s long, {start:.2f} to {end:.2f} s used"
