@@ -60,11 +60,7 @@ def draw_strides(seed: tf.Tensor, pitch: tf.Tensor, count: int, size: int) -> tf
     Two pieces of one table that are read alike are one noise with a delay. Read by other steps they are independent
     at all delays.
 
-    Args:
-        seed: int32 `[batch]`.
-        pitch: int32 `[batch]`, 0 to 127.
-        count: numbers of a seed.
-        size: of the table, at most 2^20.
+    Args: as of `draw_offsets`.
 
     Returns:
         int32 `[batch, count]`: coprime to size, so that all of the table is read before any of it again; `size` times
@@ -73,5 +69,5 @@ def draw_strides(seed: tf.Tensor, pitch: tf.Tensor, count: int, size: int) -> tf
     candidates = np.arange(1, min(size, (2**31 - 1) // size - 1), dtype=np.int32)
     strides = candidates[np.gcd(candidates, size) == 1]
     strides = strides[:: -(-len(strides) // _MOST_STRIDES)]
-    # Their own hash: the next numbers of the seed.
+    # Another count has other factors: places and steps are independent.
     return tf.gather(tf.constant(strides), draw_offsets(seed, pitch, 2 * count + 1, len(strides))[:, :count])
