@@ -31,7 +31,7 @@ def atomic_write(path: str | os.PathLike, kind: str = "file") -> Iterator[pathli
     """Give a temporary path to write a file to, which is renamed to `path` when the block ends.
 
     A reader never finds half of the file. If the block raises, nothing is left; what a killed process leaves is hidden,
-    see `remove_abandoned`.
+    and removed when the file is written again.
 
     Args:
         path: the file.
@@ -46,6 +46,11 @@ def atomic_write(path: str | os.PathLike, kind: str = "file") -> Iterator[pathli
     try:
         yield temporary
         temporary.replace(path)
+        with contextlib.suppress(OSError):
+            for left in _abandoned(path.parent):
+                # A folder is one of `writing`, which still has to read it.
+                if left.name.endswith(f"-{path.name[-50:]}") and not left.is_dir():
+                    left.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:
         # libsndfile's and HDF5's errors of a full disk are RuntimeErrors.
         raise InputError(f"{path}: cannot be written ({_problem(error)}), expected a place for a {kind}") from error

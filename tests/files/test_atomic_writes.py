@@ -79,6 +79,21 @@ def test_temporary_files_of_killed_processes_are_removed(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell whether a process has ended")
+def test_what_a_killed_process_left_of_a_file_goes_when_the_file_is_written(tmp_path):
+    for name in ("a.txt", "b.txt"):
+        killed(f"with atomic_write('{tmp_path / name}') as path: path.touch(); os.kill(os.getpid(), 9)")
+    killed(f"with writing('{tmp_path}', 'a.txt', {{}}): os.kill(os.getpid(), 9)")
+    assert len(names(tmp_path)) == 3
+    with atomic_write(tmp_path / "a.txt") as temporary:
+        temporary.write_text("whole")
+    other, folder = sorted(tmp_path.glob(".tmp-*"), key=pathlib.Path.is_dir)
+    assert other.is_file()
+    assert other.name.endswith("-b.txt")
+    assert folder.name.endswith("-a.txt")
+    assert (tmp_path / "a.txt").read_text() == "whole"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell whether a process has ended")
 def test_a_run_that_was_killed_while_it_moved_its_files_is_repeated(tmp_path):
     killed(f"""
 with writing('{tmp_path}', 'record.json', {{}}) as folder:
