@@ -65,6 +65,9 @@ def _report(error: BaseException, command: str, *, debug: bool) -> int:
         # The output's reader, such as head, has what it wanted.
         return 0
     with contextlib.suppress(OSError):
+        if progress := sys.modules.get("nsynth_vae.cli.progress"):
+            progress.end_bars()
+    with contextlib.suppress(OSError):
         if debug:
             import traceback
 

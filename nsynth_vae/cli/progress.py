@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+import weakref
 from collections.abc import Callable, Iterator
 
 import tqdm
 
 _SHORT_SECONDS = 2.0
+
+_OPEN: weakref.WeakSet[Progress] = weakref.WeakSet()
 
 
 class Progress:
@@ -31,6 +34,7 @@ class Progress:
             bar_format="{desc} {percentage:3.0f}% |{bar:20}| {elapsed} so far{postfix}",
         )
         self._origin: tuple[float, float] | None = None
+        _OPEN.add(self)
 
     def to(self, fraction: float, note: str = "") -> None:
         """Move the bar to a fraction, with a few words behind it."""
@@ -50,6 +54,13 @@ class Progress:
     def close(self) -> None:
         """End the bar where it is."""
         self._bar.close()
+
+
+def end_bars() -> None:
+    """End all bars where they are: what is printed next, such as an error, has a line of its own."""
+    for bar in list(_OPEN):
+        bar.close()
+    sys.stdout.flush()
 
 
 @contextlib.contextmanager

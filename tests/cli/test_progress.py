@@ -1,4 +1,7 @@
-"""The progress bar's estimate."""
+"""The progress bar: its estimate, and its end where a command fails."""
+
+import subprocess
+import sys
 
 import pytest
 
@@ -17,3 +20,23 @@ def test_the_time_left_leaves_out_the_start_up(monkeypatch, capsys, start):
     assert bar._left(1.0) == "00:00"
     bar.close()
     assert "Working" in capsys.readouterr().out
+
+
+def test_an_error_has_a_line_of_its_own_after_a_bar():
+    code = """
+from nsynth_vae import cli
+from nsynth_vae.cli.progress import Progress
+from nsynth_vae.errors import InputError
+
+def main(options):
+    bar = Progress("Working")
+    bar.to(0.5)
+    raise InputError("a.wav: is silent")
+
+raise SystemExit(cli.run(main, cli.Parser("nsynth_vae.play", "A test."), []))
+"""
+    found = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert found.returncode == 2
+    bars, error = found.stdout.splitlines()[:-1], found.stdout.splitlines()[-1]
+    assert bars[-1].startswith("Working  50%")
+    assert error == "error: a.wav: is silent"
