@@ -14,7 +14,7 @@ import numpy as np
 from nsynth_vae.analysis.descriptors import SILENCE, moments, power_spectrum
 from nsynth_vae.config import PEAK
 
-MOST_DB = 12.0
+MOST_DB = 18.0
 """Largest gain of an equaliser, up or down."""
 
 _MIDDLE_HERTZ, _LOWEST_HERTZ = 500.0, 40.0
@@ -67,16 +67,17 @@ class Equalizer:
 
 
 def equalize(sounds: np.ndarray, weights: np.ndarray, sample_rate: int) -> tuple[np.ndarray, list[Equalizer]]:
-    """Equalise the sounds along an interpolation path so that brightness changes monotonically.
+    """Equalise the sounds along an interpolation path or of a grid so that brightness changes monotonically.
 
-    The target of a sound is the weighted geometric mean of the ends' spectral centroid and spread. It is reached by the
-    smallest gain that reaches it, or approached as closely as `MOST_DB` allows. The ends are not changed; nothing is
-    if an end is silent.
+    On a path, spectral centroid and spread become those of the nearest monotone path between the ends. In a grid, where
+    all rows and columns are paths, they become the weighted geometric means of the corners'. Either is reached by the
+    smallest gain that reaches it, or approached as closely as `MOST_DB` allows. The ends are not changed; nothing is if
+    an end is silent.
 
     Args:
-        sounds: float32 `[n, samples]`, -1..1, the ends among them.
+        sounds: float32 `[n, samples]`, -1..1, the ends among them; those of a path from one end to the other.
         weights: float64 `[n, ends]`, 0 to 1: the weight of each end in a sound; they add to 1, and every end has a
-            sound with a weight of 1.
+            sound with a weight of 1. Two ends are those of a path.
         sample_rate: Hz.
 
     Returns:
@@ -86,14 +87,31 @@ def equalize(sounds: np.ndarray, weights: np.ndarray, sample_rate: int) -> tuple
     ends = np.argmax(weights, axis=0)
     equalizers = [Equalizer()] * len(sounds)
     if audible[ends].all():
-        targets = weights @ np.log([moments(*power_spectrum(sounds[end], sample_rate)) for end in ends])
-        for index in np.flatnonzero(audible & (weights.max(axis=1) < 1)):
-            equalizers[index] = _fit(*power_spectrum(sounds[index], sample_rate), targets[index])
+        heard = np.flatnonzero(audible)
+        spectra = {index: power_spectrum(sounds[index], sample_rate) for index in heard}
+        found = np.full([len(sounds), 2], np.nan)
+        found[heard] = np.log([moments(*spectrum) for spectrum in spectra.values()])
+        targets = weights @ found[ends]
+        if weights.shape[1] == 2:
+            targets[heard] = _nearest_monotone(found[heard])
+        for index in heard[weights[heard].max(axis=1) < 1]:
+            equalizers[index] = _fit(*spectra[index], targets[index])
     result = [
         sound if equalizer == Equalizer() else equalizer.apply(sound, sample_rate)
         for sound, equalizer in zip(sounds, equalizers, strict=True)
     ]
     return np.stack(result), equalizers
+
+
+def _nearest_monotone(values: np.ndarray) -> np.ndarray:
+    """Return the monotone path between the ends of `[n, ...]` that has the smallest largest difference from it.
+
+    It is the mean of the largest value so far and the smallest one to come (Ubhaya 1974, isotonic approximation).
+    """
+    up = np.where(values[-1] >= values[0], 1.0, -1.0)
+    rising = up * values
+    nearest = 0.5 * (np.maximum.accumulate(rising) + np.minimum.accumulate(rising[::-1])[::-1])
+    return up * np.clip(nearest, rising[0], rising[-1])
 
 
 def _fit(hertz: np.ndarray, power: np.ndarray, target: np.ndarray) -> Equalizer:

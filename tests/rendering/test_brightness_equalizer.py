@@ -31,19 +31,45 @@ def way(*sounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(sounds), np.stack([1 - share, share], axis=1)
 
 
-def test_brightness_goes_straight():
+def test_brightness_does_not_turn_back():
     # Decoded as they are, the middle ones are brighter than both ends.
     sounds, weights = way(tone(1, 1.7), tone(0.7, 1.1), tone(0.5, 1.1), tone(0.3, 1.1), tone(0.2, 1.3))
     before = np.array([heard(sound) for sound in sounds])
     assert before[1:4, 0].min() > before[[0, -1], 0].max()
     found, equalizers = brightness_equalizer.equalize(sounds, weights, RATE)
     after = np.array([heard(sound) for sound in found])
-    np.testing.assert_allclose(np.log(after), weights @ np.log(before[[0, -1]]), atol=0.02)
+    np.testing.assert_allclose(after[1:4, 0], before[-1, 0], rtol=0.02)
+    assert np.all(np.diff(after, axis=0) >= -0.02 * after[1:])
     np.testing.assert_array_equal(found[[0, -1]], sounds[[0, -1]])
     assert equalizers[0] == equalizers[-1] == Equalizer()
     np.testing.assert_allclose(np.std(found, axis=1), np.std(sounds, axis=1), rtol=1e-4)
     for sound, equalizer, result in zip(sounds[1:-1], equalizers[1:-1], found[1:-1], strict=True):
         np.testing.assert_array_equal(equalizer.apply(sound, RATE), result)
+
+
+def test_what_is_monotone_already_is_left():
+    sounds, weights = way(*[tone(0.5, slope) for slope in (1.9, 1.7, 1.2, 1.1)])
+    found, equalizers = brightness_equalizer.equalize(sounds, weights, RATE)
+    np.testing.assert_array_equal(found, sounds)
+    assert equalizers == [Equalizer()] * 4
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_nearest_monotone_path_is_that_of_a_linear_program(sign):
+    optimize = pytest.importorskip("scipy.optimize")
+    generator = np.random.default_rng(3)
+    for values in sign * np.cumsum(generator.normal(0.3, 1, [20, 8]), axis=1):
+        up = 1 if values[-1] >= values[0] else -1
+        found = brightness_equalizer._nearest_monotone(values[:, None])[:, 0]
+        assert np.all(up * np.diff(found) >= 0)
+        assert found[[0, -1]].tolist() == pytest.approx(values[[0, -1]].tolist())
+        # The least e such that a path with these ends is nowhere further than e away.
+        steps = np.pad(np.eye(7, 8) - np.eye(7, 8, 1), ((0, 0), (0, 1))) * up
+        near = np.append(np.concatenate([np.eye(8), -np.eye(8)]), np.full([16, 1], -1.0), axis=1)
+        bounds = [(values[0],) * 2, *[(None, None)] * 6, (values[-1],) * 2, (0, None)]
+        limits = np.concatenate([np.zeros(7), values, -values])
+        best = optimize.linprog(np.eye(9)[8], np.concatenate([steps, near]), limits, bounds=bounds)
+        assert np.abs(found - values).max() == pytest.approx(best.fun, abs=1e-9)
 
 
 def test_the_fit_is_as_good_as_that_of_scipy():

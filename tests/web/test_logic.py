@@ -117,15 +117,17 @@ def test_a_note_that_has_died_away_has_no_loop():
 def test_the_equaliser_is_that_of_interpolate(notes):
     (_, one), (_, other) = notes["flute"], notes["guitar"]
     between = 0.5 * (one + other).astype(np.float32)
-    sounds = np.stack([one, between, other])
-    expected, equalizers = brightness_equalizer.equalize(sounds, np.array([[1, 0], [0.4, 0.6], [0, 1.0]]), RATE)
+    # The target of a pad's place, as of one in a grid: the weighted geometric mean of the corners'.
+    weights = np.array([[1, 0, 0], [0.4, 0.6, 0], [0, 1, 0], [0, 0, 1]])
+    sounds = np.stack([one, between, other, one])
+    expected, equalizers = brightness_equalizer.equalize(sounds, weights, RATE)
     code = """
         const [one, between, other] = given.map(floats);
         const ends = [one, other].map((end) => equalizer.logMoments(end, 16000));
         const target = [0, 1].map((index) => 0.4 * ends[0][index] + 0.6 * ends[1][index]);
         const found = equalizer.fit(between, target, 16000);
         return { ...found, audio: packed(equalizer.apply(between, found, 16000)) };"""
-    found = run(code, [pack(sound) for sound in sounds], "equalizer")
+    found = run(code, [pack(sound) for sound in sounds[:3]], "equalizer")
     assert found["tilt"] == pytest.approx(equalizers[1].tilt, abs=1e-5)
     assert found["curvature"] == pytest.approx(equalizers[1].curvature, abs=1e-5)
     np.testing.assert_allclose(unpack(found["audio"]), expected[1], atol=2e-5)

@@ -5,7 +5,7 @@ import { hann, irfft, power, powerOfTwo, rfft } from "./fft.js";
 /** @typedef {{tilt: number, curvature: number}} Equalizer */
 
 /** Largest gain, dB. */
-const MOST_DB = 12;
+const MOST_DB = 18;
 const MOST = (MOST_DB / 20) * Math.log(10);
 const [MIDDLE_HERTZ, LOWEST_HERTZ] = [500, 40];
 const REGULARIZATION = 1e-3;
