@@ -6,7 +6,7 @@
 Notes of --data are written as files with what recordings have: an offset, hum, noise, a count-in, channels that cancel
 out, a low level. Each file is read as every command reads it, and encoded by the shipped model in LiteRT. The distance
 is |z - z of the clean note's file| / |z of that|. `as it is` is the distance if nothing is removed and no level is set.
-Levels are in dB of full scale; the notes peak at -3 dB at most. Files have 24 bits and 44.1 kHz.
+`decoded` is the mean |difference| of the log-mels of the decoded note and of the clean one, nats. Levels are in dB of full scale; the notes peak at -3 dB at most. Files have 24 bits and 44.1 kHz.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ CONDITIONS: dict[str, Callable[[Note], np.ndarray]] = {
 }
 
 
-def read_notes(data: Sequence[str] | None, count: int, seed: int) -> list[tuple[np.ndarray, int]]:
-    """Return (audio at 16 kHz, MIDI pitch) of random notes."""
+def read_notes(data: Sequence[str] | None, count: int, seed: int) -> tuple[list[tuple[np.ndarray, int]], np.ndarray]:
+    """Return (audio at 16 kHz, MIDI pitch) of random notes, and their velocities."""
     from nsynth_vae.config import AudioConfig
     from nsynth_vae.data.open_sources import open_sources
     from nsynth_vae.data.source import BadNotes
@@ -102,19 +102,21 @@ def read_notes(data: Sequence[str] | None, count: int, seed: int) -> list[tuple[
     source = open_sources(data or ["starter"], audio=AudioConfig(), bad_notes=BadNotes("skip"), log=say)
     size = len(source.table)
     rows = np.random.default_rng(seed).choice(size, min(count, size), replace=False)
-    return [(source.read(int(row))[0], int(source.table.pitch[row])) for row in rows]
+    notes = [(source.read(int(row))[0], int(source.table.pitch[row])) for row in rows]
+    return notes, source.table.velocity[rows]
 
 
 def measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Return for each condition the distances of the notes as read and as they are, and what was said of the first."""
     import soundfile
 
-    from nsynth_vae import timbre_model
+    from nsynth_vae import features, timbre_model
     from nsynth_vae.analysis.sound_files import Sound, read_sound, resample
     from nsynth_vae.api import load_model
 
     model = load_model(report=say)
-    notes = read_notes(options.data, options.notes, options.seed)
+    notes, velocities = read_notes(options.data, options.notes, options.seed)
+    pitches = np.array([pitch for _, pitch in notes])
 
     def read(channels: np.ndarray, *, as_is: bool = False) -> Sound:
         with tempfile.TemporaryDirectory() as folder:
@@ -132,15 +134,23 @@ def measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     notes = [(audio * np.float32(min(1.0, 0.7 / np.abs(audio).max())), pitch) for audio, pitch in notes]
     left = encode([audio for audio, _ in notes])
     notes = [(resample(audio, model.config.sample_rate, RATE).astype(np.float64), pitch) for audio, pitch in notes]
-    clean = encode([read(audio).audio for audio, _ in notes])
-    found = {}
+    clean_notes = np.stack([read(audio).audio for audio, _ in notes])
+    clean, clean_mels = encode(clean_notes), features.log_mels(clean_notes, model.config)
+
+    def decoded(z: np.ndarray) -> list[float]:
+        difference = model.decode_log_mel(z, pitches, velocities) - clean_mels
+        return (model.config.log_mel_scale * np.abs(difference).mean(axis=(1, 2))).tolist()
+
+    found = {"the clean note": {"distances": [0.0], "as_is": [0.0], "decoded": decoded(clean), "said": []}}
     for name, record in CONDITIONS.items():
         say(name)
         rngs = [np.random.default_rng([options.seed, number]) for number in range(len(notes))]
         recorded = [record((*note, rng)) for note, rng in zip(notes, rngs, strict=True)]
         sounds = [read(channels) for channels in recorded]
+        z = encode([sound.audio for sound in sounds])
         found[name] = {
-            "distances": distances(encode([sound.audio for sound in sounds]), clean),
+            "distances": distances(z, clean),
+            "decoded": decoded(z),
             "as_is": distances(encode([read(channels, as_is=True).audio for channels in recorded]), left),
             "said": list(sounds[0].warnings),
         }
@@ -150,13 +160,14 @@ def measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
 def table(found: dict[str, dict[str, Any]]) -> str:
     """Return the figures as Markdown."""
     lines = [
-        "| recording | median | 95th percentile | within 10 % | as it is, median |",
-        "|---|---|---|---|---|",
+        "| recording | median | 95th percentile | within 10 % | as it is, median | decoded |",
+        "|---|---|---|---|---|---|",
     ]
     for name, row in found.items():
         distances = np.array(row["distances"])
         figures = np.median(distances), np.quantile(distances, 0.95), np.mean(distances <= 0.1), np.median(row["as_is"])
-        lines.append(f"| {name} | " + " | ".join(f"{100 * one:.0f} %" for one in figures) + " |")
+        cells = [f"{100 * one:.0f} %" for one in figures] + [f"{np.mean(row['decoded']):.2f}"]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -47,10 +47,14 @@ NOISE_SPREAD = 0.3
 
 It is Euler's constant, 0.577, for noise, whose power is distributed exponentially, and about 0 for steady tones."""
 
-GATE = 1.7
-"""What is less than this many times the noise's power, mean over 9 frames and 3 bins, is removed as noise.
+GATE = 2.5
+"""What is less than this many times the noise's power, mean over 9 frames and 3 bins, is reduced by all of `REDUCED_DB`."""
 
-Lower limits leave noise, higher ones remove what notes have below it as well: in z both are further from the note."""
+REDUCED_DB = 22.0
+"""Most that noise is reduced by: the encoder was trained with noise, and finds another timbre in holes.
+
+Of 120 notes of `nsynth-valid` with noise at -38 dB, z was 0.73 of its length off, and the decoded note 1.26 nats, where
+all that is below 1.7 times the noise's power was removed; with these two it is 0.63 and 1.03."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,7 +193,7 @@ def _spectra(audio: np.ndarray, sample_rate: int) -> np.ndarray:
 def remove_noise(
     audio: np.ndarray, where: slice, sample_rate: int, *, before: bool, always: bool = False
 ) -> tuple[np.ndarray, float, str]:
-    """Gate and subtract the noise floor in each bin of the short-time spectrum (Boll 1979).
+    """Reduce the noise floor by a gate and subtraction in each bin of the short-time spectrum (Boll 1979).
 
     Args:
         audio: float64 `[samples]`.
@@ -218,6 +222,7 @@ def remove_noise(
     power = np.abs(spectra) ** 2
     local = _moving_mean(_moving_mean(power, 9).T, 3).T
     gain = np.sqrt(np.maximum(1.0 - noise / np.maximum(local, 1e-20), 0.0)) * (local > GATE * noise)
+    gain = np.maximum(gain, 10 ** (-REDUCED_DB / 20))
     frames = np.fft.irfft(spectra * gain, size) * np.sqrt(window)
     cleaned = np.zeros(padded.size + size)
     for shift in range(4):  # Frames a whole length apart do not overlap.

@@ -17,7 +17,8 @@ const [QUIET_SECONDS, CLEAN_SECONDS] = [5, 0.5];
 const [LEAD_IN_FRAMES, TAIL_FRAMES] = [8, 24];
 const [ENDED_DB, ENDED_FRAMES] = [6, 12];
 const NOISE_SPREAD = 0.3;
-const GATE = 1.7;
+const GATE = 2.5;
+const REDUCED_DB = 22;
 
 /** @typedef {{start: number, stop: number}} Part */
 
@@ -212,7 +213,7 @@ function spectra(audio, sampleRate) {
 const powers = ({ real, imaginary }) => real.map((value, bin) => value * value + imaginary[bin] * imaginary[bin]);
 
 /**
- * Gate and subtract the noise floor in each bin of the short-time spectrum (Boll 1979).
+ * Reduce the noise floor by a gate and subtraction in each bin of the short-time spectrum (Boll 1979).
  * @param {Float64Array} audio
  * @param {Part} where only noise sounds
  * @param {number} sampleRate
@@ -243,7 +244,8 @@ export function removeNoise(audio, where, sampleRate, before, always) {
     const around = noise.map((_, bin) => near.reduce((sum, one) => sum + one[bin], 0) / 9);
     for (let bin = 0; bin < noise.length; bin++) {
       const local = ((around[bin - 1] ?? 0) + around[bin] + (around[bin + 1] ?? 0)) / 3;
-      const gain = local > GATE * noise[bin] ? Math.sqrt(Math.max(1 - noise[bin] / Math.max(local, 1e-20), 0)) : 0;
+      const left = local > GATE * noise[bin] ? Math.sqrt(Math.max(1 - noise[bin] / Math.max(local, 1e-20), 0)) : 0;
+      const gain = Math.max(left, 10 ** (-REDUCED_DB / 20));
       spectrum.real[bin] *= gain;
       spectrum.imaginary[bin] *= gain;
     }
