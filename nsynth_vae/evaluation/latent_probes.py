@@ -21,7 +21,8 @@ DEFINITIONS = {
     "active_dimensions": f"latent dimensions whose z_mean has a variance > {ACTIVE_VARIANCE} over the evaluated notes",
     "pitch": "accuracy, averaged over the pitches that both splits have, of a linear classifier and an MLP of 128 "
     f"units, trained on the MIDI pitch of {probes.NOTES_A_PITCH} training notes of each, drawn with replacement, "
-    "and tested on the evaluated notes; from z_mean, from the one-hot true family, from log-mels averaged over time",
+    f"and tested on the evaluated notes, the mean of {probes.PITCH_DRAWS} draws; from z_mean, from the one-hot true "
+    "family, from log-mels averaged over time",
     "family": f"fraction of the evaluated notes whose family the {probes.NEIGHBOURS} nearest training notes vote for, "
     "and an MLP of 128 units predicts; from z_mean, and from log-mels averaged over time. Chance always names the "
     "training notes' most common family",

@@ -36,6 +36,17 @@ def test_shuffled_pitches_give_chance():
     assert found["mlp"] == pytest.approx(0.1, abs=0.07)
 
 
+def test_pitch_accuracy_is_the_mean_of_draws(monkeypatch):
+    inputs, found = code(PITCH, noise=1.5), []
+    for draws, seed in ((1, 3), (1, 4), (2, 3)):
+        monkeypatch.setattr(probes, "PITCH_DRAWS", draws)
+        found.append(probes.pitch_accuracy(inputs[TRAIN], inputs[TEST], PITCH[TRAIN], PITCH[TEST], seed=seed))
+    for name in ("linear", "mlp"):
+        first, second, both = (each[name] for each in found)
+        assert 0.1 < first != second < 1.0
+        assert both == pytest.approx((first + second) / 2)
+
+
 def test_a_common_pitch_is_no_advantage():
     """Nine notes of ten have one pitch: without balance, a constant prediction would be right nine times of ten."""
     pitch = np.where(RNG.random(600) < 0.9, 40, PITCH)
