@@ -76,3 +76,42 @@ def test_eq_augmentation_is_a_function_of_the_seed_and_of_the_probability():
     many = tf.repeat(log_mel[:1], 400, axis=0)
     changed = np.abs(equalized(many, probability=0.5) - many).max(axis=(1, 2)) > 0
     assert 0.4 < changed.mean() < 0.6
+
+
+def floored(log_mel, seed=(0, 3), probability=1.0):
+    return augmentation.augment_floor(log_mel, tf.constant(seed), AUDIO, probability=probability)
+
+
+def test_noise_floors_scatter_as_noise_does():
+    """Bins of the spectrum of real noise are Rayleigh distributed, a mel bin is a mean of some of them."""
+    noise = np.random.default_rng(0).normal(scale=0.1, size=[4, 64000]).astype(np.float32)
+    real = nats(features.log_mel(tf.constant(noise), AUDIO))[:, 5:-5].std(axis=1).mean(axis=0)
+    # One loud frame decides the floor's level; the other frames are the floor alone.
+    frame = tf.one_hot([0], AUDIO.num_frames)[:, :, None] * tf.ones([32, 1, AUDIO.num_mel_bins])
+    found = nats(floored(frame * 12.0 - 6.0))[:, 1:]
+    kept = found[(found > np.log(AUDIO.log_offset) + 5.0).all(axis=(1, 2))]
+    assert len(kept) >= 4
+    # Lower ones share a bin of the spectrum. Real noise scatters a fifth more: Hann's window makes neighbours alike.
+    heard = slice(16, None)
+    np.testing.assert_allclose(kept.std(axis=1).mean(axis=0)[heard], real[heard], rtol=0.35)
+
+
+def test_noise_floors_hide_what_is_below_and_leave_what_is_above():
+    log_mel = tf.repeat(notes()[1:2], 64, axis=0)
+    before, after = nats(log_mel), nats(floored(log_mel))
+    loud = before > before.max() - np.log(10)
+    assert np.median(np.abs(after - before)[loud]) < 0.02
+    assert np.abs(after - before)[loud].max() < 1.0
+    # Steady: a decaying note is below it later, if not from the beginning.
+    floors = np.median(after[:, 100:150, 20:], axis=1)
+    assert (floors >= before[:, 100:150, 20:].min(axis=1) - 1e-3).all()
+    spread = np.ptp([floors, np.median(after[:, 50:100, 20:], axis=1)], axis=0)[before[:, 50:150, 20:].max(axis=1) < floors]
+    assert np.median(spread) < 0.15
+
+
+def test_noise_floors_are_a_function_of_the_seed_and_of_the_probability():
+    log_mel = notes()
+    np.testing.assert_array_equal(floored(log_mel), floored(log_mel))
+    assert not np.allclose(floored(log_mel), floored(log_mel, seed=(0, 4)))
+    np.testing.assert_array_equal(floored(log_mel, probability=0.0), log_mel)
+    assert np.isfinite(floored(features.log_mel(tf.zeros([2, 64000]), AUDIO)).numpy()).all()
