@@ -20,6 +20,7 @@ def parsed(arguments):
     return cli.config_from(options, Config), cli.options_from(options, VaeOptions)
 
 
+@pytest.mark.tools
 def test_the_tfjob_has_a_chief_and_workers_that_run_one_command():
     yaml = pytest.importorskip("yaml")
     job = yaml.safe_load((DEPLOY / "tfjob.yaml").read_text(encoding="utf-8"))

@@ -238,6 +238,7 @@ def sampled(request, tmp_path_factory: pytest.TempPathFactory) -> tuple[Instrume
     return made, Sampler(made.save(tmp_path_factory.mktemp("sampled") / "tone")), request.param
 
 
+@pytest.mark.tools
 def test_a_sampler_plays_every_key_and_velocity_by_one_region(sampled):
     made, sampler, _ = sampled
     assert sampler.synth.playable_keys == list(range(128))
@@ -253,6 +254,7 @@ def test_a_sampler_plays_every_key_and_velocity_by_one_region(sampled):
             assert (region["loop_start"], region["loop_end"]) == sample.loop
 
 
+@pytest.mark.tools
 def test_a_sampler_plays_in_tune(sampled):
     _, sampler, slope = sampled
     for key, velocity in ((47, 20), (48, 127), (49, 100), (52, 20), (55, 127)):
@@ -261,6 +263,7 @@ def test_a_sampler_plays_in_tune(sampled):
         assert off == pytest.approx(0.0, abs=10.0 if slope == -60.0 else 2.0)
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize("pitch", KEYS)
 def test_a_note_sustained_for_10_s_has_no_click_and_no_jump(sampled, pitch):
     made, sampler, slope = sampled
@@ -418,6 +421,7 @@ def render_soundfont(path: pathlib.Path, key: int, velocity: int, sustained: flo
     return soxr.resample(audio.mean(axis=1), rate, RATE)
 
 
+@pytest.mark.tools
 def test_a_synthesizer_plays_the_soundfont_in_tune_and_sustains_it(in_all_formats):
     _, folder = in_all_formats
     for key, velocity, within in ((47, 127, 2.0), (49, 20, 2.0), (51, 100, 2.0), (55, 127, 10.0)):

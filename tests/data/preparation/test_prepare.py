@@ -165,6 +165,7 @@ def test_without_beam_the_command_says_how_to_get_it(notes, tmp_path, monkeypatc
     assert error.count("\n") == 1
 
 
+@pytest.mark.tools
 class TestBeam:
     """What needs Apache Beam itself: requirements-dev.txt."""
 
