@@ -6,7 +6,8 @@
 Notes of --data are written as files with what recordings have: an offset, hum, noise, a count-in, channels that cancel
 out, a low level. Each file is read as every command reads it, and encoded by the shipped model in LiteRT. The distance
 is |z - z of the clean note's file| / |z of that|. `as it is` is the distance if nothing is removed and no level is set.
-`decoded` is the mean |difference| of the log-mels of the decoded note and of the clean one, nats. Levels are in dB of full scale; the notes peak at -3 dB at most. Files have 24 bits and 44.1 kHz.
+`decoded` is the mean |difference| of the log-mels of the decoded note and of the clean one, nats. Levels are in dB of
+full scale; the notes peak at -3 dB at most. Files have 24 bits and 44.1 kHz.
 """
 
 from __future__ import annotations

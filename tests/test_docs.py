@@ -146,6 +146,7 @@ def test_options_of_the_training_page_exist_with_their_defaults():
         "--beta": default.model.beta,
         "--adversary-weight": default.model.adversary_weight,
         "--eq-augmentation-probability": default.model.eq_augmentation_probability,
+        "--floor-augmentation-probability": default.model.floor_augmentation_probability,
         "--mixup-probability": default.model.mixup_probability,
         "--pitch-shift-copies": default.model.pitch_shift_copies,
     }

@@ -48,7 +48,7 @@ NOISE_SPREAD = 0.3
 It is Euler's constant, 0.577, for noise, whose power is distributed exponentially, and about 0 for steady tones."""
 
 GATE = 2.5
-"""What is less than this many times the noise's power, mean over 9 frames and 3 bins, is reduced by all of `REDUCED_DB`."""
+"""What has less than this many times the noise's power, mean over 9 frames and 3 bins, is reduced by `REDUCED_DB`."""
 
 REDUCED_DB = 22.0
 """Most that noise is reduced by: the encoder was trained with noise, and finds another timbre in holes.
