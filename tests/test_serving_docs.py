@@ -151,6 +151,7 @@ def test_json_of_every_signature_is_the_direct_call(models, by_rows: bool) -> No
                     np.testing.assert_allclose(np.array(column, np.float32), value, atol=1e-6, err_msg=signature)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
 def test_saved_model_cli_examples(folder, models) -> None:
     """`show` names inputs and outputs, `run` writes the audio of the direct call."""

@@ -439,6 +439,7 @@ def test_ctrl_c_saves_and_says_how_to_resume(notes, tmp_path):
     assert not (tmp_path / "e" / "encoder").exists()
 
 
+@pytest.mark.slow
 def test_resuming_with_other_notes_is_an_error_or_asked_for(tmp_path, capsys, monkeypatch, eager):
     # Models are written in the tests of whole runs; here, three runs end.
     monkeypatch.setattr(saved_model, "write", lambda folder, *_: folder.mkdir())

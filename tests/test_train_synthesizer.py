@@ -165,6 +165,7 @@ def assert_same_weights(folder: pathlib.Path, other: pathlib.Path) -> None:
         np.testing.assert_allclose(found[name], expected[name], atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_notes_that_are_streamed_give_the_same_as_notes_in_memory(finished, tmp_path, monkeypatch, capsys):
     model, arguments = finished
     monkeypatch.setattr(synthesizer_run, "finish", lambda *arguments: None)
