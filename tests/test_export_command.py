@@ -68,6 +68,7 @@ def write_notes(folder: pathlib.Path, config: Config) -> pathlib.Path:
     return folder
 
 
+@pytest.mark.slow
 def test_export_and_report(tmp_path: pathlib.Path, monkeypatch, capsys) -> None:
     """Everything in its place; the report is printed and saved; the default model is the shipped one."""
     write_notes(tmp_path / "notes", SMALL)

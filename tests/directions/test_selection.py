@@ -26,6 +26,7 @@ def learn(name: str, train=None, perturbations=None, calibrator=None) -> dict | 
     )
 
 
+@pytest.mark.slow
 def test_the_effect_of_a_direction_is_that_of_decoded_notes():
     model, held_out = direction_cases.model(), direction_cases.calibrator().notes
     entry = learn("bright")

@@ -171,6 +171,7 @@ def test_decode_log_mel_makes_no_sound(loaded) -> None:
     assert found == {name: name != "decode_log_mel" for name in CONTRACT["decoder"]}
 
 
+@pytest.mark.slow
 def test_parity_in_a_process_without_this_package(exported, tmp_path: pathlib.Path) -> None:
     """Nor with Keras; alone and in batches; twice the same."""
     vae, _, folder, _ = exported

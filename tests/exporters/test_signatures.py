@@ -430,6 +430,7 @@ def fuzz(models: dict[str, pathlib.Path], seed: int, count: int) -> tuple[int, i
     return int(answers), int(errors)
 
 
+@pytest.mark.slow
 def test_random_requests_get_an_error_or_a_sane_answer(models) -> None:
     """Shapes, dtypes, NaN, empty batches, missing inputs: finite numbers of the right batch size, or an error."""
     answers, errors = fuzz(models, 0, 140)
