@@ -6,7 +6,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync, gzipSync } from "node:zlib";
@@ -50,6 +50,14 @@ async function files() {
   return found;
 }
 
+/** Hashes of the sources, by which a test without npm knows whether the bundles are those of today. */
+const sources = Object.fromEntries(
+  readdirSync(source)
+    .filter((name) => name.endsWith(".js"))
+    .sort()
+    .map((name) => [name, sha256(readFileSync(join(source, name)))]),
+);
+
 const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
 const built = await files();
 const provenance = {
@@ -62,6 +70,7 @@ const provenance = {
   files: Object.fromEntries(
     Object.entries(built).map(([name, [content, origin]]) => [name, { origin, sha256: sha256(content) }]),
   ),
+  sources,
 };
 
 if (process.argv.includes("--check")) {
@@ -73,9 +82,11 @@ if (process.argv.includes("--check")) {
       process.exitCode = 1;
     }
   }
-  if (JSON.stringify(committed.packages) !== JSON.stringify(provenance.packages)) {
-    console.error("error: provenance.json: not the packages of package-lock.json: npm run build");
-    process.exitCode = 1;
+  for (const [part, origin] of [["packages", "packages of package-lock.json"], ["sources", "sources"]]) {
+    if (JSON.stringify(committed[part]) !== JSON.stringify(provenance[part])) {
+      console.error(`error: provenance.json: not the ${origin}: npm run build`);
+      process.exitCode = 1;
+    }
   }
 } else {
   mkdirSync(vendor, { recursive: true });

@@ -185,6 +185,13 @@ def test_it_is_served_on_this_machine_only(tmp_path):
             process.kill()
 
 
+def test_bundles_are_of_the_sources_of_today():
+    """`npm run check` compares them bit by bit; this needs no npm."""
+    provenance = json.loads((VENDOR / "provenance.json").read_text())
+    sources = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in VENDOR.parent.glob("src/*.js")}
+    assert provenance["sources"] == sources, "npm ci && npm run build"
+
+
 def test_vendored_files_are_those_of_their_provenance():
     provenance = json.loads((VENDOR / "provenance.json").read_text())
     names = {path.name for path in VENDOR.iterdir()}
