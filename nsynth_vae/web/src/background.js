@@ -19,6 +19,7 @@ const [ENDED_DB, ENDED_FRAMES] = [6, 12];
 const NOISE_SPREAD = 0.3;
 const GATE = 2.5;
 const REDUCED_DB = 22;
+const LEAST_GAIN = 10 ** (-REDUCED_DB / 20);
 
 /** @typedef {{start: number, stop: number}} Part */
 
@@ -245,7 +246,7 @@ export function removeNoise(audio, where, sampleRate, before, always) {
     for (let bin = 0; bin < noise.length; bin++) {
       const local = ((around[bin - 1] ?? 0) + around[bin] + (around[bin + 1] ?? 0)) / 3;
       const left = local > GATE * noise[bin] ? Math.sqrt(Math.max(1 - noise[bin] / Math.max(local, 1e-20), 0)) : 0;
-      const gain = Math.max(left, 10 ** (-REDUCED_DB / 20));
+      const gain = Math.max(left, LEAST_GAIN);
       spectrum.real[bin] *= gain;
       spectrum.imaginary[bin] *= gain;
     }
