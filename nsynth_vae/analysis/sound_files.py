@@ -112,9 +112,11 @@ def read_sound(
     note = cut_note(recording.audio, onset, config)
     note, problem = check_audio(note, config, silence=0.0 if uncut else SILENCE)
     levelled, peak_db = recordings.set_level(note)
-    remarks = recording.remarks
-    if not (whole or as_is or keep_level):
-        note, remarks = levelled, (*remarks, *recordings.level_remarks(peak_db))
+    remarks, kept = recording.remarks, whole or as_is or keep_level
+    note = note if kept else levelled
+    # A quiet file has few bits, whatever its level becomes; a synthesizer's output has not.
+    if not kept or (peak_db < recordings.QUIET_DB and not as_is):
+        remarks = (*remarks, *recordings.level_remarks(peak_db))
     return Sound(
         note,
         problem,

@@ -78,6 +78,16 @@ def test_onset_cut_and_fade(tmp_path):
     assert read(tmp_path / "silent.wav", whole=True).problem == ""
 
 
+@pytest.mark.parametrize("options", [{}, {"whole": True}, {"keep_level": True}])
+def test_a_quiet_file_is_named_whether_its_level_is_set_or_kept(options, tmp_path):
+    said = "quiet: peaks at -50.0 dB of full scale, expected at least -45"
+    for level, remarks in ((10**-2.5, (said,)), (0.1, () if options else ("level raised by 19 dB",))):
+        soundfile.write(tmp_path / "a.wav", sine(440, level=level), 16000, subtype="PCM_24")
+        assert read(tmp_path / "a.wav", **options).remarks(CONFIG) == remarks
+    soundfile.write(tmp_path / "a.wav", sine(440, level=10**-2.5), 16000, subtype="PCM_24")
+    assert read(tmp_path / "a.wav", whole=True, as_is=True).remarks(CONFIG) == ()
+
+
 def wav_with_nan() -> bytes:
     audio = sine(440)
     audio[9] = np.nan
