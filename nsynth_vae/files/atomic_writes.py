@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from nsynth_vae.errors import InputError
 from nsynth_vae.files.json_files import read_json, rounded, to_json
-from nsynth_vae.files.places import check_output, expand
+from nsynth_vae.files.places import check_output, expand, file_to_replace
 from nsynth_vae.files.processes import HOST, is_running
 
 _HOST_HASH = f"{zlib.crc32(HOST.encode()):08x}"
@@ -31,32 +31,34 @@ def atomic_write(path: str | os.PathLike, kind: str = "file") -> Iterator[pathli
     """Give a temporary path to write a file to, which is renamed to `path` when the block ends.
 
     A reader never finds half of the file. If the block raises, nothing is left; what a killed process leaves is hidden,
-    and removed when the file is written again.
+    and removed when the file is written again. A symbolic link stays: its target is replaced.
 
     Args:
         path: the file.
         kind: what it is, for the message.
 
     Raises:
-        InputError: if the file cannot be written.
+        InputError: if the file cannot be written, or is no file: see `file_to_replace`.
     """
     path = expand(path)
-    # The end of the name, with its suffix: all of it and the prefix could be too long.
-    temporary = path.with_name(_prefix() + path.name[-50:])
     try:
-        yield temporary
-        temporary.replace(path)
-        with contextlib.suppress(OSError):
-            for left in _abandoned(path.parent):
-                # A folder is one of `writing`, which still has to read it.
-                if left.name.endswith(f"-{path.name[-50:]}") and not left.is_dir():
-                    left.unlink(missing_ok=True)
+        file = file_to_replace(path, kind)
+        # The end of the name, with its suffix: all of it and the prefix could be too long.
+        temporary = file.with_name(_prefix() + file.name[-50:])
+        try:
+            yield temporary
+            temporary.replace(file)
+            with contextlib.suppress(OSError):
+                for left in _abandoned(file.parent):
+                    # A folder is one of `writing`, which still has to read it.
+                    if left.name.endswith(f"-{file.name[-50:]}") and not left.is_dir():
+                        left.unlink(missing_ok=True)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:
         # libsndfile's and HDF5's errors of a full disk are RuntimeErrors.
         raise InputError(f"{path}: cannot be written ({_problem(error)}), expected a place for a {kind}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def _problem(error: Exception) -> str:
@@ -156,6 +158,8 @@ def writing(output: str | os.PathLike, record_name: str, record: dict) -> Iterat
 
     output = expand(output)
     check_output(output)
+    if os.path.lexists(output / record_name) and not _is_plain(output / record_name):
+        raise InputError(f"{output / record_name}: is a folder, link, device or pipe, expected a place for a file")
     missing = [path for path in (output, *output.parents) if not path.exists()]
     folder = output / f"{_prefix()}{record_name}"
     try:
@@ -172,8 +176,6 @@ def writing(output: str | os.PathLike, record_name: str, record: dict) -> Iterat
                     f"{output / name}: is there, and not of a former run (no {record_name} lists it), "
                     "expected another --output"
                 )
-        if (output / record_name).is_dir():
-            raise InputError(f"{output / record_name}: found a folder, expected a place for a file")
         for name in former - set(names):
             (output / name).unlink(missing_ok=True)
         for name in [*names, record_name]:
@@ -193,10 +195,14 @@ def _former(record: pathlib.Path, output: pathlib.Path) -> set[str]:
     """Return the files in `output` that a former run's JSON file lists; none if there is no such file."""
     try:
         names = read_json(record)["files"]
-        plain = [name for name in names if _is_inside(pathlib.PureWindowsPath(name))]
+        return {name for name in names if _is_inside(pathlib.PureWindowsPath(name)) and _is_plain(output / name)}
     except (OSError, ValueError, KeyError, TypeError):
         return set()
-    return {name for name in plain if (output / name).is_file()}
+
+
+def _is_plain(path: pathlib.Path) -> bool:
+    """Return whether a path is what a command writes: a file, and no link to one."""
+    return path.is_file() and not path.is_symlink()
 
 
 def _is_inside(path: pathlib.PureWindowsPath) -> bool:

@@ -34,8 +34,24 @@ def check_output_file(output: str | os.PathLike, kind: str) -> None:
     """Check as `check_output` does that a file can be written; `kind` of file, for the message."""
     output = expand(output)
     check_output(output.parent)
+    file_to_replace(output, kind)
+
+
+def file_to_replace(output: str | os.PathLike, kind: str) -> pathlib.Path:
+    """Return the file that is written for a path: the target of a symbolic link, else the path itself.
+
+    Raises:
+        InputError: if renaming a file to it would replace something else: a folder, a device, a pipe or a broken link.
+    """
+    output = expand(output)
+    problem = broken_link(output)
     if output.is_dir():
-        raise InputError(f"{output}: is a folder, expected the name of a {kind} to write")
+        problem = "is a folder"
+    elif output.exists() and not output.is_file():
+        problem = "is a device or pipe"
+    if problem:
+        raise InputError(f"{output}: {problem}, expected the name of a {kind} to write")
+    return output.resolve() if output.is_symlink() else output
 
 
 def check_working_directory(folder: str | os.PathLike, flag: str) -> None:

@@ -66,6 +66,62 @@ def test_an_atomic_write_replaces_the_file_or_leaves_it(tmp_path):
     assert names(tmp_path) == ["a.txt"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes among its files")
+@pytest.mark.parametrize("write", [lambda path: write_text(path, "new"), lambda path: check_output_file(path, "file")])
+def test_what_is_no_file_is_named_and_left(tmp_path, write):
+    """By a name of its own, or by a link's."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name, target in {"to pipe": "pipe", "to folder": "folder", "loop": "loop", "broken": "none"}.items():
+        (tmp_path / name).symlink_to(target)
+    before = {name: os.lstat(tmp_path / name).st_mode for name in names(tmp_path)}
+    for name, problem in {
+        "pipe": "is a device or pipe",
+        "to pipe": "is a device or pipe",
+        "folder": "is a folder",
+        "to folder": "is a folder",
+        "loop": "is a link to loop, which leads back to it",
+        "broken": "is a link to none, which is not there",
+    }.items():
+        with pytest.raises(InputError, match=f"{name}: {problem}, expected the name of a file to write"):
+            write(tmp_path / name)
+    assert {name: os.lstat(tmp_path / name).st_mode for name in names(tmp_path)} == before
+
+
+def test_a_link_stays_and_its_target_is_replaced(tmp_path):
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "real.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to("target/real.txt")
+    (tmp_path / "chain.txt").symlink_to("link.txt")
+    with atomic_write(tmp_path / "chain.txt") as temporary:
+        assert temporary.parent == tmp_path / "target"
+        temporary.write_text("new")
+    assert (tmp_path / "link.txt").readlink() == pathlib.Path("target/real.txt")
+    assert (tmp_path / "chain.txt").is_symlink()
+    assert (tmp_path / "target" / "real.txt").read_text() == "new"
+    assert names(tmp_path / "target") == ["real.txt"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes among its files")
+def test_links_and_pipes_among_a_former_runs_files_are_left(tmp_path):
+    folder = tmp_path / "folder"
+    write(folder, {"a.wav": "1", "b.wav": "1"})
+    (tmp_path / "mine.wav").write_text("a recording")
+    for name in ("a.wav", "b.wav"):
+        (folder / name).unlink()
+        (folder / name).symlink_to(tmp_path / "mine.wav")
+    with pytest.raises(InputError, match=r"a.wav: is there, and not of a former run"):
+        write(folder, {"a.wav": "2"})
+    write(folder, {"c.wav": "2"})
+    assert names(folder) == ["a.wav", "b.wav", "c.wav", "record.json"]
+    assert (folder / "a.wav").readlink() == (folder / "b.wav").readlink() == tmp_path / "mine.wav"
+    (folder / "record.json").unlink()
+    os.mkfifo(folder / "record.json")
+    with pytest.raises(InputError, match=r"record.json: is a folder, link, device or pipe, expected a place for a"):
+        write(folder, {"c.wav": "3"})
+    assert (folder / "record.json").is_fifo()
+
+
 def test_temporary_files_of_killed_processes_are_removed(tmp_path):
     for make in ("touch", "mkdir"):
         killed(f"with atomic_write('{tmp_path / make}') as path: path.{make}(); os.kill(os.getpid(), 9)")
@@ -151,7 +207,7 @@ def test_what_is_not_a_former_runs_is_not_replaced(tmp_path):
     assert names(tmp_path) == ["b.wav"]
     assert (tmp_path / "b.wav").read_text() == "a recording"
     (tmp_path / "record.json").mkdir()
-    with pytest.raises(InputError, match=r"record.json: found a folder, expected a place for a file"):
+    with pytest.raises(InputError, match=r"record.json: is a folder, link, device or pipe, expected a place for a"):
         write(tmp_path, {"a.wav": "1"})
     assert names(tmp_path) == ["b.wav", "record.json"]
 
