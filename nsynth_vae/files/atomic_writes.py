@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from nsynth_vae.errors import InputError
 from nsynth_vae.files.json_files import read_json, rounded, to_json
-from nsynth_vae.files.places import check_output, expand, file_to_replace
+from nsynth_vae.files.places import check_output, expand, file_to_replace, is_no_file
 from nsynth_vae.files.processes import HOST, is_running
 
 _HOST_HASH = f"{zlib.crc32(HOST.encode()):08x}"
@@ -158,7 +158,7 @@ def writing(output: str | os.PathLike, record_name: str, record: dict) -> Iterat
 
     output = expand(output)
     check_output(output)
-    if os.path.lexists(output / record_name) and not _is_plain(output / record_name):
+    if is_no_file(output / record_name):
         raise InputError(f"{output / record_name}: is a folder, link, device or pipe, expected a place for a file")
     missing = [path for path in (output, *output.parents) if not path.exists()]
     folder = output / f"{_prefix()}{record_name}"
@@ -195,14 +195,10 @@ def _former(record: pathlib.Path, output: pathlib.Path) -> set[str]:
     """Return the files in `output` that a former run's JSON file lists; none if there is no such file."""
     try:
         names = read_json(record)["files"]
-        return {name for name in names if _is_inside(pathlib.PureWindowsPath(name)) and _is_plain(output / name)}
+        plain = [name for name in names if _is_inside(pathlib.PureWindowsPath(name))]
+        return {name for name in plain if (output / name).is_file() and not is_no_file(output / name)}
     except (OSError, ValueError, KeyError, TypeError):
         return set()
-
-
-def _is_plain(path: pathlib.Path) -> bool:
-    """Return whether a path is what a command writes: a file, and no link to one."""
-    return path.is_file() and not path.is_symlink()
 
 
 def _is_inside(path: pathlib.PureWindowsPath) -> bool:

@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from nsynth_vae.errors import InputError
-from nsynth_vae.files.places import expand
+from nsynth_vae.files.json_files import parse_json
+from nsynth_vae.files.places import expand, is_no_file
 from nsynth_vae.files.processes import HOST, is_running
 
 LOCK = ".lock"
@@ -45,14 +46,15 @@ def exclusive_lock(folder: str | os.PathLike, command: str = "", *, wait: bool =
         InputError: if another process holds the lock; if the folder cannot be made or written.
     """
     folder = expand(folder)
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     place = folder.resolve()
     held = place, threading.get_ident()
     with contextlib.ExitStack() as stack:
         if held not in _held:
             try:
-                folder.mkdir(parents=True, exist_ok=True)
+                missing = [path for path in (folder, *folder.parents) if not path.exists()]
+                # Before they are made: that can fail half-way, as for a name that is too long.
                 stack.callback(_remove_empty, missing)
+                folder.mkdir(parents=True, exist_ok=True)
                 lock = _acquire(place / LOCK, command, folder, wait=wait)
             except OSError as error:
                 raise InputError(f"{folder}: {error.strerror}, expected a folder that can be written") from error
@@ -68,7 +70,10 @@ def exclusive_lock(folder: str | os.PathLike, command: str = "", *, wait: bool =
 def _acquire(path: pathlib.Path, command: str, folder: pathlib.Path, *, wait: bool) -> int:
     """Return the locked file, opened, with this process's name in it."""
     while True:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        if is_no_file(path):
+            raise InputError(f"{folder / LOCK}: is a link, folder, device or pipe, expected a lock's file or none")
+        # What others made a link since then is not written either.
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         try:
             locked = _lock(lock)
             # Its holder may have ended, and removed it, since it was opened here.
@@ -108,7 +113,7 @@ def _holder(lock: int, locked: bool | None) -> dict[str, Any] | None:
     """
     os.lseek(lock, 0, os.SEEK_SET)
     try:
-        found = json.loads(os.read(lock, 4096))
+        found = parse_json(os.read(lock, 4096))
     except ValueError:
         found = {}
     holder = found if isinstance(found, dict) else {}

@@ -18,8 +18,13 @@ def read_json(path: str | os.PathLike) -> Any:
     Raises:
         OSError, ValueError: if it cannot be read.
     """
+    return parse_json(pathlib.Path(path).read_text(encoding="utf-8-sig"))
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return the value of a JSON text; raises ValueError for any other."""
     try:
-        return json.loads(pathlib.Path(path).read_text(encoding="utf-8-sig"))
+        return json.loads(text)
     except RecursionError as error:
         # Some 1000 brackets in each other: Python's parser has no other limit.
         raise ValueError("nested too deeply") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import pathlib
+import stat
 from collections.abc import Callable, Iterator
 
 from nsynth_vae.errors import InputError
@@ -67,6 +68,14 @@ def check_working_directory(folder: str | os.PathLike, flag: str) -> None:
         raise InputError(
             f"{flag} {folder}: the working directory is {here}, expected another one, or {flag} with an absolute path"
         )
+
+
+def is_no_file(path: pathlib.Path) -> bool:
+    """Return whether what is at a path, if anything is, is no file: a link, also to one, a folder, device or pipe."""
+    try:
+        return not stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def broken_link(path: pathlib.Path) -> str:

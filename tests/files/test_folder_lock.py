@@ -70,13 +70,54 @@ def test_another_process_is_named_until_it_is_killed(tmp_path: pathlib.Path) -> 
         assert json.loads((tmp_path / ".lock").read_text())["command"] == "export"
 
 
-@pytest.mark.parametrize("text", ["", "half", "[]", "{}", '{"pid": "one"}', '{"pid": PID}'])
+@pytest.mark.parametrize("text", ["", "half", "[]", "{}", "[" * 4000, '{"pid": "one"}', '{"pid": PID}'])
 def test_a_lock_that_no_process_of_this_machine_has_is_taken_over(text: str, tmp_path: pathlib.Path) -> None:
     """Also if its process number is that of a running process: of this one's parent."""
     (tmp_path / ".lock").write_text(text.replace("PID", str(os.getppid())))
     with exclusive_lock(tmp_path, wait=False):
         assert json.loads((tmp_path / ".lock").read_text())["pid"] == os.getpid()
     assert not (tmp_path / ".lock").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes among its files")
+@pytest.mark.parametrize("kind", ["link", "broken link", "loop", "folder", "pipe"])
+def test_what_is_no_file_in_the_locks_place_is_named_and_left(kind: str, tmp_path: pathlib.Path) -> None:
+    lock, target = tmp_path / "folder" / ".lock", tmp_path / "mine.txt"
+    lock.parent.mkdir()
+    if kind == "pipe":
+        os.mkfifo(lock)
+    elif kind == "folder":
+        lock.mkdir()
+    else:
+        lock.symlink_to(lock if kind == "loop" else target)
+    if kind == "link":
+        target.write_text("precious")
+    before = os.lstat(lock).st_mode
+    message = r"folder/.lock: is a link, folder, device or pipe, expected a lock's file or none"
+    with pytest.raises(InputError, match=message), exclusive_lock(lock.parent):
+        pass
+    assert os.lstat(lock).st_mode == before
+    assert {path.name for path in tmp_path.iterdir()} == {"folder", *["mine.txt"] * (kind == "link")}
+    assert kind != "link" or target.read_text() == "precious"
+
+
+@pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="the system opens links only as their targets")
+def test_a_link_that_others_make_just_then_is_not_written(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.txt").write_text("precious")
+    (tmp_path / ".lock").symlink_to("mine.txt")
+    monkeypatch.setattr(folder_lock, "is_no_file", lambda path: False)
+    with pytest.raises(InputError, match="expected a folder that can be written"), exclusive_lock(tmp_path):
+        pass
+    assert (tmp_path / "mine.txt").read_text() == "precious"
+
+
+def test_a_folder_that_cannot_be_made_leaves_none_above(tmp_path: pathlib.Path) -> None:
+    lock = exclusive_lock(tmp_path / "models" / ("a" * 300))
+    with pytest.raises(InputError, match="File name too long, expected a folder that can be written"), lock:
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_lock_of_another_machine_is_taken_over_when_it_is_no_longer_renewed(tmp_path: pathlib.Path) -> None:
