@@ -1,15 +1,18 @@
 """Chunks of WAV, RF64, W64, AIFF, CAF and AU files: where the audio is, and whether all of it is there.
 
-libsndfile reads a truncated file as far as it goes and says nothing. It does not read what recorders leave that died
-(audio of 0 bytes), CAF of unknown length, and chunks of an odd size without their pad byte: these get another head.
+libsndfile reads a truncated file as far as it goes and says nothing; of W64 it takes for audio what follows it. It does
+not read what recorders leave that died (audio of 0 bytes), CAF of unknown length, chunks of an odd size without their
+pad byte, and a second chunk of audio: these get another head.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import re
 import struct
 from typing import BinaryIO
 
+from nsynth_vae.analysis import mp3_frames
 from nsynth_vae.analysis.audio_layout import Layout, Part
 
 SLACK = 64
@@ -48,6 +51,13 @@ _CONTAINERS = {
 }
 _HEADS = {b"RF64": b"RIFF", b"BW64": b"RIFF"}
 """Containers whose new head is that of another one: libsndfile does not know BW64, and RF64 states its length twice."""
+_DESCRIBED_LATER = (b"FORM", b"caff")
+"""Containers in which chunks that decoding needs may follow the audio: AIFF's `COMM`, CAF's `pakt`."""
+_AU = (b".snd", b"dns.")
+
+_TRAILING = re.compile(rb"LIST|[Ii][Dd]3 |smpl|inst|INST|cue |bext|iXML|_PMX|acid|fact|PEAK|JUNK|ANNO|NAME|COMT|MARK")
+_SEARCHED = 1 << 20
+"""Bytes at the end of audio of unknown length in which chunks that follow it are looked for."""
 
 _READ = (0x01, 0x02, 0x03, 0x06, 0x07, 0x11, 0x31, 0x38, 0x40, 0x55, 0xFFFE)
 """Encodings of WAV by number, that libsndfile reads: PCM, float, A-law, mu-law, ADPCM, GSM, MP3."""
@@ -59,13 +69,13 @@ _ENCODINGS = {
     **{0x10: "OKI ADPCM", 0x20: "Yamaha ADPCM", 0x22: "TrueSpeech", 0x42: "G.723", 0x50: "MP2", 0x92: "AC-3"},
     **{0x270: "ATRAC3", 0x704F: "Opus", 0x2000: "AC-3", 0x2001: "DTS", 0xF1AC: "FLAC"},
 }
-_EXTENSIBLE = 0xFFFE
+_EXTENSIBLE, _MP3 = 0xFFFE, 0x55
 _READ_BITS = {1: (8, 16, 24, 32), 3: (32, 64)}
 """Bits of PCM and of float that libsndfile reads."""
 
 
 def find_audio(stream: BinaryIO, size: int, name: str) -> Layout:
-    """Find the audio of a file.
+    """Find the audio of a file, or of several one after the other.
 
     Args:
         stream: the file.
@@ -73,13 +83,26 @@ def find_audio(stream: BinaryIO, size: int, name: str) -> Layout:
         name: its format.
 
     Raises:
-        ValueError: for a truncated file.
+        ValueError: for a truncated file; for MP3 in WAV also those of `mp3_frames.find_audio`.
     """
-    magic = _read(stream, 0, 4)
-    if magic in (b".snd", b"dns."):
-        return _find_in_au(stream, size, ">" if magic == b".snd" else "<")
+    layouts: list[Layout] = []
+    begin = 0
+    while begin < size:
+        find = _find_in_au if _read(stream, begin, 4) in _AU else _find_in_chunks
+        layout, begin = find(stream, begin, size, name)
+        layouts.append(layout)
+    warnings = [warning for layout in layouts for warning in layout.warnings]
+    if len(layouts) > 1:
+        warnings.append(f"{len(layouts)} {name}s one after the other, all read")
+    parts = [part for layout in layouts for part in layout.parts]
+    return Layout(layouts[0].name, tuple(parts), tuple(warnings))
+
+
+def _find_in_chunks(stream: BinaryIO, begin: int, size: int, name: str) -> tuple[Layout, int]:
+    """Find the audio of a file that begins somewhere; also return where the next one begins, or the size."""
+    magic = _read(stream, begin, 4)
     container = _CONTAINERS[magic]
-    position, long_size, chunks, padded = container.first, 0, [], True
+    position, long_size, chunks, padded, is_mp3 = begin + container.first, 0, [], True, False
     while True:
         chunk, stated, start = _header(stream, position, container)
         if not chunk or (chunk != container.data and start + stated > size):
@@ -91,6 +114,8 @@ def find_audio(stream: BinaryIO, size: int, name: str) -> Layout:
             long_size = int.from_bytes(_read(stream, start + 8, 8), "little")
         else:
             chunks.append((position, start + stated))
+        if chunk == b"fmt ":
+            is_mp3 = _encoding_of(_read(stream, start, 26), container.size[0])[0] == _MP3
         position = _following(stream, start, stated, container)
         padded = padded and (position - start) % container.align == 0
     if long_size and stated == 0xFFFFFFFF:
@@ -99,30 +124,66 @@ def find_audio(stream: BinaryIO, size: int, name: str) -> Layout:
     length = _length(stream, start, stated, available, container)
     if length + SLACK < stated < UNKNOWN:
         raise ValueError(f"holds {available} of {stated} bytes of audio: truncated {name}")
+    more, following = _after(stream, _following(stream, start, length, container), size, container)
+    if is_mp3:
+        return _shifted(mp3_frames.find_audio(_read(stream, start, length)), start), following
+    head = _HEADS.get(magic, magic) + _read(stream, begin + 4, container.first - 4)
+    for first, end in chunks:
+        head += _read(stream, first, end - first) + bytes(-(end - first) % container.align)
+    parts = [Part(at, at + many, head + _audio_header(many, container)) for at, many in [(start, length), *more]]
     if padded and length == stated and magic != b"BW64":
-        return Layout(name, (Part(0, size),))
-    head = _HEADS.get(magic, magic) + _read(stream, 4, container.first - 4)
-    length += container.counted
-    for begin, end in chunks:
-        head += _read(stream, begin, end - begin) + bytes(-(end - begin) % container.align)
+        # What describes the audio may follow it, but not in WAV; there, and in W64, it may be taken for audio.
+        parts[0] = Part(begin, following if magic in _DESCRIBED_LATER else start + length)
+    warnings = (f"{len(parts)} chunks of audio, all read",) if more else ()
+    return Layout(name, tuple(parts), warnings), following
+
+
+def _after(stream: BinaryIO, position: int, size: int, container: _Container) -> tuple[list[tuple[int, int]], int]:
+    """Return (start, bytes) of each further chunk of audio, and where the next file begins, or the size."""
+    more = []
+    while position < size:
+        chunk, stated, start = _header(stream, position, container)
+        if chunk[:4] in _CONTAINERS:
+            return more, position
+        if not _is_name(chunk) or start + stated > size:
+            break
+        if chunk == container.data and stated > container.own:
+            more.append((start, stated))
+        position = _following(stream, start, stated, container)
+    return more, size
+
+
+def _audio_header(length: int, container: _Container) -> bytes:
+    """Return the name and size of a chunk of audio; the size is the greatest possible, if it is greater."""
     most = 2 ** (8 * struct.calcsize(container.size)) - 1
-    head += container.data + struct.pack(container.size, min(length, most))
-    return Layout(name, (Part(start, start + length - container.counted, head),))
+    return container.data + struct.pack(container.size, min(length + container.counted, most))
+
+
+def _shifted(layout: Layout, start: int) -> Layout:
+    """Return a layout of what begins somewhere in a file."""
+    parts = [dataclasses.replace(part, start=part.start + start, end=part.end + start) for part in layout.parts]
+    return dataclasses.replace(layout, parts=tuple(parts))
 
 
 def encoding(stream: BinaryIO) -> str:
     """Return the name of a WAV's encoding that libsndfile does not read, such as `WMA`; empty for one that it reads."""
     order = ">" if _read(stream, 0, 4) == b"RIFX" else "<"
     head = _read(stream, 0, 4096)
-    at = head.find(b"fmt ")
-    if at < 0 or at + 24 > len(head):
-        return ""
-    tag, *_, bits = struct.unpack_from(f"{order}HHIIHH", head, at + 8)
-    if tag == _EXTENSIBLE and at + 34 <= len(head):
-        (tag,) = struct.unpack_from(f"{order}H", head, at + 32)
+    _, found, described = head.partition(b"fmt ")
+    tag, bits = _encoding_of(described[4:] if found else b"", order)
     if bits not in _READ_BITS.get(tag, (bits,)):
         return f"{bits}-bit {'PCM' if tag == 1 else 'float'}"
-    return "" if tag in _READ else _ENCODINGS.get(tag, f"an encoding ({tag:#06x})")
+    return "" if tag in (None, *_READ) else _ENCODINGS.get(tag, f"an encoding ({tag:#06x})")
+
+
+def _encoding_of(described: bytes, order: str) -> tuple[int | None, int]:
+    """Return the number of a WAV's encoding, and the bits a sample, by its chunk `fmt `; None if that is cut."""
+    if len(described) < 16:
+        return None, 0
+    tag, *_, bits = struct.unpack_from(f"{order}HHIIHH", described)
+    if tag == _EXTENSIBLE and len(described) >= 26:
+        (tag,) = struct.unpack_from(f"{order}H", described, 24)
+    return tag, bits
 
 
 def _read(stream: BinaryIO, position: int, size: int) -> bytes:
@@ -160,9 +221,13 @@ def _is_name(name: bytes) -> bool:
 def _length(stream: BinaryIO, start: int, stated: int, available: int, container: _Container) -> int:
     """Return how many bytes of audio there are."""
     # Of a file without audio, chunks may follow; of a recorder that died, the audio does.
-    if stated <= container.own and not _is_chunks(stream, start + stated, start + available, container):
-        return available
-    return min(stated, available)
+    unstated = stated <= container.own and not _is_chunks(stream, start + stated, start + available, container)
+    if not unstated and not UNKNOWN <= stated > available:
+        return min(stated, available)
+    begin = start + max(0, available - _SEARCHED)
+    named = _TRAILING.finditer(_read(stream, begin, start + available - begin))
+    ends = (begin + name.start() for name in named)
+    return next((at for at in ends if _is_chunks(stream, at, start + available, container)), start + available) - start
 
 
 def _is_chunks(stream: BinaryIO, position: int, size: int, container: _Container) -> bool:
@@ -174,15 +239,20 @@ def _is_chunks(stream: BinaryIO, position: int, size: int, container: _Container
     return True
 
 
-def _find_in_au(stream: BinaryIO, size: int, order: str) -> Layout:
-    header = _read(stream, 0, 24)
+def _find_in_au(stream: BinaryIO, begin: int, size: int, name: str) -> tuple[Layout, int]:
+    """Find the audio of an AU; see `_find_in_chunks`."""
+    header = _read(stream, begin, 24)
     if len(header) < 24:
-        raise ValueError(f"ends within its header ({size} bytes): truncated AU")
-    start, stated = struct.unpack_from(f"{order}II", header, 4)
+        raise ValueError(f"ends within its header ({size} bytes): truncated {name}")
+    order = ">" if header[:1] == b"." else "<"
+    offset, stated = struct.unpack_from(f"{order}II", header, 4)
+    start = begin + offset
     available = max(0, size - start)
     if available + SLACK < stated < UNKNOWN:
-        raise ValueError(f"holds {available} of {stated} bytes of audio: truncated AU")
+        raise ValueError(f"holds {available} of {stated} bytes of audio: truncated {name}")
     if available and (stated == 0 or stated > available + SLACK):
-        head = header[:8] + struct.pack(f"{order}I", available) + _read(stream, 12, start - 12)
-        return Layout("AU", (Part(start, size, head),))
-    return Layout("AU", (Part(0, size),))
+        head = header[:8] + struct.pack(f"{order}I", available) + _read(stream, begin + 12, offset - 12)
+        return Layout(name, (Part(start, size, head),)), size
+    end = min(start + stated, size)
+    following = end if _read(stream, end, 4) in _AU else size
+    return Layout(name, (Part(begin, end),)), following

@@ -174,14 +174,89 @@ def test_bits_that_are_not_all_used():
         np.testing.assert_allclose(read_audio(contents).samples[:, 0], audio, atol=2.0**-19)
 
 
-def test_mp3_in_wav():
-    audio = sine(440, 44100, 1.0)
-    mp3 = encoded(audio, 44100, "MP3")
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF])
+@pytest.mark.parametrize("bits", [16, 24])
+def test_chunks_after_audio_of_unknown_length_are_no_audio(size, bits):
+    audio = noise(1500)
+    for after in (chunk(b"LIST", b"INFOabcd"), chunk(b"smpl", bytes(36)) + chunk(b"LIST", b"INFOabc", pad=False)):
+        found = read_audio(wav(audio, bits=bits, size=size, after=after))
+        np.testing.assert_allclose(found.samples[:, 0], audio, atol=5e-5)
+        # What only looks like a chunk is audio.
+        assert read_audio(wav(audio, bits=bits, size=size, after=after[:-2])).length > len(audio)
+
+
+W64_CHUNK = b"LIST\x8c\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a" + struct.pack("<Q", 24 + 800)
+
+
+@pytest.mark.parametrize("kind", ["WAV", "RF64", "W64", "AIFF", "CAF", "AU"])
+def test_what_follows_the_audio_is_not_decoded(kind):
+    """Libsndfile takes all that follows in W64, and in AU of G.721, for audio: here 800 random bytes."""
+    subtype = "G721_32" if kind == "AU" else "PCM_16"
+    contents = encoded(noise(1500), 16000, kind, subtype)
+    junk = np.random.default_rng(1).bytes(800)
+    for after in (junk, W64_CHUNK + junk, bytes(800), b"TAG" + junk[:125]):
+        found = read_audio(contents + bytes(-len(contents) % 8) + after)
+        np.testing.assert_array_equal(found.samples, read_audio(contents).samples)
+
+
+@pytest.mark.parametrize(
+    ("kind", "subtype"),
+    [
+        *((kind, "PCM_16") for kind in ("WAV", "RF64", "W64", "AIFF", "CAF", "AU")),
+        *(("WAV", "IMA_ADPCM"), ("CAF", "ALAC_16"), ("AU", "G721_32")),
+    ],
+)
+def test_files_one_after_the_other(kind, subtype):
+    one, two, three = (encoded(noise(size, size), 16000, kind, subtype) for size in (3000, 2000, 1000))
+    expected = np.concatenate([read_audio(contents).samples for contents in (one, two, three)])
+    found = read_audio(one + two + three)
+    assert found.warnings == (f"3 {kind}s one after the other, all read",)
+    np.testing.assert_array_equal(found.samples, expected)
+    other = encoded(noise(2000), 32000, kind, subtype)
+    assert problem_of(one + other) == "changes from 16000 to 32000 Hz, expected one sample rate"
+    assert "truncated" in problem_of(one + two[: len(two) // 2])
+
+
+@pytest.mark.parametrize("bits", [16, 24])
+def test_two_chunks_of_audio(bits):
+    first, second = noise(1501), noise(700, 1)
+    contents = wav(first, bits=bits, after=chunk(b"LIST", b"INFOabc") + wav(second, bits=bits)[36:])
+    found = read_audio(contents)
+    assert found.warnings == ("2 chunks of audio, all read",)
+    np.testing.assert_allclose(found.samples[:, 0], np.concatenate([first, second]), atol=5e-5)
+
+
+def mp3_in_wav(frames: bytes, *, extensible: bool = False, **changes) -> bytes:
     layout = struct.pack("<HHIIHHHHIHHH", 0x55, 1, 44100, 8000, 1, 0, 12, 1, 2, 417, 1, 0)
-    body = b"WAVE" + chunk(b"fmt ", layout) + chunk(b"fact", struct.pack("<I", 44100)) + chunk(b"data", mp3)
-    found = read_audio(b"RIFF" + struct.pack("<I", len(body)) + body)
-    assert found.sample_rate == 44100
-    np.testing.assert_allclose(found.samples[:44100, 0], audio, atol=0.02)
+    if extensible:
+        layout = struct.pack("<HHIIHHHHIH", 0xFFFE, 1, 44100, 8000, 1, 0, 22, 0, 4, 0x55) + bytes(14)
+    return b"RIFF" + bytes(4) + b"WAVE" + chunk(b"fmt ", layout) + chunk(b"data", frames, **changes)
+
+
+def test_mp3_in_wav(capfd):
+    """Without a first frame that states their number, libsndfile reads part of a variable rate."""
+    audio = np.concatenate([sine(440, 44100, 1.0), noise(44100), np.zeros(88200)])
+    buffer = io.BytesIO()
+    with soundfile.SoundFile(buffer, "w", 44100, 1, format="MP3", bitrate_mode="VARIABLE") as file:
+        file.write(audio)
+    whole = buffer.getvalue()
+    bare = whole[whole.index(whole[:2], 4) :]
+    for frames in (whole, bare):
+        expected = read_audio(frames)
+        assert 0 <= expected.length - len(audio) < 4 * 1152
+        for extensible in (False, True):
+            for changes in ({}, {"size": 0}, {"size": 0xFFFFFFFF}):
+                for after in (b"", chunk(b"LIST", b"INFOabcd")):
+                    found = read_audio(mp3_in_wav(frames, extensible=extensible, **changes) + after)
+                    assert found.warnings == ()
+                    np.testing.assert_array_equal(found.samples, expected.samples)
+    middle = len(bare) // 2
+    damaged = mp3_in_wav(bare[:middle] + bare[middle + 50 :])
+    assert "bytes between its frames that are none: damaged MP3" in problem_of(damaged)
+    assert problem_of(mp3_in_wav(whole[:middle])).endswith("frames: truncated MP3")
+    assert problem_of(mp3_in_wav(whole)[:middle]).endswith("bytes of audio: truncated WAV")
+    assert problem_of(mp3_in_wav(bytes(range(1, 200)))) == "holds no frames: damaged MP3"
+    assert capfd.readouterr().err == ""
 
 
 def id3(size: int) -> bytes:
