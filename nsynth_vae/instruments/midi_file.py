@@ -108,7 +108,7 @@ def _read_header(data: bytes, path: pathlib.Path) -> tuple[int, tuple[int, int, 
         return first, struct.unpack(">HHh", (bytes(6) + data[:first])[-6:]), [*warnings, "the header is damaged"]
     size, *numbers = struct.unpack_from(">IHHh", data, start + 4)
     place = start + 8 + size
-    if size < 6 or first < place or not _is_chunk(data, place):
+    if size < 6 or first < place or not (place == len(data) or _is_named(data, place)):
         warnings.append("the header has a wrong length")
         place = first
     return place, tuple(numbers), warnings
@@ -121,26 +121,38 @@ def _read_tracks(data: bytes, place: int) -> tuple[list[list[_Event]], list[str]
     while place + 8 <= len(data):
         body = place + 8
         declared = body + int.from_bytes(data[place + 4 : body])
-        is_right = _is_chunk(data, declared)
+        following = _following_track(data, declared)
         if data[place : place + 4] != _TRACK:
-            place = declared if is_right else _next_track(data, place + 1)
+            place = _next_track(data, place + 1) if following is None else following
             continue
         name = f"track {len(tracks) + 1}"
-        limit = declared if is_right else _next_track(data, body)
+        limit = _next_track(data, body) if following is None else declared
         events, length, problems = _read_track(data[body:limit])
         tracks.append(events)
         if body + length != declared:
             problems.append(f"is {length} bytes long, not {declared - body} as it says")
         # Bytes after an end of track are passed over, unless they are the next track.
-        place = body + length if _is_chunk(data, body + length) else limit
+        place = limit if _following_track(data, body + length) is None else body + length
         warnings += [f"{name} {problem}" for problem in problems]
     return tracks, warnings
 
 
-def _is_chunk(data: bytes, place: int) -> bool:
-    """Return whether a chunk begins at a place, or the data end there."""
+def _following_track(data: bytes, place: int) -> int | None:
+    """Return where the first track from a place on begins, or the data end, if chunks without a gap lead there.
+
+    One name of a chunk is no proof: keys and velocities often are four letters.
+    """
+    while place < len(data) and data[place : place + 4] != _TRACK:
+        if not _is_named(data, place):
+            return None
+        place += 8 + int.from_bytes(data[place + 4 : place + 8])
+    return place if place <= len(data) else None
+
+
+def _is_named(data: bytes, place: int) -> bool:
+    """Return whether the name of a chunk is at a place."""
     name = data[place : place + 4]
-    return place == len(data) or (len(name) == 4 and name.isalnum() and name.isascii())
+    return len(name) == 4 and name.isalnum() and name.isascii()
 
 
 def _next_track(data: bytes, place: int) -> int:
@@ -154,7 +166,8 @@ def _read_track(track: bytes) -> tuple[list[_Event], int, list[str]]:
     problems: collections.Counter[str] = collections.Counter()
     place, tick, running = 0, 0, 0
     try:
-        while True:
+        # A length that is too large leads into the next track. As events this would be a C-1 of velocity 0.
+        while not track.startswith(_TRACK + b"\0", place):
             delta, place = _variable_length(track, place)
             tick += delta
             while track[place] < 0x80 and not running:
@@ -188,6 +201,7 @@ def _read_track(track: bytes) -> tuple[list[_Event], int, list[str]]:
     except IndexError:
         lacks = "has no end-of-track event" if place >= len(track) else "ends in the middle of an event"
         return events, len(track), [*_counted(problems), lacks]
+    return events, place, [*_counted(problems), "has no end-of-track event"]
 
 
 def _counted(problems: collections.Counter[str]) -> list[str]:

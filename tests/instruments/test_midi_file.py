@@ -192,6 +192,38 @@ def test_a_wrong_length_does_not_hide_the_next_track(tmp_path, size):
         assert f"track 1 is 12 bytes long, not {wrong}" in warnings
 
 
+@pytest.mark.parametrize("lowest", [48, 67, 72, 97])
+def test_no_wrong_length_loses_a_note(tmp_path, lowest):
+    """The data of running status, texts and lyrics are letters, and look like names of chunks."""
+    parts, expected = [bytes([0, 0xFF, 3, 9]) + b"Melodies1", bytes([0, 0x90, lowest, 100])], [(0.0, lowest, 100)]
+    for index in range(30):
+        pitch, tick = lowest + index % 5, 96 * index
+        following = lowest + (index + 1) % 5
+        parts += [bytes([48, pitch, 0]), bytes([0, 0xFF, 5, 4]) + b"Lala", bytes([48, following, 100])]
+        expected += [((tick + 48) / 200, pitch, 0), ((tick + 96) / 200, following, 100)]
+    parts += [bytes([0, 0xFF, 1, 8]) + b"Refrain2", END]
+    whole, other = track(*parts), track(bytes([0, 0x91, 64, 9]), END)
+    size = len(whole) - 8
+    for behind, more in ((b"", []), (chunk(b"XFIH", bytes(10)), []), (other, [(0.0, 64, 9)])):
+        for wrong in {*range(size + len(behind) + 20), 2**16, 2**32 - 1} - {size}:
+            messages, warnings = read(tmp_path, header(tracks=1 + len(more)) + track(*parts, size=wrong) + behind)
+            assert sorted((at, *values) for at, _, *values in messages) == sorted(expected + more), wrong
+            assert warnings == f"track 1 is {size} bytes long, not {wrong} as it says"
+
+
+def test_a_track_without_an_end_is_cut_at_the_next(tmp_path):
+    """A length that is too large leads into it, or over it."""
+    other = track(b"\0\xff\3\x08Melodies", bytes([0, 0x91, 64, 9]), END)
+    for wrong in range(9, 8 + len(other) + 30):
+        messages, warnings = read(tmp_path, header(tracks=2) + track(NOTE, size=wrong) + other)
+        assert messages == [HEARD[0], (0.0, 0x90, 64, 9), HEARD[1]], wrong
+        expected = "track 1 has no end-of-track event; track 1 is 8 bytes long, not"
+        assert warnings == f"{expected} {wrong} as it says"
+    # A text that is the name of a track is none.
+    named = bytes([0, 0xFF, 1, 6]) + b"MTrk\0\0"
+    assert read(tmp_path, header() + track(named, NOTE, END)) == (HEARD, "")
+
+
 def test_data_bytes_over_127_are_clipped(tmp_path):
     loud = bytes([0, 0x90, 60, 200, 100, 0x80, 60, 255])
     messages, warnings = read(tmp_path, header() + track(loud, END))
