@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import pathlib
 import struct
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nsynth_vae.config import AudioConfig, ClassificationConfig, Config, SynthesisConfig
 from nsynth_vae.errors import InputError
-from nsynth_vae.files import expand
+from nsynth_vae.files import expand, parse_json, read_json
 
 if TYPE_CHECKING:
     import keras
@@ -189,9 +188,12 @@ def read_tflite_metadata(path: str | os.PathLike) -> dict[str, Any]:
         raise InputError(f"{path}: {error.strerror}, expected a TFLite file") from error
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
-    if text is None:
+    metadata = None
+    with contextlib.suppress(ValueError):
+        metadata = parse_json(text or "")
+    if not isinstance(metadata, dict):
         raise InputError(f"{path}: found no metadata {METADATA_ENTRY}, expected a file of this package's export")
-    return json.loads(text)
+    return metadata
 
 
 def tflite_entry(file: bytes, name: str) -> str | None:
@@ -253,7 +255,7 @@ def read_metadata(folder: pathlib.Path) -> dict[str, Any]:
     """
     path = folder / METADATA
     try:
-        metadata = json.loads(path.read_text(encoding="utf-8"))
+        metadata = read_json(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read, expected the metadata that an export writes") from error
     if not isinstance(metadata, dict):
@@ -269,7 +271,7 @@ def read_attributes(folder: pathlib.Path) -> dict[str, Any]:
     """
     path = folder / ATTRIBUTES
     try:
-        attributes = json.loads(path.read_text(encoding="utf-8"))
+        attributes = read_json(path)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

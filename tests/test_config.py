@@ -147,6 +147,8 @@ def test_wrong_values(make, message):
     ("text", "message"),
     [
         ("{", "not JSON"),
+        ("[" * 100_000, r"not JSON \(nested too deeply\)"),
+        ("1" * 5000, "not JSON"),
         ("[]", r"config: found \[\], expected a JSON object"),
         ('{"sound": {}}', "config: found 'sound', expected one of audio, data, model, train"),
         ('{"audio": 3}', "AudioConfig: found 3, expected a JSON object"),

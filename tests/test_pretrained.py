@@ -72,6 +72,27 @@ def test_attributes_of_another_form_are_refused(name: str, value: object, tmp_pa
         pretrained.read_attributes(tmp_path)
 
 
+@pytest.mark.parametrize("text", ["no JSON", "[" * 100_000, "\udcff"], ids=["text", "deep", "no UTF-8"])
+def test_metadata_that_cannot_be_read_are_refused(text: str, tmp_path: pathlib.Path) -> None:
+    for name, read in {
+        "attributes.json": pretrained.read_attributes,
+        pretrained.METADATA: pretrained.read_metadata,
+    }.items():
+        (tmp_path / name).write_text(text, encoding="utf-8", errors="surrogateescape")
+        with pytest.raises(InputError, match=f"{name}: cannot be read"):
+            read(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["no JSON", "[" * 100_000, "[]"], ids=["text", "deep", "list"])
+def test_metadata_in_a_tflite_file_that_are_no_object_are_refused(
+    text: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.tflite").touch()
+    monkeypatch.setattr(pretrained, "tflite_entry", lambda file, name: text)
+    with pytest.raises(InputError, match=r"a.tflite: found no metadata nsynth_vae.json, expected a file of this"):
+        pretrained.read_tflite_metadata(tmp_path / "a.tflite")
+
+
 def test_a_wheel_says_where_the_weights_are(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pretrained, "SHIPPED", tmp_path)
     for folder, ending in (

@@ -126,10 +126,10 @@ class Document(Section):
             return cls.from_dict(read_json(path))
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}, expected a JSON configuration file") from error
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: not JSON ({error}), expected a JSON configuration file") from error
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
+        except ValueError as error:
+            raise InputError(f"{path}: not JSON ({error}), expected a JSON configuration file") from error
 
 
 _NEW = (

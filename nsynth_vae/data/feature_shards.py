@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from nsynth_vae.config import AudioConfig
-from nsynth_vae.files import atomic_write
+from nsynth_vae.files import atomic_write, parse_json
 
 SHARD_NOTES = 256
 """Notes in a file at most: 33 MB of the default features."""
@@ -53,7 +53,7 @@ def read_header(path: pathlib.Path, audio: AudioConfig) -> tuple[dict, int] | No
     try:
         with path.open("rb") as file:
             line = file.readline()
-        header = json.loads(line)
+        header = parse_json(line)
         whole = path.stat().st_size == file_size(len(line), header["notes"], audio)
     except (OSError, ValueError, KeyError, TypeError):
         return None

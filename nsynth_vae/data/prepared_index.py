@@ -11,8 +11,6 @@ import io
 import json
 import os
 import pathlib
-import zipfile
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,7 +19,7 @@ import numpy as np
 from nsynth_vae.data.packed_strings import PackedStrings
 from nsynth_vae.data.source import NoteTable
 from nsynth_vae.errors import InputError
-from nsynth_vae.files import atomic_write
+from nsynth_vae.files import atomic_write, read_arrays
 
 INDEX = "index.npz"
 """Name of the index in a prepared folder."""
@@ -71,12 +69,10 @@ def read_index(folder: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, A
     """Return the arrays of a prepared folder's index, and the rest; raise `InputError` if they cannot be read."""
     path = folder / INDEX
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as members:
-            arrays = {name: members[name] for name in members.files}
-        rest = json.loads(arrays.pop(_REST).tobytes())
+        arrays, rest = read_arrays(path, _REST)
         if rest["format_version"] != FORMAT_VERSION:
             raise ValueError(f"format {rest['format_version']}")
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: cannot be read ({error}), expected what nsynth_vae.prepare writes") from error
     return arrays, rest
 

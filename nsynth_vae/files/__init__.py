@@ -1,5 +1,6 @@
 """Files and folders: atomic writes, locks, JSON, sound files, and checks of places."""
 
+from nsynth_vae.files.array_files import read_arrays
 from nsynth_vae.files.atomic_writes import (
     atomic_rename,
     atomic_rename_all,
@@ -31,6 +32,7 @@ __all__ = [
     "expand",
     "flac",
     "parse_json",
+    "read_arrays",
     "read_json",
     "read_tflite",
     "remove_abandoned",

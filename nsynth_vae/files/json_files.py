@@ -21,10 +21,10 @@ def read_json(path: str | os.PathLike) -> Any:
     return parse_json(pathlib.Path(path).read_text(encoding="utf-8-sig"))
 
 
-def parse_json(text: str | bytes) -> Any:
-    """Return the value of a JSON text; raises ValueError for any other."""
+def parse_json(text: str | bytes, **options: Any) -> Any:
+    """Return the value of a JSON text, parsed with options of `json.loads`; raises ValueError for any other."""
     try:
-        return json.loads(text)
+        return json.loads(text, **options)
     except RecursionError as error:
         # Some 1000 brackets in each other: Python's parser has no other limit.
         raise ValueError("nested too deeply") from error

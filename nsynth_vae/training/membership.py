@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from collections.abc import Mapping
 
 from nsynth_vae.errors import InputError
+from nsynth_vae.files import parse_json
 
 TF_CONFIG = "TF_CONFIG"
 
@@ -57,7 +57,7 @@ def parse_tf_config(text: str) -> Membership:
         InputError: if it is not JSON of that form; parameter servers and evaluators have nothing to do here.
     """
     try:
-        found = json.loads(text)
+        found = parse_json(text)
         jobs, task = found["cluster"], found["task"]
         jobs, kind, index = {name: list(hosts) for name, hosts in jobs.items()}, task["type"], task["index"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -30,6 +30,7 @@ def test_workers_are_in_the_order_of_tf_config_the_chief_first():
     [
         ("", "found '', expected {\"cluster\""),
         ("[]", "found '\\[\\]', expected"),
+        ("[" * 100_000, r"\[\.\.\.', expected"),
         ('{"cluster": {}}', 'expected {"cluster"'),
         ('{"cluster": {"worker": 3}, "task": {"type": "worker", "index": 0}}', 'expected {"cluster"'),
         (config(ps=["a:1"], worker=["b:1"]), "found ps, expected only workers"),

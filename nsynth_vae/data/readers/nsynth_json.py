@@ -6,7 +6,6 @@ recordings.
 
 from __future__ import annotations
 
-import json
 import os
 import pathlib
 import re
@@ -21,6 +20,7 @@ from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.readers.audio_files import FolderSource
 from nsynth_vae.data.source import SPLITS, BadNotes, NoteTable, check_audio
 from nsynth_vae.errors import InputError
+from nsynth_vae.files import parse_json
 from nsynth_vae.notes import FAMILIES, SOURCES, UNKNOWN, Note, parse_note_str
 
 if TYPE_CHECKING:
@@ -181,10 +181,10 @@ def _read_json(path: pathlib.Path) -> dict[str, tuple | object]:
 
     try:
         # Of bytes, json finds out the encoding: UTF-8 with a byte order mark or without, and Windows' UTF-16.
-        labels = json.loads(path.read_bytes(), object_hook=keep, parse_float=number)
+        labels = parse_json(path.read_bytes(), object_hook=keep, parse_float=number)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}, expected NSynth's labels") from error
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(f"{path}: not JSON ({error}), expected NSynth's labels") from error
     if not isinstance(labels, dict):
         kind = "one note" if isinstance(labels, tuple) else type(labels).__name__

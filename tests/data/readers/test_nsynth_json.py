@@ -118,7 +118,15 @@ def test_files_not_in_the_json_are_ignored_and_counted(nsynth, audio_config, mes
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", "not JSON"), ("[]", "found list"), ('{"pitch": 3}', "found one note"), (b"\xff\xfe", "not JSON")],
+    [
+        ("{", "not JSON"),
+        ("[]", "found list"),
+        ('{"pitch": 3}', "found one note"),
+        (b"\xff\xfe", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("1" * 5000, "not JSON"),
+    ],
+    ids=lambda value: value[:20],
 )
 def test_bad_json(nsynth, audio_config, text, message):
     path = nsynth / "nsynth-valid" / "examples.json"
