@@ -17,9 +17,9 @@ import numpy as np
 
 from nsynth_vae.analysis import recordings
 from nsynth_vae.analysis.audio_reader import check_peak, read_audio
+from nsynth_vae.analysis.evidence import Evidence, examine
 from nsynth_vae.analysis.file_names import FileName, parse_file_name
 from nsynth_vae.analysis.root_keys import read_root_key
-from nsynth_vae.analysis.sound_labels import Evidence, examine
 from nsynth_vae.config import AudioConfig
 
 FADE_SECONDS = 0.02
@@ -65,7 +65,7 @@ class Sound:
         return *self.warnings, f"{self.samples / rate:.2f} s long, {start:.2f} to {end:.2f} s used"
 
     def examine(self, config: AudioConfig) -> Evidence:
-        """Compare the pitch of the file's name, and its root key, with the sound; see `sound_labels.examine`."""
+        """Compare the pitch of the file's name, and its root key, with the sound; see `evidence.examine`."""
         return examine(self.named, self.root_key, resample(self.audio, config.sample_rate, 16000))
 
 

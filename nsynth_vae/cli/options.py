@@ -57,8 +57,8 @@ def add_octave_shift_option(group: argparse._ActionsContainer, default: str | No
         metavar="N",
         type=octave_shift,
         default=default,
-        help="octaves to add to the pitches in the names of sound files, 1 where C3 is MIDI 60; auto: as most of the "
-        "files sound; 0: as they are named (default: as they are named, but an error if most files sound otherwise)",
+        help="octaves to add to the pitches in the names of sound files, 1 where C3 is MIDI 60; auto: as most of an "
+        "instrument's files sound; 0: as they are named (default: as they are named, an error if most sound otherwise)",
     )
 
 

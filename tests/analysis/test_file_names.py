@@ -1,8 +1,10 @@
 """Labels in file names, as sample libraries write them."""
 
+import pathlib
+
 import pytest
 
-from nsynth_vae.analysis.file_names import parse_file_name
+from nsynth_vae.analysis.file_names import parse_file_name, parse_path
 
 pytestmark = pytest.mark.player
 
@@ -52,6 +54,8 @@ SURE = [
     ("Marimba_hit_C2_loud_01", "Marimba_hit", 36, 112),  # VSCO
     ("Vibes C4 soft mallet", "Vibes", 60, None),
     ("Piano C\uff034", "Piano", 61, None),
+    ("Vib_C4_pp_v1", "Vib", 60, 33),  # the layer counts takes
+    ("Piano C4-090", "Piano", 60, 90),
 ]
 UNSURE = [
     ("piano-060-100", "piano", 60, 100),
@@ -69,6 +73,20 @@ UNSURE = [
     ("n60v100", "sample", 60, 100),
     ("Violin-n051-v90", "Violin", 51, 90),
     ("Violin_p60", "Violin", 60, None),
+    ("cello_60_1", "cello", 60, None),  # a take
+    ("060_1", "sample", 60, None),
+    ("Piano_60_64_1", "Piano", 60, 64),
+    ("Piano_60_64_02", "Piano", 60, 64),
+    ("Kit_01_60_64", "Kit_01", 60, 64),
+    ("Violin_2_60_1", "Violin_2", 60, None),
+    ("Piano_60_mf_rr1", "Piano", 60, 80),
+    ("Piano_60_mf_1", "Piano", 60, 80),
+    ("Piano_60_1_mf", "Piano", 60, 80),
+    ("Piano_mf_60", "Piano", 60, 80),
+    ("Pno60f", "Pno", 60, 96),
+    ("Piano_60_loud", "Piano", 60, 112),
+    ("Piano.C.4", "Piano", 60, None),
+    ("HammondB3-060-050", "Hammond", 59, 60),
 ]
 
 
@@ -86,12 +104,17 @@ def test_names_without_labels(stem):
 
 
 @pytest.mark.parametrize(
-    ("stem", "pitch", "layer"), [("A0v1", 21, 1), ("C8v16", 108, 16), ("D#1v3", 27, 3), ("Vib_C4_v2", 60, 2)]
+    ("stem", "pitch", "layer"),
+    [("A0v1", 21, 1), ("C8v16", 108, 16), ("D#1v3", 27, 3), ("Vib_C4_v2", 60, 2), ("Vib_C4_v0", 60, 0)],
 )
 def test_layers(stem, pitch, layer):
     found = parse_file_name(stem)
     assert (found.pitch, found.layer, found.velocity) == (pitch, layer, None)
-    assert parse_file_name(f"{stem[: stem.index('v', 1)]}_dyn{layer}").layer == layer
+    assert (found.by, found.instrument) == ("v", "Vib" if stem.startswith("Vib") else "sample")
+    for word in ("vel", "velocity_", "vl", "L", "lyr", "lay", "layer", "dyn"):
+        other = parse_file_name(f"{stem[: stem.index('v', 1)].rstrip('_')}_{word}{layer}")
+        assert (other.layer, other.velocity, other.instrument) == (layer, None, found.instrument)
+        assert other.by == ("v" if word.startswith("ve") else "layer")
 
 
 @pytest.mark.parametrize(
@@ -127,3 +150,60 @@ def test_other_readings_of_a_name():
     assert [one.pitch for one in parse_file_name("Violin-C-1").readings] == [0, 24]
     # A# elsewhere, A flat in German.
     assert [(one.pitch, one.sure) for one in parse_file_name("As3").readings] == [(58, True), (56, False)]
+
+
+def test_first_violins_are_no_layer():
+    assert [parse_file_name(stem).layer for stem in ("Vl1_C4", "Orchestra_L2_C4")] == [None, None]
+
+
+def test_a_velocity_counts_before_a_layer():
+    found = parse_file_name("Sax_C4_v100_L1")
+    assert (found.instrument, found.velocity, found.layer) == ("Sax", 100, None)
+
+
+@pytest.mark.parametrize(
+    ("stem", "instrument", "pitch", "velocity"),
+    [
+        ("HammondB3-060-050", "HammondB3", 60, 50),
+        ("Yamaha C7 60", "Yamaha C7", 60, None),
+        ("Piano C4-090", "Piano C4", 90, None),
+    ],
+)
+def test_numbers_after_a_notes_name_may_be_the_pitch(stem, instrument, pitch, velocity):
+    other = parse_file_name(stem).other
+    assert (other.instrument, other.pitch, other.velocity, other.other) == (instrument, pitch, velocity, None)
+    assert not other.readings[0].sure
+
+
+def test_a_number_beside_a_notes_name_may_be_its_pitch():
+    assert [parse_file_name(stem).key for stem in ("Piano_C3_60", "Piano_C4_84", "Piano_C4_85")] == [60, 84, None]
+    assert parse_file_name("Piano_C3_60_90").key is None  # A velocity stands beside it: there is no doubt.
+    assert parse_file_name("loop_C3_60").key is None  # A pitch or a tempo, no velocity.
+
+
+@pytest.mark.parametrize(
+    ("path", "labels"),
+    [
+        ("Cello C4.wav", ("Cello", 60, None)),
+        ("strings/cello/C4 v90.wav", ("strings_cello", 60, 90)),
+        ("pp/Cello C4.wav", ("Cello", 60, 33)),
+        ("Cello/mezzo-forte/C4.wav", ("Cello", 60, 80)),
+        ("Cello/loud/60_1.wav", ("Cello", 60, 112)),
+        ("v90/Cello 60.wav", ("Cello", 60, 90)),
+        ("Cello/RR2/C4.wav", ("Cello", 60, None)),
+        ("piano/C4.wav", ("piano", 60, None)),
+        ("C4/violin_1.wav", ("violin", 60, None)),
+        ("Violin/F#3/pp/take 2.wav", ("Violin", 54, 33)),
+        ("C4/violin C4_1.wav", ("violin", 60, None)),
+        ("B3/C4.wav", ("B3", 60, None)),  # an organ
+    ],
+)
+def test_folders(path, labels):
+    found = parse_path(pathlib.PurePath(path))
+    assert (found.instrument, found.pitch, found.velocity) == labels
+
+
+def test_the_folder_is_the_instrument_of_all_readings():
+    found = parse_path(pathlib.PurePath("organ/HammondB3-060-050.wav"))
+    assert (found.instrument, found.otherwise, found.other.instrument) == ("organ",) * 3
+    assert parse_path(pathlib.PurePath("layer2/C4.wav")).layer == 2

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from nsynth_vae.analysis.evidence import Evidence, examine
 from nsynth_vae.analysis.file_names import parse_file_name
 from nsynth_vae.analysis.sound_files import Sound
-from nsynth_vae.analysis.sound_labels import examine, label_sounds
+from nsynth_vae.analysis.sound_labels import label_sounds
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.errors import InputError
 
@@ -146,10 +147,65 @@ def test_root_keys():
         (60, "sound"),
         (60, "name"),
     ]
-    assert found[0].remarks() == ("pitch 57 (A3), root key of the file",)
+    assert found[0].remarks() == (
+        "no single pitch in the sound, the root key's is kept: 57 (A3)",
+        "pitch 57 (A3), root key of the file",
+    )
+    assert found[1].remarks() == ("pitch 57 (A3), root key of the file",)
     assert found[2].warnings == ("root key says 57 (A3), sounds 60 (C4); the sound is followed",)
     (octave,) = labels(("pad", 69, 57))
     assert octave.warnings == ("root key says 57 (A3), sounds 69 (A4); the root key is kept",)
+
+
+def sounding(*files, **options):
+    """Return the labels of (name, pitch of the sound, root key), without a sound."""
+    named = [(parse_file_name(name), root[0] if root else None, float(sound)) for name, sound, *root in files]
+    return label_sounds([Evidence(*one) for one in named], **options)
+
+
+def test_a_root_key_and_a_sound_that_agree_count_more_than_a_name():
+    for alone in (False, True):
+        (one,) = sounding(("pad C3", 60, 60), alone=alone)
+        assert (one.pitch, one.source) == (60, "root key")
+        assert one.warnings == ("name says 48 (C3), the root key and the sound 60 (C4); the root key is taken",)
+    assert [one.pitch for one in sounding(("pad C3", 60, 60), ("pad D3", 62, 62), ("pad E3", 64, 64))] == [60, 62, 64]
+    (one,) = sounding(("pad C3", 60, 48))
+    assert (one.pitch, one.source) == (48, "name")
+
+
+def test_root_keys_of_another_octave_convention():
+    files = [("a", 60, 48), ("b", 62, 50), ("c", 64, 52)]
+    with pytest.raises(
+        InputError, match=r"^folder: 3 of 3 files with a pitch in their names or root keys sound an octave"
+    ):
+        sounding(*files, where="folder")
+    for shift, pitches in (("auto", [60, 62, 64]), (1, [60, 62, 64]), (0, [48, 50, 52])):
+        assert [one.pitch for one in sounding(*files, octave_shift=shift)] == pitches
+    assert [one.pitch for one in sounding(files[0], ("b", 50, 50), ("c", 52, 52))] == [48, 50, 52]
+
+
+def test_one_instrument_of_another_octave_convention_among_right_ones():
+    right = [
+        (f"{instrument} {name}4", 60 + n) for instrument in ("a", "b") for n, name in ((0, "C"), (2, "D"), (4, "E"))
+    ]
+    wrong = [("pad C3", 60), ("pad D3", 62), ("pad E3", 64)]
+    said = r"^x: 3 of 3 files of pad with .* sound an octave above it, .* --octave-shift auto shifts each instrument by"
+    with pytest.raises(InputError, match=said):
+        sounding(*right, *wrong, where="x")
+    found = sounding(*right, *wrong, octave_shift="auto")
+    assert [one.pitch for one in found] == [60, 62, 64] * 3
+    assert all(one.warnings == () for one in found)
+    assert [one.pitch for one in sounding(*right, *wrong, octave_shift=0)][6:] == [48, 50, 52]
+    # Two files are too few to tell, and keep what most files say.
+    assert [one.pitch for one in sounding(*right, *wrong[:2])][6:] == [48, 50]
+    with pytest.raises(InputError, match=r"^x: 8 of 11 files with a pitch .* --octave-shift auto"):
+        sounding(*right[:3], *((f"{n} {name}", sound) for n in "cdef" for name, sound in wrong[:2]), where="x")
+
+
+def test_numbers_have_no_octave_convention():
+    files = [("pad C3", 60), ("pad D3", 62), ("pad E3", 64), ("pad 65", 65), ("guitar_acoustic_010-055-025", 67)]
+    found = sounding(*files, octave_shift="auto")
+    assert [one.pitch for one in found] == [60, 62, 64, 65, 55]
 
 
 def test_layers_are_spread_over_the_velocities():

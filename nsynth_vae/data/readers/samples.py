@@ -14,8 +14,10 @@ from collections.abc import Callable
 import numpy as np
 
 from nsynth_vae.analysis.audio_formats import EXPECTED
+from nsynth_vae.analysis.evidence import Evidence
+from nsynth_vae.analysis.file_names import parse_path
 from nsynth_vae.analysis.sound_files import read_sound, read_sounds
-from nsynth_vae.analysis.sound_labels import NO_PITCH, Evidence, OctaveShift, SoundLabel, label_sounds
+from nsynth_vae.analysis.sound_labels import NO_PITCH, OctaveShift, SoundLabel, label_sounds
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.readers.audio_files import FolderSource
 from nsynth_vae.data.source import BadNotes, NoteTable
@@ -84,11 +86,7 @@ class SamplesSource(FolderSource):
                 continue
             for remark in sound.remarks(audio):
                 log(f"{file}: {remark}")
-            folder = file.parent.relative_to(path).as_posix()
-            if folder != ".":
-                instrument = folder.replace("/", "_")
-                named = dataclasses.replace(sound.named, instrument=instrument, otherwise=instrument)
-                sound = dataclasses.replace(sound, named=named)
+            sound = dataclasses.replace(sound, named=parse_path(file.relative_to(path)))
             examined.append((file, sound.examine(audio)))
         labels = label_sounds([one for _, one in examined], octave_shift=octave_shift, where=str(path))
         notes: list[Note] = []
@@ -107,12 +105,13 @@ class SamplesSource(FolderSource):
                 note = dataclasses.replace(note, note_str=format_note_str(instrument, note.pitch, note.velocity))
             notes.append(note)
             paths.append(str(file))
-        files_of = collections.Counter(note.instrument_str for note in notes)
-        alone = sum(count == 1 for count in files_of.values())
-        if alone > 1 and alone * 2 > len(notes):
-            some = "" if alone == len(notes) else f"{alone} of "
+        pitches: dict[str, set[int]] = collections.defaultdict(set)
+        for note in notes:
+            pitches[note.instrument_str].add(note.pitch)
+        alone = sum(len(of_instrument) == 1 for of_instrument in pitches.values())
+        if alone > 1 and alone * 2 > len(pitches):
             log(
-                f"{path}: each of {some}its {len(notes)} files is an instrument of its own by its name; "
+                f"{path}: {alone} of its {len(pitches)} instruments by folders and names have notes of one pitch only; "
                 "the files of one instrument belong into a folder of its name"
             )
         super().__init__(self.name, NoteTable.from_notes(notes, [UNKNOWN] * len(notes)), paths, audio)

@@ -23,7 +23,7 @@ def test_a_folder_of_another_octave_convention(tmp_path, audio_config, messages)
     """The learner's side of `sound_labels`: an error with an option, which the configuration holds."""
     for name, hertz in (("C3", 262), ("E3", 330), ("G3", 392)):
         soundfile.write(tmp_path / f"pad {name}.wav", sine(hertz), 16000)
-    expected = r"3 of 3 files .* sound an octave above it, .*; --octave-shift 1 \(or auto\) shifts the names"
+    expected = r"3 of 3 files .* sound an octave above it, .*; --octave-shift 1 \(or auto\) shifts the pitches"
     options = {"audio": audio_config, "bad_notes": BadNotes(), "log": messages.append}
     with pytest.raises(InputError, match=rf"^{tmp_path}: {expected}"):
         open_sources([tmp_path], **options)
@@ -48,19 +48,19 @@ def test_layers_are_those_of_the_files_folder(tmp_path, audio_config):
     assert table.instrument_str.tolist() == ["piano"] * 4 + ["vibes"] * 2
 
 
-def test_files_that_are_an_instrument_each_are_said_to_be(tmp_path, audio_config, messages):
+def test_instruments_of_one_pitch_are_said_to_be(tmp_path, audio_config, messages):
     for name in ("bell-01", "bell-02"):
         soundfile.write(tmp_path / f"{name}.wav", sine(262), 16000)
     open_folder(tmp_path, audio_config, log=messages.append)
     assert messages[-1] == (
-        f"{tmp_path}: each of its 2 files is an instrument of its own by its name; "
+        f"{tmp_path}: 2 of its 2 instruments by folders and names have notes of one pitch only; "
         "the files of one instrument belong into a folder of its name"
     )
     for name in ("piano C4", "piano A4"):
         soundfile.write(tmp_path / f"{name}.wav", sine(262 if name == "piano C4" else 440), 16000)
     soundfile.write(tmp_path / "bell-03.wav", sine(262), 16000)
     open_folder(tmp_path, audio_config, log=messages.append)
-    assert f"{tmp_path}: each of 3 of its 5 files is an instrument of its own by its name" in messages[-1]
+    assert f"{tmp_path}: 3 of its 4 instruments by folders and names have notes of one pitch only" in messages[-1]
 
 
 def test_the_root_key_of_a_file_is_its_pitch(tmp_path, audio_config, messages):
@@ -70,4 +70,30 @@ def test_the_root_key_of_a_file_is_its_pitch(tmp_path, audio_config, messages):
     contents[4:8] = struct.pack("<I", len(contents) - 8)
     (tmp_path / "noise.wav").write_bytes(contents)
     assert open_folder(tmp_path, audio_config, log=messages.append).table.pitch.tolist() == [57]
-    assert messages == [f"{tmp_path}/noise.wav: pitch 57 (A3), root key of the file"]
+    assert messages == [
+        f"{tmp_path}/noise.wav: no single pitch in the sound, the root key's is kept: 57 (A3)",
+        f"{tmp_path}/noise.wav: pitch 57 (A3), root key of the file",
+    ]
+
+
+def test_folders_named_by_a_note_or_a_dynamic_are_no_instruments(tmp_path, audio_config, messages):
+    for folder, name, hertz in (
+        ("C4", "violin_1", 262),
+        ("C4", "violin_2", 262),
+        ("D4", "violin_1", 294),
+        ("flute/pp", "A4", 440),
+        ("flute/ff", "A4", 440),
+        ("flute", "C5", 523),
+    ):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        soundfile.write(tmp_path / folder / f"{name}.wav", sine(hertz), 16000)
+    table = open_folder(tmp_path, audio_config, log=messages.append).table
+    assert sorted(table.note_str) == [
+        "flute-069-033",
+        "flute-069-112",
+        "flute-072-100",
+        "violin-060-100",
+        "violin-062-100",
+        "violin.2-060-100",
+    ]
+    assert messages == []
