@@ -69,8 +69,8 @@ def prepare(channels: np.ndarray, sample_rate: int) -> Recording:
     if quiet.lead_in and quiet.ended:
         noise, noise_level = "background before the note cut off", float(audio[quiet.lead_in].std())
         quiet = Quiet(None, None)
-    if where := quiet.cleanest(sample_rate):
-        audio, hum = remove_hum(audio, where, sample_rate)
+    else:
+        audio, hum = remove_hum(audio, quiet.cleanest(sample_rate), sample_rate)
         # What the hum has covered is a note's release; only what is left before the note, or after that, is noise.
         quiet = find_quiet(audio, sample_rate, HUM_LEFT_DB) if hum else quiet
     if where := quiet.cleanest(sample_rate):

@@ -237,6 +237,9 @@ def recording(kind: str) -> np.ndarray:
             + 0.02 * np.sin(2 * np.pi * 50.13 * seconds)
             + 0.01 * np.sin(2 * np.pi * 150.39 * seconds + 1)
         )
+    elif kind == "hum beneath the note":
+        hum = sum(np.sin(2 * np.pi * 59.98 * k * seconds + k) / k for k in (1, 2, 3, 5))
+        note = 0.1 * sum(np.sin(2 * np.pi * k * 220 * seconds) / k for k in range(1, 8)) + 0.01 * hum
     elif kind == "hiss before":
         note[:11200] += 0.01 * rng.normal(size=11200)
     elif kind == "offset":
@@ -265,6 +268,7 @@ def recording(kind: str) -> np.ndarray:
         "noise",
         "hum",
         "hum and offset",
+        "hum beneath the note",
         "hiss before",
     ],
 )

@@ -29,8 +29,7 @@ export function prepare(channels, sampleRate) {
     noise = "background before the note cut off";
     noiseLevel = Math.sqrt(variance(audio.subarray(quiet.leadIn.start, quiet.leadIn.stop)));
     quiet = { leadIn: null, cleanest: null, ended: true };
-  }
-  if (quiet.cleanest) {
+  } else {
     ({ audio, remark: hum } = removeHum(audio, quiet.cleanest, sampleRate));
     if (hum) quiet = findQuiet(audio, sampleRate, HUM_LEFT_DB);
   }
