@@ -6,21 +6,30 @@ tempo and end of track do not matter for notes: they are passed over by their le
 
 from __future__ import annotations
 
-import collections
 import dataclasses
+import math
 import os
 import pathlib
+import re
 import struct
 
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import broken_link
+from nsynth_vae.instruments.midi_track import (
+    END_OF_TRACK,
+    META,
+    NOTE_ON,
+    SYSTEM_RESET,
+    TEMPO,
+    TRACK,
+    Event,
+    plural,
+    read_track,
+)
 
 _EXPECTED = "expected a Standard MIDI File"
-_HEADER, _TRACK = b"MThd", b"MTrk"
-_META, _SYSEX, _SYSEX_END = 0xFF, 0xF0, 0xF7
-_END_OF_TRACK, _TEMPO = 0x2F, 0x51
-_ONE_DATA_BYTE = (0xC0, 0xD0)
-_SYSTEM_DATA_BYTES = {0xF1: 1, 0xF2: 2, 0xF3: 1}
+_HEADER = b"MThd"
+_WHOLE_HEADER = re.compile(rb"MThd\0\0\0\x06.{6}MTrk", re.DOTALL)
 _USUAL_TEMPO = 500_000
 """Microseconds a quarter note where a file says nothing: 120 beats a minute."""
 
@@ -30,9 +39,6 @@ _USUAL_DIVISION = 480
 _MOST_BYTES_BEFORE = 256
 """Bytes before the header that are passed over: a MacBinary header has 128."""
 
-_Event = tuple[int, int, int, int]
-"""Tick, status byte and two data bytes; of `_META` the kind and, for a tempo, its microseconds."""
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Message:
@@ -41,13 +47,15 @@ class Message:
     seconds: float
     """From the file's start."""
     kind: int
-    """The status byte without its channel: 0x80, note-off, to 0xE0, pitch bend."""
+    """The status byte without its channel: 0x80, note-off, to 0xE0, pitch bend; or `SYSTEM_RESET`."""
     channel: int
     """0 to 15."""
     first: int
     """The first data byte, 0 to 127."""
     second: int
     """The second, 0 to 127; 0 where the kind has one only."""
+    port: int = 0
+    """Each has sixteen channels of its own."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,9 +63,9 @@ class MidiFile:
     """The channel messages of a file."""
 
     messages: tuple[Message, ...]
-    """Of all tracks, in the order of time."""
+    """Of all tracks, in the order of time; at the same time, note-ons wait for what other tracks have."""
     end: float
-    """Seconds from the file's start to its last event, ends of tracks among them."""
+    """Seconds from the file's start to its last event, ends of tracks among them; infinity if a track has none."""
     warnings: tuple[str, ...]
     """What is damaged in the file, and was read in spite of it."""
 
@@ -82,9 +90,10 @@ def read_midi_file(path: str | os.PathLike) -> MidiFile:
         warnings.append(f"a file of type {kind}, read as type 1")
     tracks, damaged = _read_tracks(data, place)
     if len(tracks) != count:
-        warnings.append(f"the header announces {count} tracks, found {len(tracks)}")
-    events = _join(tracks) if kind == 2 else [event for track in tracks for event in track]
-    messages, end, bad_times = _in_seconds(sorted(events, key=lambda event: event[0]), division)
+        warnings.append(f"the header announces {plural(count, 'track')}, found {len(tracks)}")
+    messages, end, bad_times = _in_seconds(_join(tracks) if kind == 2 else _merge(tracks), division)
+    if any(not track or track[-1][1:3] != (META, END_OF_TRACK) for track in tracks):
+        end = math.inf
     return MidiFile(tuple(messages), end, (*warnings, *damaged, *bad_times))
 
 
@@ -96,14 +105,17 @@ def _read_header(data: bytes, path: pathlib.Path) -> tuple[int, tuple[int, int, 
     # RIFF MIDI (RMID) holds the file in a chunk.
     wrapped = data[:4] == b"RIFF" and data[8:12] == b"RMID"
     start = data.find(_HEADER, 0, None if wrapped else _MOST_BYTES_BEFORE + len(_HEADER))
-    first = data.find(_TRACK, max(start, 0))
+    if start < 0 and (whole := _WHOLE_HEADER.search(data)):
+        start = whole.start()
+    first = data.find(TRACK, max(start, 0))
     if start < 0 and not 0 <= first <= _MOST_BYTES_BEFORE:
-        raise InputError(f"{path}: does not begin as a MIDI file does, {_EXPECTED}")
+        found = "does not begin as a MIDI file does" if data else "is empty"
+        raise InputError(f"{path}: {found}, {_EXPECTED}")
     if first < 0:
         if len(data) < start + 14:
             raise InputError(f"{path}: ends too early, {_EXPECTED}")
         first = len(data)
-    warnings = [f"{start} bytes before the header"] if start > 0 and not wrapped else []
+    warnings = [f"{plural(start, 'byte')} before the header"] if start > 0 and not wrapped else []
     if start < 0 or first < start + 14:
         return first, struct.unpack(">HHh", (bytes(6) + data[:first])[-6:]), [*warnings, "the header is damaged"]
     size, *numbers = struct.unpack_from(">IHHh", data, start + 4)
@@ -114,23 +126,23 @@ def _read_header(data: bytes, path: pathlib.Path) -> tuple[int, tuple[int, int, 
     return place, tuple(numbers), warnings
 
 
-def _read_tracks(data: bytes, place: int) -> tuple[list[list[_Event]], list[str]]:
+def _read_tracks(data: bytes, place: int) -> tuple[list[list[Event]], list[str]]:
     """Return the events of every track, and warnings; `place` of the first chunk after the header."""
-    tracks: list[list[_Event]] = []
+    tracks: list[list[Event]] = []
     warnings: list[str] = []
     while place + 8 <= len(data):
         body = place + 8
         declared = body + int.from_bytes(data[place + 4 : body])
         following = _following_track(data, declared)
-        if data[place : place + 4] != _TRACK:
+        if data[place : place + 4] != TRACK:
             place = _next_track(data, place + 1) if following is None else following
             continue
         name = f"track {len(tracks) + 1}"
         limit = _next_track(data, body) if following is None else declared
-        events, length, problems = _read_track(data[body:limit])
+        events, length, problems = read_track(data[body:limit])
         tracks.append(events)
         if body + length != declared:
-            problems.append(f"is {length} bytes long, not {declared - body} as it says")
+            problems.append(f"is {plural(length, 'byte')} long, not {declared - body} as it says")
         # Bytes after an end of track are passed over, unless they are the next track.
         place = limit if _following_track(data, body + length) is None else body + length
         warnings += [f"{name} {problem}" for problem in problems]
@@ -142,7 +154,7 @@ def _following_track(data: bytes, place: int) -> int | None:
 
     One name of a chunk is no proof: keys and velocities often are four letters.
     """
-    while place < len(data) and data[place : place + 4] != _TRACK:
+    while place < len(data) and data[place : place + 4] != TRACK:
         if not _is_named(data, place):
             return None
         place += 8 + int.from_bytes(data[place + 4 : place + 8])
@@ -156,79 +168,38 @@ def _is_named(data: bytes, place: int) -> bool:
 
 
 def _next_track(data: bytes, place: int) -> int:
-    found = data.find(_TRACK, place)
+    found = data.find(TRACK, place)
     return len(data) if found < 0 else found
 
 
-def _read_track(track: bytes) -> tuple[list[_Event], int, list[str]]:
-    """Return the events of a track, the bytes to its end, and problems."""
-    events: list[_Event] = []
-    problems: collections.Counter[str] = collections.Counter()
-    place, tick, running = 0, 0, 0
-    try:
-        # A length that is too large leads into the next track. As events this would be a C-1 of velocity 0.
-        while not track.startswith(_TRACK + b"\0", place):
-            delta, place = _variable_length(track, place)
-            tick += delta
-            while track[place] < 0x80 and not running:
-                problems["data bytes without a status"] += 1
-                place += 1
-            status = track[place]
-            if status < 0x80:
-                status = running
-            else:
-                place += 1
-            if status in (_META, _SYSEX, _SYSEX_END):
-                kind = track[place] if status == _META else 0
-                size, place = _variable_length(track, place + (status == _META))
-                content, place = track[place : place + size], place + size
-                if status == _META and kind == _END_OF_TRACK:
-                    events.append((tick, _META, kind, 0))
-                    return events, min(place, len(track)), _counted(problems)
-                if status == _META and kind == _TEMPO and size == 3:
-                    events.append((tick, _META, kind, int.from_bytes(content)))
-                continue
-            if status > _SYSEX:
-                # System messages, which files should not have.
-                place += _SYSTEM_DATA_BYTES.get(status, 0)
-                continue
-            running = status
-            count = 1 if status & 0xF0 in _ONE_DATA_BYTE else 2
-            first, second = track[place], track[place + 1] if count == 2 else 0
-            problems["data bytes over 127, read as 127"] += (first > 127) + (second > 127)
-            place += count
-            events.append((tick, status, min(first, 127), min(second, 127)))
-    except IndexError:
-        lacks = "has no end-of-track event" if place >= len(track) else "ends in the middle of an event"
-        return events, len(track), [*_counted(problems), lacks]
-    return events, place, [*_counted(problems), "has no end-of-track event"]
+def _merge(tracks: list[list[Event]]) -> list[Event]:
+    """Return the events of tracks at the same time, in its order.
 
-
-def _counted(problems: collections.Counter[str]) -> list[str]:
-    return [f"has {count} {problem}" for problem, count in problems.items() if count]
-
-
-def _variable_length(data: bytes, place: int) -> tuple[int, int]:
-    """Return a number of one to four bytes, seven bits each, and the place after it."""
-    number = 0
-    for place in range(place, place + 4):  # noqa: B020
-        number = number << 7 | data[place] & 0x7F
-        if data[place] < 0x80:
-            break
-    return number, place + 1
-
-
-def _join(tracks: list[list[_Event]]) -> list[_Event]:
-    """Return the events of tracks one after the other, each with its own tempo."""
-    joined: list[_Event] = []
+    At a tick, a reset comes first, and a track's first note-on and what follows it wait for the other tracks: a program
+    that another one sets is the note's, and a release another note's.
+    """
+    ranked = []
     for track in tracks:
-        first = max((tick for tick, status, *_ in joined if status != _META), default=0)
-        joined.append((first, _META, _TEMPO, _USUAL_TEMPO))
-        joined += [(first + tick, status, one, other) for tick, status, one, other in track]
-    return joined
+        begun = -1
+        for event in track:
+            tick, status, _, velocity, _ = event
+            if status & 0xF0 == NOTE_ON and velocity:
+                begun = tick
+            ranked.append((tick, -1 if status == SYSTEM_RESET else int(begun == tick), event))
+    return [event for *_, event in sorted(ranked, key=lambda one: one[:2])]
 
 
-def _in_seconds(events: list[_Event], division: int) -> tuple[list[Message], float, list[str]]:
+def _join(tracks: list[list[Event]]) -> list[Event]:
+    """Return the events of tracks one after the other, each with its own tempo and channels."""
+    joined: list[Event] = []
+    for track in tracks:
+        first = max((tick for tick, status, *_ in joined if status != META), default=0)
+        joined += [(first, META, TEMPO, _USUAL_TEMPO, 0), (first, SYSTEM_RESET, 0, 0, 0)]
+        joined += [(first + tick, status, one, other, port) for tick, status, one, other, port in track]
+    return sorted(joined, key=lambda event: event[0])
+
+
+def _in_seconds(events: list[Event], division: int) -> tuple[list[Message], float, list[str]]:
     """Return the channel messages in seconds, the last event's seconds, and warnings."""
     warnings = []
     # Negative: frames a second in the high byte, ticks a frame in the low one, and no tempo. 29 stands for 29.97.
@@ -239,12 +210,12 @@ def _in_seconds(events: list[_Event], division: int) -> tuple[list[Message], flo
         division = _USUAL_DIVISION
     seconds_per_tick = 1 / ticks_per_second if ticks_per_second else _USUAL_TEMPO * 1e-6 / division
     messages, seconds, at = [], 0.0, 0
-    for tick, status, first, second in events:
+    for tick, status, first, second, port in events:
         seconds, at = seconds + (tick - at) * seconds_per_tick, tick
-        if status != _META:
-            messages.append(Message(seconds, status & 0xF0, status & 0x0F, first, second))
-        elif first == _TEMPO and not second:
+        if status != META:
+            messages.append(Message(seconds, status & 0xF0, status & 0x0F, first, second, port))
+        elif first == TEMPO and not second:
             warnings.append(f"a tempo of 0 at {seconds:.2f} s, passed over")
-        elif first == _TEMPO and not ticks_per_second:
+        elif first == TEMPO and not ticks_per_second:
             seconds_per_tick = second * 1e-6 / division
     return messages, seconds, warnings

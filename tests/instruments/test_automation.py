@@ -85,3 +85,29 @@ def test_a_long_sound_is_bent_in_little_memory():
         tracemalloc.stop()
     # Kernels of 32 taps are 32 times as large as the sound.
     assert peak < 2 * bent.nbytes + (20 << 20)
+
+
+def test_a_vibrato_moves_the_frequency_by_its_depth_at_its_rate():
+    """50 cents at 5.5 Hz, then none; around a bend of 100 cents."""
+    bend = automation.add_vibrato(((0.0, 100.0),), ((0.0, 50.0), (2.0, 0.0)), 4.0)
+    played = automation.bend_sound(sine(1000.0, 6.0), bend)[: 4 * RATE]
+    positive = np.arange(len(played)) < len(played) // 2
+    analytic = np.fft.ifft(positive * np.fft.fft(played * np.hanning(len(played))))
+    times = (np.arange(len(played) - 1) + 0.5) / RATE
+    inside = (times > 0.2) & (times < 3.8)
+    times, turned = times[inside], np.diff(np.unwrap(np.angle(analytic)))[inside]
+    cents = 1200 * np.log2(turned * RATE / (2 * np.pi) / 1000)
+    moving, steady = times < 1.9, times > 2.1
+    np.testing.assert_allclose(cents[moving], 100 + 50 * np.sin(2 * np.pi * 5.5 * times[moving]), atol=3.0)
+    np.testing.assert_allclose(cents[steady], 100.0, atol=0.5)
+    # What the staircase adds is 60 dB below the tone.
+    spectrum = 20 * np.log10(np.abs(np.fft.rfft(played[: 2 * RATE] * np.hanning(2 * RATE))) + 1e-9)
+    hertz = np.arange(len(spectrum)) / 2
+    assert spectrum[np.abs(hertz - 1060) > 300].max() < spectrum.max() - 60
+
+
+def test_a_vibrato_without_a_depth_is_the_bend():
+    bend = ((0.0, 0.0), (0.5, 100.0))
+    values = dict(automation.add_vibrato(bend, ((0.0, 0.0),), 1.0))
+    assert (values[0.4995], values[0.5], values[0.9]) == (0.0, 100.0, 100.0)
+    assert automation.mean_of(automation.add_vibrato((), ((0.0, 50.0),), 2.0), 2.0) == pytest.approx(0.0, abs=0.01)

@@ -135,6 +135,122 @@ def test_resets_and_ends_of_all_notes_follow_the_specification(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("presses", [2, 3])
+def test_a_stray_release_later_does_not_leave_a_note_sounding(tmp_path, presses):
+    """As many releases as presses, but the last are a sweep over all keys, or much later."""
+    messages = [*[on(10 * (index > 0)) for index in range(presses)], off(50)]
+    end = 0.05 * (presses - 1) + 0.25
+    expected = [(60, pytest.approx(0.05 * index), pytest.approx(end)) for index in range(presses)]
+    sweep = [off(300 * (pitch == 0), pitch) for pitch in range(128)]
+    assert spans(write(tmp_path / "a.mid", [*messages, *sweep * (presses - 1)])) == expected
+    assert spans(write(tmp_path / "b.mid", [*messages, *[off(900)] * (presses - 1)])) == expected
+    # Four seconds are none too long for one that is played so.
+    last = [off(700 * (index == 0)) for index in range(presses - 1)]
+    assert spans(write(tmp_path / "c.mid", [*messages, *last]))[-1][2] == pytest.approx(end + 3.5)
+
+
+def test_the_note_that_a_cut_file_ends_in_lasts_for_4_s(tmp_path):
+    whole = write(tmp_path / "a.mid", [on(0), off(100), on(0, 64), off(100, 64)])
+    path = tmp_path / "b.mid"
+    path.write_bytes(whole.read_bytes()[:-8])
+    assert spans(path) == [(60, 0.0, 0.5), (64, 0.5, 4.5)]
+    # A long track does not sustain what was cut in another one.
+    write(path, [on(0, 40), off(6000, 40)], [on(0, channel=1), off(100, channel=1)])
+    path.write_bytes(path.read_bytes()[:-8])
+    assert spans(path) == [(40, 0.0, 30.0), (60, 0.0, 4.0)]
+
+
+def test_late_events_do_not_lengthen_the_piece(tmp_path):
+    late = 200 * 3660
+    note = [on(0), off(100)]
+    end = mido.MetaMessage("end_of_track", time=0)
+    for strays in ([off(late, 61)], [control(late, 64, 0)], [on(late, 36, channel=9), off(9, 36, channel=9)]):
+        melody = read_midi(write(tmp_path / "a.mid", [*note, *strays, end]))
+        assert [(one.start, one.end, melody.warnings) for one in melody.notes] == [(0.0, 0.5, ())]
+        # Neither do they release a note that is left sounding.
+        found = spans(write(tmp_path / "b.mid", [on(0, 50), *note, *strays, end]))
+        assert found == [(50, 0.0, 4.5), (60, 0.0, 0.5)]
+
+
+def test_notes_after_60_minutes_are_left_out(tmp_path):
+    late = 200 * 3660
+    path = write(tmp_path / "a.mid", [on(0), off(100), on(late, 62), off(100, 62)])
+    assert spans(path) == [(60, 0.0, 0.5)]
+    assert read_midi(path).warnings == ("1 note begins after 60 minutes, left out",)
+    pedal = [control(0, 64, 127), on(0), off(100), on(0, 64), off(100, 64), control(late, 64, 0)]
+    path = write(tmp_path / "b.mid", pedal)
+    assert spans(path) == [(60, 0.0, 4.5), (64, 0.5, 4.5)]
+    assert read_midi(path).warnings == ("2 notes end after 60 minutes, shortened",)
+
+
+def test_all_sound_off_silences_what_is_released_too(tmp_path):
+    messages = [on(0), off(100), on(0, 62), control(50, 120, 0), on(0, 64), off(100, 64)]
+    first, second, third = read_midi(write(tmp_path / "a.mid", messages)).notes
+    assert [(note.start, note.end) for note in (first, second, third)] == [(0, 0.5), (0.5, 0.75), (0.75, 1.25)]
+    assert [note.gain for note in (first, second, third)] == [((0.0, 1.0), (0.75, 0.0)), ((0.0, 1.0), (0.25, 0.0)), ()]
+    # The level before it stays, and another channel's; a second one changes nothing.
+    messages = [control(0, 7, 50), on(0), on(0, 62, channel=1), off(100), control(50, 120, 0), control(50, 120, 0)]
+    first, other = read_midi(write(tmp_path / "b.mid", [*messages, off(50, 62, channel=1)])).notes
+    assert (first.gain, other.gain, other.end) == (((0.0, 0.25), (0.75, 0.0)), (), 1.25)
+
+
+def test_a_system_reset_ends_notes_and_returns_to_the_defaults(tmp_path):
+    gm_on = mido.Message("sysex", data=(0x7E, 0x7F, 9, 1), time=100)
+    changed = [control(0, 64, 127), control(0, 7, 20), mido.Message("program_change", program=7), on(0)]
+    first, second = read_midi(write(tmp_path / "a.mid", [*changed, gm_on, on(0), off(100)])).notes
+    assert (first.program, first.end, second.program, second.end, second.gain) == (7, 0.5, None, 1.0, ())
+
+
+def test_tracks_of_type_2_have_channels_of_their_own(tmp_path):
+    changed = [control(0, 64, 127), control(0, 7, 20), mido.Message("program_change", program=7), on(0), off(100)]
+    first, second = read_midi(write(tmp_path / "a.mid", changed, [on(0), off(100)], kind=2)).notes
+    assert (first.program, second.program, second.start, second.end, second.gain) == (7, None, 0.5, 1.0, ())
+
+
+def test_ports_have_channels_of_their_own(tmp_path):
+    port = mido.MetaMessage("midi_port", port=1)
+    changed = [port, control(0, 7, 20), wheel(0, 4096), mido.Message("program_change", program=7), off(50), on(0, 64)]
+    path = write(tmp_path / "a.mid", [on(0), off(100)], [*changed, control(20, 120, 0)])
+    first, second = read_midi(path).notes
+    assert (first.pitch, first.end, first.program, first.bend, first.gain) == (60, 0.5, None, (), ())
+    assert (second.pitch, second.end, second.program, second.channel) == (64, pytest.approx(0.35), 7, 1)
+
+
+def test_modulation_is_a_vibrato_of_the_depth_of_rpn_5(tmp_path):
+    messages = [control(0, 1, 64), on(0), control(50, 1, 127), off(50), control(0, 1, 0), on(2000), off(100)]
+    first, second = read_midi(write(tmp_path / "a.mid", messages)).notes
+    assert first.vibrato == ((0.0, pytest.approx(50 * 64 / 127)), (0.25, 50.0), (0.5, 0.0))
+    assert (second.vibrato, first.bend) == ((), ())
+    deep = [*parameter(1, 64, number=5), *NULL, control(0, 1, 127), on(0), control(50, 121, 0), off(50)]
+    (note,) = read_midi(write(tmp_path / "b.mid", deep)).notes
+    assert note.vibrato == ((0.0, 150.0), (0.25, 0.0))
+
+
+@pytest.mark.parametrize(("manager", "member"), [(0, 1), (0, 9), (15, 14)])
+def test_the_members_of_a_zone_follow_its_manager(tmp_path, manager, member):
+    """MIDI Polyphonic Expression: 48 semitones for a member, to which the manager's 2 are added."""
+    zone = [
+        mido.Message("control_change", channel=manager, control=c, value=v) for c, v in ((101, 0), (100, 6), (6, 9))
+    ]
+    own = mido.Message("pitchwheel", channel=member, pitch=4096)
+    common = mido.Message("pitchwheel", channel=manager, pitch=4096, time=50)
+    changed = [mido.Message("program_change", program=7, channel=manager), control(0, 11, 64, channel=manager)]
+    played = [on(0, 60, channel=member), common, control(0, 64, 127, channel=manager), off(50, 60, channel=member)]
+    up = control(50, 64, 0, channel=manager)
+    melody = read_midi(write(tmp_path / "a.mid", [*zone, own, *changed, *played, up]))
+    (note,) = melody.notes
+    assert note.bend == ((0.0, 2400.0), (0.25, 2500.0))
+    assert (note.end, note.channel, note.program, bool(note.gain)) == (0.75, member + 1, 7, True)
+    # A range that one member sets is all members'; an empty zone ends it.
+    others = [control(0, c, v, channel=2) for c, v in ((101, 0), (100, 0), (6, 12))]
+    if manager == 0:
+        (note,) = read_midi(write(tmp_path / "b.mid", [*zone, *others, own, *played, up])).notes
+        assert note.bend[0] == (0.0, 600.0)
+    none = [control(0, c, v, channel=manager) for c, v in ((101, 0), (100, 6), (6, 0))]
+    path = write(tmp_path / "c.mid", [*zone, *none, own, *played])
+    assert read_midi(path, drums=True).notes[0].bend[-1][1] == 2400.0
+
+
 def wheel(ticks: int, pitch: int) -> mido.Message:
     return mido.Message("pitchwheel", time=ticks, pitch=pitch)
 
@@ -229,7 +345,12 @@ def test_what_is_skipped_is_named(tmp_path):
         control(0, 1, 90, channel=0),
         control(0, 66, 63, channel=0),
         control(0, 67, 64, channel=3),
+        control(0, 10, 64),
         control(0, 10, 0),
+        control(0, 68, 63),
+        control(0, 68, 64),
+        control(0, 84, 0),
+        control(0, 96, 0, channel=1),
         mido.Message("aftertouch", value=3),
         mido.Message("polytouch", note=60, value=0, channel=4),
         on(0, 60, 10),
@@ -237,7 +358,14 @@ def test_what_is_skipped_is_named(tmp_path):
     ]
     path = write(tmp_path / "a.mid", messages)
     assert [note.pitch for note in read_midi(path).notes] == [60]
-    rest = ("aftertouch on channel 1", "modulation (CC1) on channels 1 and 3", "soft pedal (CC67) on channel 4")
+    rest = (
+        "aftertouch on channel 1",
+        "data increment (CC96) on channel 2",
+        "legato (CC68) on channel 1",
+        "pan (CC10) on channel 1",
+        "portamento (CC84) on channel 1",
+        "soft pedal (CC67) on channel 4",
+    )
     assert read_midi(path).skipped == ("12 drum notes (channel 10)", *rest)
     with_drums = read_midi(path, drums=True)
     assert [note.channel for note in with_drums.notes] == [10] * 12 + [1]
@@ -256,13 +384,16 @@ def test_what_is_wrong_is_named(tmp_path):
     fails(tmp_path, "is a folder")
     for name, data, message in (
         ("wav", b"RIFF1234WAVE", "does not begin as a MIDI file does"),
-        ("nothing", b"", "does not begin as a MIDI file does"),
+        ("nothing", b"", "is empty, expected a Standard MIDI File"),
         ("header", good[:9], "ends too early"),
-        ("empty", good[:14], "found no notes .the header announces 1 tracks, found 0"),
+        ("empty", good[:14], "found no notes .the header announces 1 track, found 0"),
         ("tracks", good.replace(b"MTrk", b"Junk"), "found no notes"),
     ):
         (tmp_path / name).write_bytes(data)
         fails(tmp_path / name, message)
     fails(write(tmp_path / "b.mid", [control(0, 64, 127)]), "found no notes")
-    fails(write(tmp_path / "c.mid", [on(0, 36, channel=9), off(9, 36, channel=9)]), "found only drums")
-    fails(write(tmp_path / "d.mid", [on(0), off(200 * 3601)]), "lasts more than 60 minutes")
+    fails(write(tmp_path / "c.mid", [on(0, 36, channel=9), off(9, 36, channel=9)]), "only drums .*--channel 10=TIMBRE")
+    fails(
+        write(tmp_path / "d.mid", [on(200 * 3601), off(100)]),
+        "begins after more than 60 minutes, expected notes before",
+    )
