@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Unpack
 
 from nsynth_vae.analysis.sound_labels import OctaveShift
+from nsynth_vae.data.readers.record_shards import check_shards, leave_out_copies
 from nsynth_vae.data.source import ReaderOptions, Source
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import broken_link
@@ -46,7 +47,8 @@ def open_source(
     source = _open(spec, data_dir, octave_shift, options)
     if not len(source.table):
         skipped = len(options["bad_notes"].skipped)
-        raise InputError(f"{spec}: no usable note in it ({skipped} invalid ones), expected at least one")
+        found = f"no usable note in it ({skipped} invalid ones)" if skipped else "no note in it"
+        raise InputError(f"{spec}: {found}, expected at least one")
     return source
 
 
@@ -91,6 +93,7 @@ def _open(spec: str, data_dir: str | os.PathLike | None, octave_shift: OctaveShi
     elif glob.has_magic(spec):
         # `Path.glob` takes no absolute patterns.
         files = sorted(name for name in glob.glob(str(path)) if pathlib.Path(name).is_file())  # noqa: PTH207
+        files = leave_out_copies(files, options.get("log", print))
         if not files:
             raise InputError(f"{spec}: no file matches, expected .tfrecord files")
     else:
@@ -100,11 +103,10 @@ def _open(spec: str, data_dir: str | os.PathLike | None, octave_shift: OctaveShi
 
 def _open_records(files: list[str], spec: str, options: ReaderOptions) -> Source:
     _require_tensorflow(spec, "TFRecord")
-    from nsynth_vae.data.readers.tfrecord import TFRecordSource, check_shards
+    from nsynth_vae.data.readers.tfrecord import TFRecordSource
 
     # Whoever names one file means it alone.
-    if not pathlib.Path(spec).expanduser().is_file():
-        check_shards(files)
+    check_shards(files, options.get("log", print), alone=pathlib.Path(spec).expanduser().is_file())
     return TFRecordSource(files, name=spec, **options)
 
 
@@ -124,7 +126,7 @@ def _open_folder(spec: str, path: pathlib.Path, octave_shift: OctaveShift, optio
 
         return open_tfds_folder(path, name=spec, **options)
     records = sorted(str(file) for file in path.glob("*.tfrecord*") if file.is_file() or broken_link(file))
-    if records:
+    if records := leave_out_copies(records, options.get("log", print)):
         return _open_records(records, spec, options)
     from nsynth_vae.data.readers.samples import SamplesSource, find_audio
 

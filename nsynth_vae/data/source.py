@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
@@ -225,8 +226,9 @@ def file_fingerprint(path: str | os.PathLike, expected: str) -> str:
 
 
 def error_text(error: tf.errors.OpError) -> str:
-    """Return TensorFlow's message as one line, without the names of nodes and operators."""
-    return re.sub(r"\s+", " ", re.sub(r"\{\{.*?\}\}|\[Op:.*", "", str(error.message))).strip()[:160]
+    """Return TensorFlow's message as one line, without the names of nodes, operators, functions and iterators."""
+    own = re.sub(r"\{\{.*?\}\}|\[Op:.*|Error in user-defined function .*? with iterator: \S+ ", "", str(error.message))
+    return textwrap.shorten(own, 160, placeholder=" ...")
 
 
 def check_audio(audio: tf.Tensor, config: AudioConfig) -> tuple[tf.Tensor, tf.Tensor]:
@@ -250,6 +252,7 @@ def check_audio(audio: tf.Tensor, config: AudioConfig) -> tuple[tf.Tensor, tf.Te
     length = tf.strings.format(f"holds {{}} samples, expected {config.num_samples} (truncated?)", found)
     problem = tf.case(
         [
+            (tf.equal(found, 0), lambda: tf.constant(f"has no audio, expected {config.num_samples} samples")),
             (tf.not_equal(found, config.num_samples), lambda: length),
             (tf.logical_not(tf.reduce_all(tf.math.is_finite(audio))), lambda: tf.constant(NOT_FINITE)),
             (peak > LARGEST_SAMPLE, beyond),

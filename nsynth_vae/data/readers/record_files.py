@@ -6,7 +6,6 @@ import abc
 import array
 import copy
 import dataclasses
-import functools
 import os
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
@@ -17,12 +16,12 @@ import numpy as np
 from nsynth_vae.analysis.audio_formats import other_kind
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.data.hashing import stable_hash
+from nsynth_vae.data.readers.record_shards import Shard
 from nsynth_vae.data.source import (
     BadNotes,
     NoteTable,
     Source,
     check_audio,
-    error_text,
     file_fingerprint,
     shuffled,
 )
@@ -44,42 +43,6 @@ SHUFFLE_RECORDS = 256
 
 SHARDS_AT_ONCE = 8
 """Shards that are read side by side when the order is shuffled."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Shard:
-    """One file of records."""
-
-    path: str
-    split: int
-    """Index in `source.SPLITS` or `UNKNOWN`."""
-    first: int = 0
-    """The record that reading begins with, ..."""
-    offset: int = 0
-    """... and where it begins, in bytes."""
-
-    @functools.cached_property
-    def compression(self) -> str:
-        """`GZIP`, `ZLIB`, or empty: by the file's first bytes, as no name tells.
-
-        An uncompressed file begins with a record's length in eight bytes, of which the last four are 0.
-        """
-        head = self.head
-        if head[:3] == b"\x1f\x8b\x08":
-            return "GZIP"
-        is_zlib = head[:1] == b"\x78" and int.from_bytes(head[:2], "big") % 31 == 0 and any(head[4:8])
-        return "ZLIB" if is_zlib else ""
-
-    @functools.cached_property
-    def head(self) -> bytes:
-        """The file's first bytes."""
-        with pathlib.Path(self.path).open("rb") as file:
-            return file.read(64)
-
-    @property
-    def kind(self) -> str:
-        """What the file should be, in words."""
-        return f"{self.compression}-compressed TFRecord file" if self.compression else "TFRecord file"
 
 
 class RecordSource(Source):
@@ -120,7 +83,7 @@ class RecordSource(Source):
 
         def notes() -> Iterator[Note]:
             for index, shard in enumerate(self._shards):
-                for number, note in self._read_labels(shard, bad_notes):
+                for number, note in self._read_labels(shard, bad_notes, log):
                     splits.append(shard.split)
                     files.append(index)
                     numbers.append(number)
@@ -159,7 +122,22 @@ class RecordSource(Source):
             the same `[10]` or `[0]`.
         """
 
-    def _read_labels(self, shard: Shard, bad_notes: BadNotes) -> Iterator[tuple[int, Note]]:
+    def _parse_audio(self, record: tf.Tensor) -> tf.Tensor:
+        """Parse the audio of one record alone, in the graph; float32 `[samples]`."""
+        return self._parse(record)["audio"]
+
+    def _parse_slowly(self, record: bytes) -> dict:
+        """Parse one record that `_parse` does not, in Python.
+
+        Returns:
+            As `_parse`, in numpy.
+
+        Raises:
+            InputError: if it cannot be parsed; says why.
+        """
+        raise InputError("cannot be parsed, expected the features of its data set")
+
+    def _read_labels(self, shard: Shard, bad_notes: BadNotes, log: Callable[[str], None]) -> Iterator[tuple[int, Note]]:
         """Yield (record, note) of a file's valid records; stop at the first that cannot be read."""
         import tensorflow as tf
 
@@ -170,13 +148,22 @@ class RecordSource(Source):
 
         records = tf.data.TFRecordDataset(os.fsencode(shard.path), shard.compression, buffer_size=1 << 20)
         iterator = iter(records.map(look, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(4))
+        unparsed = enumerate(records.as_numpy_iterator())
         number = 0
         while True:
             place = f"{shard.path}: record {number}"
             try:
-                labels = {key: value.numpy() for key, value in next(iterator).items()}
+                try:
+                    labels = {key: value.numpy() for key, value in next(iterator).items()}
+                except tf.errors.InvalidArgumentError:
+                    labels = self._parse_slowly(next(record for index, record in unparsed if index == number))
+                    labels["problem"] = check_audio(tf.constant(labels.pop("audio")), self.config)[1].numpy()
                 yield number, _to_note(labels, self.config)
             except StopIteration:
+                if not number and shard.is_empty:
+                    log(f"{shard.path}: is empty")
+                elif not number:
+                    bad_notes.report(place, f"is no record; expected a whole {shard.kind}")
                 return
             except tf.errors.DataLossError:
                 found = "corrupt or truncated, as is what follows"
@@ -184,8 +171,6 @@ class RecordSource(Source):
                     found = other_kind(shard.head) or found
                 bad_notes.report(place, f"is {found}; expected a whole {shard.kind}")
                 return
-            except tf.errors.OpError as error:
-                bad_notes.report(place, f"cannot be parsed ({error_text(error)}), expected NSynth's fields")
             except InputError as error:
                 bad_notes.report(place, str(error))
             number += 1
@@ -230,7 +215,7 @@ class RecordSource(Source):
             return tf.data.Dataset.zip((numbers, records))
 
         def parse(row: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
-            audio, problem = check_audio(self._parse(record)["audio"], self.config)
+            audio, problem = check_audio(self._parse_audio(record), self.config)
             return {"row": row, "audio": audio, "problem": problem}
 
         files = tf.data.Dataset.from_tensor_slices(

@@ -10,7 +10,8 @@ import pathlib
 import re
 from typing import TYPE_CHECKING, Any, Unpack
 
-from nsynth_vae.data.readers.record_files import RecordSource, Shard
+from nsynth_vae.data.readers.record_files import RecordSource
+from nsynth_vae.data.readers.record_shards import Shard
 from nsynth_vae.data.source import SPLITS, ReaderOptions
 from nsynth_vae.errors import InputError
 from nsynth_vae.notes import QUALITIES, UNKNOWN

@@ -2,19 +2,21 @@
 
 `audio`: float `[64000]`; `pitch`, `velocity`, `sample_rate`, `instrument_family`, `instrument_source`: int64;
 `qualities`: int64 `[10]`; `note_str`, `instrument_str`: bytes. All but `audio`, `pitch` and one of the two
-names may be missing. Numbers may be stored as float: 60.0 is 60.
+names may be missing. Numbers may be stored as float, in any of the records: 60.0 is 60.
 """
 
 from __future__ import annotations
 
 import os
 import pathlib
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Unpack
 
+import numpy as np
+
 from nsynth_vae.data.readers.nsynth_json import split_of
-from nsynth_vae.data.readers.record_files import RecordSource, Shard
+from nsynth_vae.data.readers.record_files import RecordSource
+from nsynth_vae.data.readers.record_shards import Shard
 from nsynth_vae.data.source import ReaderOptions
 from nsynth_vae.errors import InputError
 from nsynth_vae.notes import UNKNOWN
@@ -32,24 +34,9 @@ _NUMBERS = {
 }
 """Label -> its key in a record."""
 
-_SHARD = re.compile(r"(?P<before>.+)-\d{5,}-of-(?P<count>\d{5,})(?P<after>.*)")
-
-
-def check_shards(files: Sequence[str]) -> None:
-    """Check that of each file of several, as `NAME-00001-of-00003`, the others are there.
-
-    Raises:
-        InputError: if one is not; names it.
-    """
-    for file in map(pathlib.Path, files):
-        match = _SHARD.fullmatch(file.name)
-        if match is None:
-            continue
-        digits = len(match["count"])
-        for index in range(int(match["count"])):
-            shard = file.with_name(f"{match['before']}-{index:0{digits}}-of-{match['count']}{match['after']}")
-            if not shard.exists():
-                raise InputError(f"{shard}: is not there, expected all {int(match['count'])} shards of {file.name}")
+_STRINGS = ("note_str", "instrument_str")
+_KINDS = {"float_list": "floats", "int64_list": "integers", "bytes_list": "bytes"}
+"""Kinds of values of a `tf.train.Feature`, in words."""
 
 
 class TFRecordSource(RecordSource):
@@ -64,32 +51,75 @@ class TFRecordSource(RecordSource):
     def _parse(self, record: tf.Tensor) -> dict[str, tf.Tensor]:
         import tensorflow as tf
 
-        def values(dtype: tf.DType) -> tf.io.FixedLenSequenceFeature:
-            return tf.io.FixedLenSequenceFeature([], dtype, allow_missing=True)
-
-        strings = ("note_str", "instrument_str")
-        fields = {"audio": values(tf.float32)} | {key: values(tf.string) for key in strings}
+        fields = {"audio": _values(tf.float32)} | {key: _values(tf.string) for key in _STRINGS}
         for key in (*_NUMBERS.values(), "qualities"):
-            fields[key] = values(tf.float32 if key in self._floats else tf.int64)
+            fields[key] = _values(tf.float32 if key in self._floats else tf.int64)
         found = tf.io.parse_single_example(record, fields)
         labels = {
             name: tf.concat([found[key], tf.constant([UNKNOWN], found[key].dtype)], 0)[0]
             for name, key in _NUMBERS.items()
         }
-        labels |= {key: tf.concat([found[key], [""]], 0)[0] for key in strings}
+        labels |= {key: tf.concat([found[key], [""]], 0)[0] for key in _STRINGS}
         return labels | {"audio": found["audio"], "qualities": found["qualities"]}
 
+    def _parse_audio(self, record: tf.Tensor) -> tf.Tensor:
+        import tensorflow as tf
 
-def _float_keys(shard: Shard) -> set[str]:
-    """Return the keys that the first record of a file stores as floats; none if it cannot be read."""
+        return tf.io.parse_single_example(record, {"audio": _values(tf.float32)})["audio"]
+
+    def _parse_slowly(self, record: bytes) -> dict:
+        """Parse a record with floats where the first one has integers, or name what is of another kind."""
+        features = _features(record)
+
+        def values(key: str, *kinds: str) -> list:
+            kind = features[key].WhichOneof("kind") if key in features else None
+            if kind is None:
+                return []
+            if kind not in kinds:
+                expected = " or ".join(_KINDS[one] for one in kinds)
+                raise InputError(f"has {key} as {_KINDS[kind]}, expected {expected}")
+            return list(getattr(features[key], kind).value)
+
+        labels: dict = {"audio": np.array(values("audio", "float_list"), np.float32)}
+        labels |= {key: (*values(key, "bytes_list"), b"")[0] for key in _STRINGS}
+        for name, key in {**_NUMBERS, "qualities": "qualities"}.items():
+            found = values(key, "int64_list", "float_list")
+            labels[name] = np.array(found) if key == "qualities" else np.array([*found, UNKNOWN])[0]
+        return labels
+
+
+def _values(dtype: tf.DType) -> tf.io.FixedLenSequenceFeature:
+    import tensorflow as tf
+
+    return tf.io.FixedLenSequenceFeature([], dtype, allow_missing=True)
+
+
+def _features(record: bytes) -> Mapping[str, tf.train.Feature]:
+    """Return the features of a `tf.train.Example`.
+
+    Raises:
+        InputError: if it is none.
+    """
     import tensorflow as tf
     from google.protobuf.message import DecodeError
 
+    try:
+        return tf.train.Example.FromString(record).features.feature
+    except DecodeError as error:
+        raise InputError("is no tf.train.Example, expected one with NSynth's fields") from error
+
+
+def _float_keys(shard: Shard) -> set[str]:
+    """Return the keys that the first record of a file stores as floats; none if it cannot be read.
+
+    A guess, so that the records of such files are parsed in the graph.
+    """
+    import tensorflow as tf
+
     records = tf.data.TFRecordDataset(os.fsencode(shard.path), shard.compression)
     try:
-        example = tf.train.Example.FromString(next(iter(records)).numpy())
-    except (StopIteration, tf.errors.OpError, DecodeError):
+        features = _features(next(iter(records)).numpy())
+    except (StopIteration, tf.errors.OpError, InputError):
         # What is wrong with it is named where the labels are read.
         return set()
-    features = example.features.feature
     return {key for key in features if features[key].WhichOneof("kind") == "float_list"}

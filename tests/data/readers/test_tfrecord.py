@@ -1,5 +1,8 @@
 """NSynth's TFRecord files."""
 
+import gzip
+import zlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -87,9 +90,37 @@ def test_whole_numbers_may_be_stored_as_floats(tmp_path, audio_config):
     assert source.table.qualities.tolist() == [[0] * 9 + [1]] * 2
     assert [(row, problem) for row, _, problem in read_audio(source)] == [(0, ""), (1, "")]
     for odd in (60.5, float("nan"), float("inf")):
+        path = write(tmp_path / "b.tfrecord", [example(59), example(60, pitch=[odd])])
+        with pytest.raises(BadNoteError, match=rf"b.tfrecord: record 1: has pitch {odd}, expected a whole number"):
+            open_it(path, audio_config)
         path = write(tmp_path / "b.tfrecord", [example(60, pitch=[odd])])
         with pytest.raises(BadNoteError, match=rf"b.tfrecord: record 0: has pitch {odd}, expected a whole number"):
             open_it(path, audio_config)
+
+
+def test_integers_and_floats_may_be_mixed(tmp_path, audio_config, skip):
+    """In one file and in several, whichever is first."""
+    whole = {"velocity": [100.0], "sample_rate": [16000.0], "qualities": [0.0] * 9 + [1.0], "instrument_source": [2.0]}
+    floats = [example(pitch, pitch=[float(pitch)], **whole) for pitch in (60, 61, 62)]
+    integers = [example(pitch) for pitch in (70, 71, 72)]
+    silent = example(63, pitch=[63.0], audio=np.zeros(64000))
+    for records in (
+        [*integers, *floats, silent],
+        [*floats, *integers, silent],
+        [integers[0], floats[0], integers[1], floats[1], floats[2], integers[2], silent],
+    ):
+        write(tmp_path / "a.tfrecord-0-of-2", records[:4])
+        write(tmp_path / "a.tfrecord-1-of-2", records[4:])
+        skip.skipped.clear()
+        source = open_it(tmp_path, audio_config, skip)
+        assert sorted(source.table.pitch) == [60, 61, 62, 70, 71, 72]
+        assert source.table.qualities[source.table.pitch < 70].tolist() == [[0] * 9 + [1]] * 3
+        assert source.table.instrument_source.tolist() == [2 if pitch < 70 else 0 for pitch in source.table.pitch]
+        assert (source.table.velocity == 100).all()
+        assert list(skip.skipped.values()) == ["is silent, expected a peak of at least 0.001"]
+        for row, audio, problem in read_audio(source):
+            assert problem == ""
+            np.testing.assert_array_equal(audio, sine(440 * 2 ** ((source.table.pitch[row] - 69) / 12)))
 
 
 def test_missing_fields_are_unknown(tmp_path, audio_config):
@@ -157,8 +188,17 @@ def test_damaged_compressed_records(tmp_path, audio_config, skip, compression):
     )
 
 
-def test_missing_shards_are_named(tmp_path, audio_config):
+def test_missing_shards_and_copies(tmp_path, audio_config):
     shards(tmp_path)
+    copy = tmp_path / "nsynth-train.tfrecord-00000-of-00003.bak"
+    copy.write_bytes((tmp_path / "nsynth-train.tfrecord-00000-of-00003").read_bytes())
+    for spec in (tmp_path, f"{tmp_path}/*.tfrecord*"):
+        lines: list[str] = []
+        source = open_source(spec, audio=audio_config, bad_notes=BadNotes(), log=lines.append)
+        assert source.table.pitch.tolist() == [30, *range(40, 52)]
+        assert lines[0] == f"{copy}: is a copy or no whole file by its name, and is not read"
+    with pytest.raises(InputError, match=r"\*\.bak: no file matches, expected \.tfrecord files"):
+        open_it(f"{tmp_path}/*.bak", audio_config)
     missing = tmp_path / "nsynth-train.tfrecord-00001-of-00003"
     missing.unlink()
     for spec in (tmp_path, f"{tmp_path}/*train*", f"{tmp_path}/*00000*"):
@@ -166,7 +206,10 @@ def test_missing_shards_are_named(tmp_path, audio_config):
             open_it(spec, audio_config)
         assert str(error.value).startswith(f"{missing}: is not there, expected all 3 shards of nsynth-train.tfrecord-")
     # Who names one file wants no more.
-    assert len(open_it(tmp_path / "nsynth-train.tfrecord-00002-of-00003", audio_config).table) == 4
+    alone = tmp_path / "nsynth-train.tfrecord-00002-of-00003"
+    lines = []
+    assert len(open_source(alone, audio=audio_config, bad_notes=BadNotes(), log=lines.append).table) == 4
+    assert lines[0] == f"{alone}: 1 of 3 shards, the others are not read"
 
 
 def test_shuffled_order(tmp_path, audio_config):
@@ -197,6 +240,15 @@ def test_shuffle_buffer_is_bounded(tmp_path, audio_config, monkeypatch):
     assert found != sorted(found)
 
 
+def with_audio(values: list[int]) -> bytes:
+    """Returns a record with integers for audio, or without audio."""
+    found = tf.train.Example.FromString(example(60))
+    del found.features.feature["audio"]
+    if values:
+        found.features.feature["audio"].int64_list.value.extend(values)
+    return found.SerializeToString()
+
+
 def bad_records() -> list[tuple[bytes, str]]:
     """Returns records and what is wrong with them."""
     return [
@@ -221,8 +273,13 @@ def bad_records() -> list[tuple[bytes, str]]:
         (example(60, audio=np.zeros(64000)), "is silent"),
         (example(60, audio=np.full(64000, np.nan)), "holds NaN or infinite samples"),
         (example(60, audio=16384 * sine(262)), "holds samples up to 8"),
-        (example(60, pitch=[b"60"]), "cannot be parsed"),
-        (b"not an example", "cannot be parsed"),
+        (with_audio([]), "has no audio, expected 64000 samples"),
+        (b"", "has no audio, expected 64000 samples"),
+        (example(60, other=[1], pitch=[b"60"]), "has pitch as bytes, expected integers or floats"),
+        (example(60, qualities=[b"bright"]), "has qualities as bytes, expected integers or floats"),
+        (example(60, note_str=[60]), "has note_str as integers, expected bytes"),
+        (with_audio([1] * 64000), "has audio as integers, expected floats"),
+        (b"not an example", "is no tf.train.Example, expected one with NSynth's fields"),
     ]
 
 
@@ -276,6 +333,27 @@ def test_not_records_at_all(tmp_path, audio_config, skip):
     path.write_bytes(b"PK\3\4" + bytes(100))
     with pytest.raises(BadNoteError, match="record 0: is a ZIP archive; expected a whole TFRecord file"):
         open_it(path, audio_config)
+    for other in (b"hello", b""):
+        for compress, compression in ((gzip.compress, "GZIP"), (zlib.compress, "ZLIB")):
+            path.write_bytes(compress(other))
+            if other:
+                expected = f"record 0: is no record; expected a whole {compression}-compressed TFRecord file"
+                with pytest.raises(BadNoteError, match=expected):
+                    open_it(path, audio_config)
+            else:
+                with pytest.raises(InputError, match="no note in it, expected at least one"):
+                    open_it(path, audio_config)
     path.write_bytes(b"")
-    with pytest.raises(InputError, match="no usable note in it"):
+    with pytest.raises(InputError, match="no note in it, expected at least one"):
         open_it(path, audio_config)
+
+
+@pytest.mark.parametrize("compression", ["", "GZIP"])
+def test_an_empty_shard_is_named(tmp_path, audio_config, compression):
+    """Pipelines write some; they may as well be lost notes."""
+    shards(tmp_path)
+    empty = write(tmp_path / "nsynth-train.tfrecord-00001-of-00003", [], compression)
+    lines: list[str] = []
+    source = open_source(tmp_path, audio=audio_config, bad_notes=BadNotes(), log=lines.append)
+    assert source.table.pitch.tolist() == [30, *range(40, 44), *range(48, 52)]
+    assert lines == [f"{tmp_path}: reading the labels of 4 record files", f"{empty}: is empty"]
