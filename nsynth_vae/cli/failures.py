@@ -6,6 +6,7 @@ import contextlib
 import errno
 import io
 import os
+import pathlib
 import re
 import sys
 from collections.abc import Callable
@@ -35,6 +36,7 @@ def guarded(action: Callable[[], int | None], command: str, *, debug: bool) -> i
     Returns:
         0 when done, 1 for an unexpected error, 2 for bad input, full disks and the like, 130 after Ctrl-C.
     """
+    open_closed_streams()
     print_any_character()
     try:
         code = action() or 0
@@ -46,6 +48,19 @@ def guarded(action: Callable[[], int | None], command: str, *, debug: bool) -> i
         code = _report(error, command, debug=debug)
         _end_output()
     return code
+
+
+def open_closed_streams() -> None:
+    """Open nothing as the standard input, output and error stream where who started the process has closed them.
+
+    The next files that are opened would be these, also for what C++ reads and writes.
+    """
+    for stream in (0, 1, 2):
+        try:
+            os.fstat(stream)
+        except OSError:
+            # It gets the lowest number that is free.
+            os.open(os.devnull, os.O_RDWR)
 
 
 def print_any_character() -> None:
@@ -75,7 +90,7 @@ def _report(error: BaseException, command: str, *, debug: bool) -> int:
         if isinstance(error, KeyboardInterrupt):
             print(f"\nInterrupted. {error}".rstrip(), file=sys.stderr)
         elif problem := _foreseen(error):
-            print(f"error: {_one_line(problem)}", file=sys.stderr)
+            print(f"error: {_one_line(problem + _no_directory())}", file=sys.stderr)
         else:
             kind = f"{type(error).__name__}: {error}".rstrip(": ")
             print(f"error: {command} failed unexpectedly ({_one_line(kind)}); {_logged(error)}", file=sys.stderr)
@@ -106,6 +121,15 @@ def _foreseen(error: BaseException) -> str:
         room = isinstance(error, tensorflow.errors.ResourceExhaustedError)
         expected = "more memory, a smaller --batch-size, or room on the disk" if room else "files that can be used"
         return f"TensorFlow: {text}, expected {expected}"
+    return ""
+
+
+def _no_directory() -> str:
+    """Return that the working directory has been removed, if it has: no file with a relative path can be there."""
+    try:
+        pathlib.Path.cwd()
+    except FileNotFoundError:
+        return "; the working directory has been removed"
     return ""
 
 

@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import IO, NoReturn
 
 from nsynth_vae.cli.failures import guarded
 from nsynth_vae.errors import InputError
@@ -43,6 +43,10 @@ class Parser(argparse.ArgumentParser):
         )
 
         self.add_argument(DEBUG, action="store_true", help="show the traceback of an error, which helps to report it")
+
+    def print_help(self, file: IO[str] | None = None) -> None:
+        """Print the help; raise OSError where there is no room for it, which argparse drops."""
+        print(self.format_help(), end="", file=file, flush=True)
 
     def error(self, message: str) -> NoReturn:
         """Print one line and exit with 2."""
