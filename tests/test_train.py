@@ -21,6 +21,7 @@ import synthetic
 
 from nsynth_vae import timbre_model, train, train_classifier, train_synthesizer
 from nsynth_vae.config import Budget, Config, DataConfig
+from nsynth_vae.errors import InputError
 from nsynth_vae.exporters import saved_model, tflite
 from nsynth_vae.training import checkpoints, vae_run
 from nsynth_vae.training.resume import check_folder, default_folder_name, exceeds
@@ -293,6 +294,35 @@ def test_a_finished_run_resumes_only_if_every_given_limit_is_above_what_it_used(
     done = {"step": 100, "steps_per_epoch": 10, "seconds": 120.0, "converged": False}
     assert exceeds(Budget(*budget), done) is more
     assert not exceeds(Budget(*budget), done | {"converged": True})
+
+
+DONE = {"step": 100, "steps_per_epoch": 10, "seconds": 120.0, "converged": True, "stopped": "100 steps done"}
+
+
+@pytest.mark.parametrize(
+    ("text", "finished"),
+    [
+        (json.dumps({"finished": True, "training": DONE}), True),
+        (json.dumps({"finished": False, "training": DONE}), False),
+        (json.dumps({"training": DONE}), False),
+        (json.dumps({"finished": True, "training": {}}), False),
+        *((json.dumps({"finished": True, "training": DONE | {name: [1]}}), False) for name in DONE),
+        (json.dumps({"finished": True, "training": DONE | {"seconds": None}}), False),
+        (json.dumps({"finished": True, "training": "all"}), False),
+        ("[]", False),
+        ("[" * 100_000, False),
+    ],
+)
+def test_damaged_metrics_are_those_of_a_run_that_is_not_finished(text, finished, tmp_path):
+    Config().save(tmp_path / "config.json")
+    (tmp_path / "metrics.json").write_text(text)
+    assert check_folder(tmp_path, Config(), resume=True, budget=Budget(steps=100)) is not finished
+
+
+def test_a_damaged_configuration_in_the_folder_is_named(tmp_path):
+    (tmp_path / "config.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match=r"config.json: not JSON \(nested too deeply\), expected a JSON configuration"):
+        check_folder(tmp_path, Config(), resume=True, budget=Budget())
 
 
 def test_a_folder_that_is_no_models_is_an_error(tmp_path, notes, capsys):

@@ -11,14 +11,13 @@ import json
 import os
 import pathlib
 import re
-import zipfile
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from nsynth_vae.files import atomic_write, remove_abandoned
+from nsynth_vae.errors import InputError
+from nsynth_vae.files import atomic_write, read_arrays, remove_abandoned
 
 KEPT = 2
 """The newest checkpoint and the one before it, should the newest turn out to be damaged."""
@@ -32,6 +31,13 @@ class Checkpoint:
 
     arrays: dict[str, np.ndarray]
     state: dict[str, Any]
+
+    def check_part(self, name: str, shapes: Sequence[tuple[int, ...]]) -> None:
+        """Raise ValueError unless there are numbers of these shapes as `name/0`, `name/1`, ...."""
+        for i, shape in enumerate(shapes):
+            value = self.arrays.get(f"{name}/{i}")
+            if not isinstance(value, np.ndarray) or value.shape != shape or value.dtype.kind not in "biuf":
+                raise ValueError(f"{name}/{i} is not that of this model")
 
 
 def save(folder: pathlib.Path, checkpoint: Checkpoint, step: int) -> pathlib.Path:
@@ -47,22 +53,41 @@ def save(folder: pathlib.Path, checkpoint: Checkpoint, step: int) -> pathlib.Pat
         file.write(content.getbuffer())
         file.flush()
         os.fsync(file.fileno())
-    for old in paths(folder)[:-KEPT]:
+    # Those of later steps are damaged: the run has gone back to one before them.
+    kept = [each for each in paths(folder) if each <= path][-KEPT:]
+    for old in set(paths(folder)) - set(kept):
         old.unlink()
     return path
 
 
-def load_newest(folder: pathlib.Path, log: Callable[[str], None] = print) -> Checkpoint | None:
-    """Return the newest checkpoint that is whole, or None; `log` gets a line for each damaged one."""
-    for path in reversed(paths(folder)):
+def load_newest(
+    folder: pathlib.Path,
+    log: Callable[[str], None] = print,
+    check: Callable[[Checkpoint], None] = lambda checkpoint: None,
+) -> Checkpoint | None:
+    """Return the newest checkpoint that is whole; None if there are no checkpoints.
+
+    Args:
+        folder: that of the checkpoints.
+        log: gets a line for each damaged one.
+        check: raises ValueError for what is no checkpoint of the run.
+
+    Raises:
+        InputError: if there are checkpoints, all of them damaged.
+    """
+    found = paths(folder)
+    for path in reversed(found):
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as members:
-                arrays = {name: members[name] for name in members.files}
-            state = json.loads(arrays.pop(_STATE).tobytes())
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            checkpoint = Checkpoint(*read_arrays(path, _STATE))
+            check(checkpoint)
+        except (OSError, ValueError) as error:
             log(f"{path}: damaged ({error}), going back to the checkpoint before it")
             continue
-        return Checkpoint(arrays, state)
+        return checkpoint
+    if found:
+        raise InputError(
+            f"{folder}: all checkpoints are damaged, expected another --name, or --no-resume to start anew"
+        )
     return None
 
 

@@ -121,7 +121,9 @@ def _read(folder: pathlib.Path) -> Record | None:
         found = read_json(_path(folder))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and all(isinstance(part, dict) for part in found.values()) else None
+    if not isinstance(found, dict) or not all(isinstance(part, dict) for part in found.values()):
+        return None
+    return found if all(isinstance(by, str) for part in found.values() for by in part.values()) else None
 
 
 def _changes(former: Record, record: Record) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 import re
 import shutil
@@ -10,7 +9,10 @@ from typing import Any
 
 from nsynth_vae.config import AnyConfig, Budget
 from nsynth_vae.errors import InputError
-from nsynth_vae.files import expand
+from nsynth_vae.files import expand, read_json
+
+_USED = {"step": int, "steps_per_epoch": int, "seconds": int | float, "converged": bool, "stopped": str}
+"""Types of what is read of `training` in `metrics.json`."""
 
 
 def default_folder_name(config: AnyConfig) -> str:
@@ -95,18 +97,20 @@ def exceeds(budget: Budget, finished: dict[str, Any]) -> bool:
 def _sections(path: pathlib.Path) -> set[str]:
     """Return the names of a configuration file's sections; none if it is missing or no JSON object."""
     try:
-        return set(json.loads(path.read_text(encoding="utf-8")).keys())
+        return set(read_json(path).keys())
     except (OSError, ValueError, AttributeError):
         return set()
 
 
 def _finished_training(folder: pathlib.Path) -> dict[str, Any] | None:
-    """Return the training part of a finished run's metrics, or None."""
+    """Return the training part of a finished run's metrics; None if there is none, or a damaged one."""
     try:
-        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-        return metrics["training"] if metrics["finished"] else None
+        metrics = read_json(folder / "metrics.json")
+        training = metrics["training"]
+        whole = all(isinstance(training[name], kinds) for name, kinds in _USED.items())
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    return training if whole and metrics.get("finished") else None
 
 
 def _differences(found: AnyConfig, requested: AnyConfig) -> str:

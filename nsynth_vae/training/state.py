@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import types
+import typing
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -31,8 +33,18 @@ class TrainerState:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Return the state that `to_dict` gave."""
-        return cls(**values)
+        """Return the state that `to_dict` gave; raise ValueError for what it cannot have given."""
+        try:
+            state = cls(**values)
+        except TypeError as error:
+            raise ValueError(f"not a state: {error}") from error
+        for name, hint in typing.get_type_hints(cls).items():
+            kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+            allowed = tuple(typing.get_origin(kind) or kind for kind in kinds)
+            # JSON has one kind of number.
+            if not isinstance(getattr(state, name), (*allowed, int) if float in allowed else allowed):
+                raise ValueError(f"{name} is {getattr(state, name)!r}")
+        return state
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON-ready values."""

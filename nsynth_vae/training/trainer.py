@@ -72,8 +72,8 @@ class Trainer:
             log: called with each line of the log.
 
         Raises:
-            InputError: if the batch is no multiple of the cluster's devices, or the weights to start from are
-                missing, broken or another model's.
+            InputError: if the batch is no multiple of the cluster's devices, all checkpoints are damaged, or the
+                weights to start from are missing, broken or another model's.
         """
         self.config, self.train, self.valid, self.folder = config, train, valid, folder
         self.batch_options = dict(batch_options or {})
@@ -84,16 +84,18 @@ class Trainer:
         replicas = self.strategy.num_replicas_in_sync
         if config.train.batch_size % replicas:
             raise InputError(f"--batch-size {config.train.batch_size}: expected a multiple of the {replicas} devices")
-        checkpoint = checkpoints.load_newest(folder / "checkpoints", log) if self.cluster.is_chief else None
         keras.utils.set_random_seed(config.train.seed)
         with self.strategy.scope():
             self.model: keras.Model = make_model()
             self.model.build()
-            # A cluster's other workers get the chief's variables, below.
-            if config.train.start_from and checkpoint is None and self.cluster.is_chief:
-                pretrained.load_weights(self.model, config.train.start_from, of="these options describe")
             self.model.compile(optimizer=make_optimizer(config.train, self.model.clip_norm))
             self.model.optimizer.build(self.model.trainable_variables)
+            checkpoint = None
+            # A cluster's other workers get the chief's variables, below.
+            if self.cluster.is_chief:
+                checkpoint = checkpoints.load_newest(folder / "checkpoints", log, self._check)
+                if config.train.start_from and checkpoint is None:
+                    pretrained.load_weights(self.model, config.train.start_from, of="these options describe")
             self.ema = WeightEma(self.model.trainable_variables, config.train.ema_decay)
         self.best = _values(self.model.trainable_variables)
         self.state = TrainerState(seed=config.train.seed)
@@ -198,6 +200,13 @@ class Trainer:
         arrays = {f"{name}/{i}": value for name, values in parts.items() for i, value in enumerate(values)}
         checkpoint = checkpoints.Checkpoint(arrays, self.state.to_dict())
         checkpoints.save(self.folder / "checkpoints", checkpoint, self.step)
+
+    def _check(self, checkpoint: checkpoints.Checkpoint) -> None:
+        """Raise ValueError for a checkpoint that is not of this model."""
+        parts = dict.fromkeys(("weights", "average", "best"), self.model.trainable_variables)
+        for name, variables in {**parts, "optimizer": self.model.optimizer.variables}.items():
+            checkpoint.check_part(name, [tuple(variable.shape) for variable in variables])
+        TrainerState.from_dict(checkpoint.state)
 
     def _restore(self, checkpoint: checkpoints.Checkpoint) -> None:
         arrays = checkpoint.arrays

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from nsynth_vae.errors import InputError
 from nsynth_vae.training.checkpoints import Checkpoint, load_newest, save
 
 
@@ -52,7 +53,53 @@ def test_no_checkpoint_is_none(tmp_path):
 
 
 def test_nothing_pickled_is_loaded(tmp_path):
+    save(tmp_path, checkpoint(1), 1)
     np.savez(tmp_path / "step-00000003.npz", bad=np.array([print], dtype=object))
     said = []
-    assert load_newest(tmp_path, said.append) is None
+    assert load_newest(tmp_path, said.append).state["step"] == 1
     assert "damaged" in said[0]
+
+
+def test_all_checkpoints_damaged_are_an_error_and_not_a_new_start(tmp_path):
+    for step in (1, 2):
+        save(tmp_path, checkpoint(step), step).write_bytes(b"half")
+    said = []
+    with pytest.raises(InputError, match=r": all checkpoints are damaged, expected another --name, or --no-resume"):
+        load_newest(tmp_path, said.append)
+    assert len(said) == 2
+
+
+def test_what_the_run_refuses_falls_back_too(tmp_path):
+    for step in (1, 2):
+        save(tmp_path, checkpoint(step), step)
+
+    def check(found):
+        if found.state["step"] == 2:
+            raise ValueError("of another model")
+
+    said = []
+    assert load_newest(tmp_path, said.append, check).state["step"] == 1
+    assert "step-00000002.npz: damaged (of another model), going back" in said[0]
+
+
+def test_a_damaged_checkpoint_of_a_later_step_costs_none_of_those_after_it(tmp_path):
+    for step in (10, 20):
+        path = save(tmp_path, checkpoint(step), step)
+    path.write_bytes(b"half")
+    for step in (12, 14):
+        save(tmp_path, checkpoint(step), step)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000012.npz", "step-00000014.npz"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, b"bytes", np.zeros([2, 3], np.float32), np.array(["a", "b", "c"])],
+    ids=["none", "bytes", "2", "text"],
+)
+def test_arrays_of_another_model_are_refused(value):
+    found = Checkpoint({"weights/0": np.zeros([2, 2]), "weights/1": np.zeros([3])}, {})
+    found.check_part("weights", [(2, 2), (3,)])
+    found.check_part("weights", [(2, 2)])
+    found.arrays["weights/1"] = value
+    with pytest.raises(ValueError, match="weights/1 is not that of this model"):
+        found.check_part("weights", [(2, 2), (3,)])

@@ -102,9 +102,13 @@ def test_one_changed_byte_of_large_files_is_found_in_each_megabyte(monkeypatch, 
     assert len(found) == 4
 
 
-def test_a_run_without_a_record_is_resumed(run):
+def test_a_run_without_a_record_or_with_a_damaged_one_is_resumed(run):
     folder, notes = run
-    (folder / "checkpoints" / "notes.json").unlink()
+    record = folder / "checkpoints" / "notes.json"
+    for text in ("[]", '{"train": 3}', '{"train": {"flute": 3}}', "[" * 100_000):
+        record.write_text(text)
+        assert not check(folder, notes)
+    record.unlink()
     assert not check(folder, notes)
 
 

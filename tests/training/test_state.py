@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from nsynth_vae.training.state import TrainerState
 
 WRITTEN_BY_0_1 = """{
@@ -16,6 +18,29 @@ def test_the_state_in_a_checkpoint_of_version_0_1_is_read_and_written_again():
     state = TrainerState.from_dict(values)
     assert (state.step, state.best_step, state.stopped, state.seconds) == (6, 4, "6 steps done", 2.25)
     assert json.loads(json.dumps(state.to_dict())) == values
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 3}, "not a state: .*epochs"),
+        ({"step": "6"}, "step is '6'"),
+        ({"step": None}, "step is None"),
+        ({"best_valid_loss": []}, r"best_valid_loss is \[\]"),
+        ({"seconds": "long"}, "seconds is 'long'"),
+        ({"converged": 0}, "converged is 0"),
+        ({"history": {}}, r"history is \{\}"),
+        ({"last_losses": None}, "last_losses is None"),
+    ],
+)
+def test_what_is_no_state_is_a_value_error(change, message):
+    with pytest.raises(ValueError, match=message):
+        TrainerState.from_dict(json.loads(WRITTEN_BY_0_1) | change)
+    without_seed = {name: value for name, value in json.loads(WRITTEN_BY_0_1).items() if name != "seed"}
+    for values in (None, [], without_seed):
+        with pytest.raises(ValueError, match="not a state: "):
+            TrainerState.from_dict(values)
+    assert TrainerState.from_dict(json.loads(WRITTEN_BY_0_1) | {"seconds": 2, "best_valid_loss": 3}).seconds == 2
 
 
 def test_an_epoch_has_the_means_of_its_steps():

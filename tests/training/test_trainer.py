@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,9 @@ from nsynth_vae.data.batching.feature_batches import open_features
 from nsynth_vae.data.open_sources import open_source
 from nsynth_vae.data.source import BadNotes
 from nsynth_vae.errors import InputError
+from nsynth_vae.files import read_arrays
 from nsynth_vae.model.vae import VAE
+from nsynth_vae.training import checkpoints
 from nsynth_vae.training.cluster import Cluster
 from nsynth_vae.training.trainer import Trainer
 
@@ -99,6 +102,24 @@ def test_a_truncated_checkpoint_goes_back_to_the_one_before(notes, folder):
     said = []
     assert make(notes, folder, log=said.append).step == 4
     assert "step-00000008.npz: damaged" in said[0]
+
+
+@pytest.mark.parametrize("change", ["no arrays", "a lost one", "another model's", "a state to come"])
+def test_a_checkpoint_that_is_not_of_this_model_goes_back_too(notes, folder, change):
+    newest = max((folder / "checkpoints").iterdir())
+    arrays, state = read_arrays(newest, "state.json")
+    if change == "no arrays":
+        arrays = {}
+    elif change == "a lost one":
+        del arrays["average/3"]
+    elif change == "another model's":
+        arrays["optimizer/4"] = arrays["optimizer/4"][..., None]
+    else:
+        state["rate"] = 1.0
+    checkpoints.save(folder / "checkpoints", checkpoints.Checkpoint(arrays, state), 8)
+    said = []
+    assert make(notes, folder, log=said.append).step == 4
+    assert re.search(r"step-00000008.npz: damaged \((\w+/\d+ is not that of this model|not a state: .*'rate')", said[0])
 
 
 def test_checkpoints_are_written_between_epochs_too(notes, tmp_path, monkeypatch, eager):
