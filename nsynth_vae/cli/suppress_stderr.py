@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pathlib
 import sys
 import tempfile
 from collections.abc import Iterator
+from typing import IO
+
+
+def _log() -> IO[bytes]:
+    """Return a temporary file; where there can be none, as on a full or read-only disk, what keeps nothing."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return pathlib.Path(os.devnull).open("r+b")
 
 
 @contextlib.contextmanager
@@ -14,7 +24,7 @@ def quiet() -> Iterator[None]:
     """Suppress what C++ and Python write to stderr in the block; if it fails, add that to the error as a note."""
     sys.stderr.flush()
     kept = os.dup(2)
-    with tempfile.TemporaryFile() as log:
+    with _log() as log:
         os.dup2(log.fileno(), 2)
         try:
             yield

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from nsynth_vae.errors import InputError
 from nsynth_vae.files.json_files import read_json, rounded, to_json
-from nsynth_vae.files.places import check_output, expand, file_to_replace, is_no_file
+from nsynth_vae.files.places import check_output, expand, file_to_replace, is_no_file, made
 from nsynth_vae.files.processes import HOST, is_running
 
 _HOST_HASH = f"{zlib.crc32(HOST.encode()):08x}"
@@ -28,7 +28,7 @@ def _prefix() -> str:
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike, kind: str = "file") -> Iterator[pathlib.Path]:
-    """Give a temporary path to write a file to, which is renamed to `path` when the block ends.
+    """Give a temporary path to write a file to, which is renamed to `path` when the block ends; make its folder.
 
     A reader never finds half of the file. If the block raises, nothing is left; what a killed process leaves is hidden,
     and removed when the file is written again. A symbolic link stays: its target is replaced.
@@ -45,20 +45,26 @@ def atomic_write(path: str | os.PathLike, kind: str = "file") -> Iterator[pathli
         file = file_to_replace(path, kind)
         # The end of the name, with its suffix: all of it and the prefix could be too long.
         temporary = file.with_name(_prefix() + file.name[-50:])
-        try:
-            yield temporary
-            temporary.replace(file)
-            with contextlib.suppress(OSError):
-                for left in _abandoned(file.parent):
-                    # A folder is one of `writing`, which still has to read it.
-                    if left.name.endswith(f"-{file.name[-50:]}") and not left.is_dir():
-                        left.unlink(missing_ok=True)
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+        with made(file.parent):
+            try:
+                yield temporary
+                temporary.replace(file)
+                _remove_abandoned_file(file)
+            finally:
+                with contextlib.suppress(OSError):
+                    temporary.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:
         # libsndfile's and HDF5's errors of a full disk are RuntimeErrors.
         raise InputError(f"{path}: cannot be written ({_problem(error)}), expected a place for a {kind}") from error
+
+
+def _remove_abandoned_file(file: pathlib.Path) -> None:
+    """Remove what killed processes of this machine left of a file."""
+    with contextlib.suppress(OSError):
+        for left in _abandoned(file.parent):
+            # A folder is one of `writing`, which still has to read it.
+            if left.name.endswith(f"-{file.name[-50:]}") and not left.is_dir():
+                left.unlink(missing_ok=True)
 
 
 def _problem(error: Exception) -> str:
@@ -83,21 +89,20 @@ def _abandoned(folder: pathlib.Path) -> list[pathlib.Path]:
 
 @contextlib.contextmanager
 def temporary_folder(parent: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Give a hidden folder to write in, in a folder that is made if missing, and remove it in the end.
+    """Give a hidden folder to write in, in one that is made as by `made`, and remove it in the end.
 
     Raises:
         InputError: if it cannot be made, or something in it not be written.
     """
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        remove_abandoned(parent)
-        folder = pathlib.Path(tempfile.mkdtemp(prefix=_prefix(), dir=parent))
-    except OSError as error:
-        raise InputError(f"{parent}: {error.strerror}, expected a folder that can be written") from error
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(made(parent))
+            remove_abandoned(parent)
+            folder = pathlib.Path(tempfile.mkdtemp(prefix=_prefix(), dir=parent))
+        except OSError as error:
+            raise InputError(f"{parent}: {error.strerror}, expected a folder that can be written") from error
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def atomic_rename(source: pathlib.Path, path: pathlib.Path) -> None:
@@ -160,35 +165,36 @@ def writing(output: str | os.PathLike, record_name: str, record: dict) -> Iterat
     check_output(output)
     if is_no_file(output / record_name):
         raise InputError(f"{output / record_name}: is a folder, link, device or pipe, expected a place for a file")
-    missing = [path for path in (output, *output.parents) if not path.exists()]
     folder = output / f"{_prefix()}{record_name}"
     try:
-        folder.mkdir(parents=True)
-        # A run that was killed while it moved its files has not moved their record.
-        former = {name for path in _abandoned(output) for name in _former(path / record_name, output)}
-        yield folder
-        names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-        write_text(folder / record_name, to_json(rounded(record | {"files": names})) + "\n")
-        former |= _former(output / record_name, output)
-        for name in names:
-            if os.path.lexists(output / name) and name not in former:
-                raise InputError(
-                    f"{output / name}: is there, and not of a former run (no {record_name} lists it), "
-                    "expected another --output"
-                )
-        for name in former - set(names):
-            (output / name).unlink(missing_ok=True)
-        for name in [*names, record_name]:
-            (output / name).parent.mkdir(exist_ok=True)
-            (folder / name).replace(output / name)
-        remove_abandoned(output)
+        with made(output):
+            try:
+                folder.mkdir()
+                # A run that was killed while it moved its files has not moved their record.
+                former = {name for path in _abandoned(output) for name in _former(path / record_name, output)}
+                yield folder
+                names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+                write_text(folder / record_name, to_json(rounded(record | {"files": names})) + "\n")
+                former |= _former(output / record_name, output)
+                for name in names:
+                    if os.path.lexists(output / name) and name not in former:
+                        raise InputError(
+                            f"{output / name}: is there, and not of a former run (no {record_name} lists it), "
+                            "expected another --output"
+                        )
+                for name in former - set(names):
+                    (output / name).unlink(missing_ok=True)
+                for name in [*names, record_name]:
+                    (output / name).parent.mkdir(exist_ok=True)
+                    (folder / name).replace(output / name)
+                remove_abandoned(output)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+    except InputError as error:
+        # The hidden folder means nothing to whoever reads the message.
+        raise InputError(str(error).replace(f"{folder}{os.sep}", f"{output}{os.sep}")) from error
     except (OSError, soundfile.SoundFileError) as error:
         raise InputError(f"{output}: cannot be written ({_problem(error)}), expected a folder to write to") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        for path in missing:
-            with contextlib.suppress(OSError):
-                path.rmdir()
 
 
 def _former(record: pathlib.Path, output: pathlib.Path) -> set[str]:

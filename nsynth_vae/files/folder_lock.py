@@ -18,7 +18,7 @@ from typing import Any
 
 from nsynth_vae.errors import InputError
 from nsynth_vae.files.json_files import parse_json
-from nsynth_vae.files.places import expand, is_no_file
+from nsynth_vae.files.places import expand, is_no_file, made
 from nsynth_vae.files.processes import HOST, is_running
 
 LOCK = ".lock"
@@ -51,10 +51,7 @@ def exclusive_lock(folder: str | os.PathLike, command: str = "", *, wait: bool =
     with contextlib.ExitStack() as stack:
         if held not in _held:
             try:
-                missing = [path for path in (folder, *folder.parents) if not path.exists()]
-                # Before they are made: that can fail half-way, as for a name that is too long.
-                stack.callback(_remove_empty, missing)
-                folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(made(folder))
                 lock = _acquire(place / LOCK, command, folder, wait=wait)
             except OSError as error:
                 raise InputError(f"{folder}: {error.strerror}, expected a folder that can be written") from error
@@ -168,9 +165,3 @@ def _release(lock: int, path: pathlib.Path) -> None:
         path.unlink()
     if os.name != "nt":
         os.close(lock)
-
-
-def _remove_empty(folders: list[pathlib.Path]) -> None:
-    for folder in folders:
-        with contextlib.suppress(OSError):
-            folder.rmdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import pathlib
@@ -53,6 +54,20 @@ def file_to_replace(output: str | os.PathLike, kind: str) -> pathlib.Path:
     if problem:
         raise InputError(f"{output}: {problem}, expected the name of a {kind} to write")
     return output.resolve() if output.is_symlink() else output
+
+
+@contextlib.contextmanager
+def made(folder: pathlib.Path) -> Iterator[None]:
+    """Make a folder, and those above it, if they are missing; remove what was made and is empty when the block ends."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        # It can fail half-way, as for a name that is too long.
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    finally:
+        for path in missing:
+            with contextlib.suppress(OSError):
+                path.rmdir()
 
 
 def check_working_directory(folder: str | os.PathLike, flag: str) -> None:

@@ -39,7 +39,6 @@ def save_sound(path: str | os.PathLike, audio: np.ndarray, sample_rate: int) -> 
     kind = _kind_of(pathlib.Path(path))
     with atomic_write(path, kind) as temporary:
         if kind == "FLAC":
-            temporary.parent.mkdir(parents=True, exist_ok=True)
             temporary.write_bytes(flac(audio, sample_rate))
         else:
             write_wav(temporary, audio, sample_rate)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pathlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -268,6 +267,5 @@ def _save(figure: Figure, target: Target) -> None:
     if not isinstance(target, str | os.PathLike):
         figure.savefig(target, dpi=100, format="png")
         return
-    pathlib.Path(target).parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(target, "picture") as temporary:
         figure.savefig(temporary, dpi=100, format="png")

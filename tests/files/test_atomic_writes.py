@@ -22,11 +22,13 @@ from nsynth_vae.files import (
     remove_abandoned,
     save_json,
     save_sound,
+    temporary_folder,
     to_json,
     walk,
     write_text,
     writing,
 )
+from nsynth_vae.files.places import made
 
 pytestmark = pytest.mark.player
 
@@ -86,6 +88,38 @@ def test_what_is_no_file_is_named_and_left(tmp_path, write):
         with pytest.raises(InputError, match=f"{name}: {problem}, expected the name of a file to write"):
             write(tmp_path / name)
     assert {name: os.lstat(tmp_path / name).st_mode for name in names(tmp_path)} == before
+
+
+def test_folders_are_made_and_stay_only_with_what_is_in_them(tmp_path):
+    path = tmp_path / "new" / "folder" / "a.txt"
+
+    def fail(give) -> None:
+        with give:
+            assert path.parent.is_dir()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(InputError, match=r"a.txt: cannot be written \(No space left on device\)"):
+        fail(atomic_write(path))
+    for give in (made(path.parent), temporary_folder(path.parent)):
+        with pytest.raises(OSError, match="No space left"):
+            fail(give)
+    assert names(tmp_path) == []
+    write_text(path, "whole")
+    with made(path.parent), temporary_folder(path.parent):
+        pass
+    assert path.read_text() == "whole"
+
+
+def test_a_file_of_a_folder_of_results_is_named_by_its_place_there(tmp_path):
+    def fail(folder: pathlib.Path) -> None:
+        with writing(folder, "record.json", {}) as hidden, atomic_write(hidden / "map.html"):
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+
+    with pytest.raises(
+        InputError, match=r"^\S+[/\\]folder[/\\]map.html: cannot be written \(File too large\), expected"
+    ):
+        fail(tmp_path / "folder")
+    assert names(tmp_path) == []
 
 
 def test_a_link_stays_and_its_target_is_replaced(tmp_path):
