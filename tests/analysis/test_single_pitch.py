@@ -80,6 +80,58 @@ def test_chords_bells_cymbals_drums_glides_and_noise_have_none(seed):
     assert len(accepted) <= 1, accepted
 
 
+def gliding(base: float, semitones: np.ndarray) -> np.ndarray:
+    """Return a sawtooth whose pitch is some semitones above a base, `[64000]`."""
+    phase = 2 * np.pi * np.cumsum(440 * 2 ** ((base - 69 + semitones) / 12)) / 16000
+    return (0.2 * sum(np.sin(k * phase) / k for k in range(1, 8))).astype(np.float32)
+
+
+GLIDES = {
+    "2 semitones in 4 s": 2 * TIME / 4,
+    "3 semitones down in 4 s": -3 * TIME / 4,
+    "an octave after 1 s": 12 * np.clip((TIME - 1) / 0.5, 0, 1),
+    "an octave after 2.2 s": 12 * np.clip(TIME - 2.2, 0, 1),
+    "a fifth after 2 s": 7 * np.clip((TIME - 2) / 2, 0, 1),
+}
+
+
+@pytest.mark.parametrize("glide", GLIDES)
+def test_slow_and_late_glides_have_none(glide):
+    for base in (50, 64):
+        assert find_single_pitch(gliding(base, GLIDES[glide])) is None
+
+
+def test_a_note_that_is_out_of_tune_by_half_a_semitone_at_its_end_has_one():
+    for semitones in (0.5 * TIME / 4, 0.1 * np.sin(2 * np.pi * 5 * TIME), 12.0 * (TIME < 0.02)):
+        assert find_single_pitch(gliding(57, semitones))[0] == 57
+
+
+CHURCH = (0.5, 1.0, 1.2, 1.5, 2.0, 2.5, 2.667, 3.0)
+
+
+@pytest.mark.parametrize(
+    "amplitudes", [(0.6, 1, 0.7, 0.3, 0.8, 0.25, 0.3, 0.3), (1, 0.8, 0.6, 0.3, 0.6, 0.2, 0.2, 0.2)]
+)
+@pytest.mark.parametrize("strike", [147.0, 220.0])
+def test_a_church_bell_has_none_though_its_hum_explains_most_of_it(amplitudes, strike):
+    bell = sum(
+        a * np.sin(2 * np.pi * strike * ratio * TIME) * np.exp(-TIME * ratio / 2.5)
+        for a, ratio in zip(amplitudes, CHURCH, strict=True)
+    )
+    assert find_single_pitch(0.2 * bell) is None
+
+
+def test_a_mallet_with_another_partial_has_one():
+    mallet = harmonic(262, {1: 1.0, 2: 0.3}) + harmonic(262 * 2.76, {1: 0.45})
+    assert find_single_pitch(mallet)[0] == 60
+
+
+def test_two_sines_a_fifth_apart_have_none_but_a_low_organ_has_one():
+    for hertz in (147, 220, 330):
+        assert find_single_pitch(harmonic(hertz, {1: 1.0}, 9.0) + harmonic(hertz * 1.4983, {1: 1.0}, 9.0)) is None
+    assert find_single_pitch(harmonic(55, {2: 0.5, 3: 1.0}, 9.0))[0] == 33
+
+
 @pytest.mark.parametrize("decay", [500, 1000, 4000])
 def test_decaying_noise_has_none(decay):
     for seed in range(5):
