@@ -61,7 +61,11 @@ def _chunks(stream: BinaryIO, magic: bytes) -> Iterator[tuple[bytes, bytes]]:
             long_size = struct.unpack(f"{order}Q", stream.read(16)[8:])[0]
         elif name in _NAMES:
             yield name, stream.read(min(size, 64))
-        position += header_size + size + -size % align
+        position += header_size + size
+        stream.seek(position)
+        # Some writers leave the padding out: then the next chunk's name begins here.
+        padding = stream.read(-size % align)
+        position += 0 if padding[:1].isalpha() else -size % align
 
 
 def _key(magic: bytes, name: bytes, contents: bytes, order: str) -> float | None:

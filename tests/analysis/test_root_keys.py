@@ -55,6 +55,8 @@ FILES = {
         ),
         58,
     ),
+    "smpl after an odd chunk without padding": (riff(chunk(b"LIST", b"INFOabc")[:-1], SOUND[:-1], smpl(57)), 57),
+    "smpl after an odd chunk with padding": (riff(chunk(b"LIST", b"INFOabc"), SOUND, smpl(57)), 57),
     "text": (b"text", None),
     "nothing": (b"", None),
 }
