@@ -113,7 +113,8 @@ def fit_frames(part: np.ndarray, hertz: float) -> Frames | None:
     if not rows:
         return None
     kept = np.array(energies) > max(energies) * 10 ** (-LOUD_DB / 10)
-    return Frames(*np.array(rows)[kept].T, np.array(power)[kept])
+    f0, explained, stray, tonal = np.array(rows)[kept].T
+    return Frames(f0, explained, stray, tonal, np.array(power)[kept])
 
 
 def tonal_peaks(frame: np.ndarray, hertz: float) -> tuple[np.ndarray, np.ndarray, float]:
