@@ -55,6 +55,7 @@ def _arithmetic(options: argparse.Namespace) -> None:
 
     result = arithmetic(open_lookup(options), options.expression, pitch=options.pitch, velocity=options.velocity)
     result.save(options.output, picture=options.picture)
+    cli.warn_of_silence([result.pitch], result.config.sample_rate)
     files = [*(f"{name}.wav" for name in result.names), *[PICTURE] * options.picture, RECORD]
     print(f"{result.summary()} -> {options.output}: {', '.join(files)}")
 

@@ -45,6 +45,7 @@ def _decode(options: argparse.Namespace) -> None:
     z, pitch, velocity = read_notes(options.notes, model.latent_dim, pitch=options.pitch, velocity=options.velocity)
     decoded = model.decode(z, pitch, velocity)
     decoded.save(options.output, picture=options.picture)
+    cli.warn_of_silence(decoded.pitch, decoded.config.sample_rate)
     print(f"{len(z)} notes -> {options.output}")
 
 

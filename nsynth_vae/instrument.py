@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _instrument(options: argparse.Namespace) -> None:
     from nsynth_vae.api import open_lookup
-    from nsynth_vae.instruments.sampled_instrument import check_formats, check_keys, make_instrument
+    from nsynth_vae.instruments.sampled_instrument import STEP, check_formats, check_keys, make_instrument
 
     check_formats(options.format)
     check_keys(options.pitches, options.velocities, options.round_robin)
@@ -76,6 +76,8 @@ def _instrument(options: argparse.Namespace) -> None:
         velocities=options.velocities,
         round_robin=options.round_robin,
     )
+    low, high = options.pitches
+    cli.warn_of_silence(range(low, high + 1, STEP), instrument.config.sample_rate)
     path = instrument.save(options.output, picture=options.picture, formats=options.format)
     looped = sum(sample.loop is not None for sample in instrument.samples)
     print(f"{instrument.timbre}: {len(instrument.samples)} samples, {looped} of them looped -> {path}")

@@ -82,6 +82,7 @@ def _interpolate(options: argparse.Namespace) -> None:
         compare=options.compare,
     )
     morph.save(options.output, picture=options.picture)
+    cli.warn_of_silence([morph.pitch] * len(morph.z), morph.config.sample_rate)
     for timbre in morph.timbres:
         print(f"{timbre.name}: {timbre.description}")
     print(f"{len(morph.z)} notes at pitch {morph.pitch}, velocity {morph.velocity} -> {options.output}")

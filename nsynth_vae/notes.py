@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 from nsynth_vae.errors import InputError
@@ -146,6 +148,23 @@ def readable(name: str) -> str:
 def pitch_to_hertz(pitch: _Number) -> _Number:
     """Return the frequency in Hz of a MIDI pitch (number or array) in equal temperament, A4 = 69 = 440 Hz."""
     return 440.0 * 2.0 ** ((pitch - 69.0) / 12.0)
+
+
+def highest_pitch(sample_rate: int) -> int:
+    """Return the highest MIDI pitch that is below half the sample rate, at 16 kHz B8, 119."""
+    return min(math.ceil(69 + 12 * math.log2(sample_rate / 2 / 440)) - 1, 127)
+
+
+def silent_notes(pitches: Iterable[float], sample_rate: int) -> str:
+    """Return in words how many notes have no partial below half the sample rate, and are silent; empty for none.
+
+    >>> silent_notes([60, 120, 127], 16000)
+    '2 notes above B8 (7902 Hz) cannot sound at 16 kHz'
+    """
+    count = sum(pitch_to_hertz(pitch) >= sample_rate / 2 for pitch in pitches)
+    highest = highest_pitch(sample_rate)
+    where = f"above {note_name(highest)} ({pitch_to_hertz(highest):.0f} Hz) cannot sound at {sample_rate / 1000:g} kHz"
+    return f"{count} {'note' if count == 1 else 'notes'} {where}" if count else ""
 
 
 def note_name(pitch: int) -> str:

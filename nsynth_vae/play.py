@@ -16,8 +16,8 @@ def make_parser() -> cli.Parser:
     parser = cli.Parser(
         "nsynth_vae.play",
         "Plays a MIDI file, all channels but the drums', and writes WAV or FLAC: 16 kHz, 16 bits, mono. Tempo changes, "
-        "the sustain pedal, pitch bend, volume and expression are followed. Notes released before 3 s get the release "
-        "that the model gives them; longer ones are sustained, or decay on, by a loop.",
+        "the sustain pedal, pitch bend, vibrato, volume and expression are followed. Notes released before 3 s get the "
+        "release that the model gives them; longer ones are sustained, or decay on, by a loop.",
     )
     parser.add_argument("melody", metavar="MELODY.mid", type=cli.path, help="a Standard MIDI File")
     parser.add_argument("--timbre", metavar="TIMBRE", help=f"of all channels without an own one: {cli.TIMBRE}")
@@ -73,6 +73,7 @@ def _play(options: argparse.Namespace) -> None:
     from nsynth_vae.api import open_lookup
     from nsynth_vae.cli.progress import long_progress
     from nsynth_vae.instruments.midi import DRUM_CHANNEL, read_midi
+    from nsynth_vae.instruments.midi_track import plural
     from nsynth_vae.instruments.performance import play
 
     _check_output(options.output, options.melody)
@@ -99,9 +100,10 @@ def _play(options: argparse.Namespace) -> None:
     if done.skipped:
         print(f"skipped: {', '.join(done.skipped)}")
     done.save(options.output)
+    silent = "" if done.audio.any() else ", all silent"
     lowered = f", lowered by {done.lowered_db:.1f} dB to peak at -1 dB" if done.lowered_db else ""
     seconds = len(done.audio) / done.config.sample_rate
-    counts = f"{done.notes} notes, {done.decoded} decoded, {seconds:.1f} s"
+    counts = f"{plural(done.notes, 'note')}, {done.decoded} decoded, {seconds:.1f} s{silent}"
     print(f"{options.melody}: {counts}{lowered} -> {options.output}")
 
 

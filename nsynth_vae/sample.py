@@ -59,6 +59,7 @@ def _sample(options: argparse.Namespace) -> None:
     check_arguments(**given)
     samples = sample(open_lookup(options), **given)
     samples.save(options.output, picture=options.picture)
+    cli.warn_of_silence(samples.pitch, samples.config.sample_rate)
     print(f"{len(samples.z)} new sounds by {samples.drawn['method']} -> {options.output}")
 
 

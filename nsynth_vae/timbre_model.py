@@ -15,6 +15,7 @@ from nsynth_vae.cli.suppress_stderr import quiet
 from nsynth_vae.config import AudioConfig, Config
 from nsynth_vae.errors import InputError, tflite_errors
 from nsynth_vae.files import expand, read_tflite
+from nsynth_vae.notes import pitch_to_hertz
 from nsynth_vae.pretrained import ASSETS_EXTRA, ATTRIBUTES, PARTS
 
 BATCH = 8
@@ -160,7 +161,7 @@ class TimbreModel:
 
         Args:
             z: `[notes, latent_dim]`.
-            pitch: MIDI, 0..127: `[notes]`, or one for all; so are the others.
+            pitch: MIDI, 0..127: `[notes]`, or one for all; so are the others. Above half the sample rate: silence.
             velocity: MIDI, 0..127.
             take: any integer of 32 bits; None for the model's own.
             motion: factor of the motion, 0 for steady notes, 1 as learnt, to 2; likewise.
@@ -170,8 +171,10 @@ class TimbreModel:
         arrays = (*_note_inputs(z, pitch, velocity), *(np.broadcast_to(each, len(z)) for each in (takes, motions)))
         names = ("z", "pitch", "velocity", "seed", "motion")
         parts = in_batches(lambda *batch: self.backend.decode(**dict(zip(names, batch, strict=True))), *arrays)
-        audio = [np.zeros([0, self.config.num_samples], np.float32), *(part.audio for part in parts)]
-        return DecodedNotes(self._log_mels([part.log_mel for part in parts]), np.concatenate(audio))
+        audio = np.concatenate([np.zeros([0, self.config.num_samples], np.float32), *(part.audio for part in parts)])
+        # Without a partial the decoder makes a rumble of a few Hz.
+        audio[pitch_to_hertz(arrays[1]) >= self.config.sample_rate / 2] = 0.0
+        return DecodedNotes(self._log_mels([part.log_mel for part in parts]), audio)
 
     def decode_log_mel(self, z: np.ndarray, pitch: np.ndarray | int, velocity: np.ndarray | int) -> np.ndarray:
         """Return only the log-mels, float32 `[notes, frames, mel_bins]`; arguments as in `decode`."""
@@ -182,12 +185,9 @@ class TimbreModel:
         return np.concatenate([np.zeros(shape, np.float32), *parts])
 
 
-def _note_inputs(
-    z: np.ndarray, pitch: np.ndarray | int, velocity: np.ndarray | int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    z = np.asarray(z, np.float32)
+def _note_inputs(z: np.ndarray, pitch: np.ndarray | int, velocity: np.ndarray | int) -> tuple[np.ndarray, ...]:
     pitch, velocity = (np.broadcast_to(np.asarray(each, np.int32), len(z)) for each in (pitch, velocity))
-    return z, pitch, velocity
+    return np.asarray(z, np.float32), pitch, velocity
 
 
 def in_batches(function: Callable[..., _Result], *arrays: np.ndarray) -> list[_Result]:

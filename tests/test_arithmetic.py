@@ -160,9 +160,16 @@ def test_pitch_and_velocity_at_the_edges(pitch, velocity, lookup, tmp_path):
     result = arithmetic(lookup, "flute - dark", pitch=pitch, velocity=velocity)
     assert result.audio.shape == (2, 64000)
     assert np.all(np.isfinite(result.audio))
+    # A fundamental above half the sample rate is silent.
+    assert result.audio.any() == (pitch < 120)
     result.save(tmp_path)
     record = json.loads((tmp_path / "result.json").read_text(), parse_constant=pytest.fail)
     assert (record["pitch"], record["velocity"]) == (pitch, velocity)
+
+
+def test_a_pitch_that_cannot_sound_is_named(exported, tmp_path, capsys):
+    assert run(exported, tmp_path / "out", "flute", "--pitch", "127") == 0
+    assert "warning: 1 note above B8 (7902 Hz) cannot sound at 16 kHz\n" in capsys.readouterr().out
 
 
 def test_a_second_run_replaces_the_first_ones_files(lookup, tmp_path):

@@ -459,6 +459,9 @@ def test_the_command_samples_every_third_key(model, tmp_path, capsys):
         lookup, "0.5*flute + 0.5*guitar", pitches=(60, 66), velocities=[40, 100, 40]
     )
     np.testing.assert_allclose(record["z"], expected.z, atol=1e-5)
+    # Keys above half the sample rate are left to the sample below.
+    highest = sampled_instrument.make_instrument(lookup, "flute", pitches=(118, 127), velocities=[100])
+    assert (highest.keys, highest.regions("a")[0].keys[1]) == ([118], 127)
     decoded = lookup.model.decode(expected.z[None], 66, 100)
     np.testing.assert_allclose(expected.log_mels[2], decoded.log_mel[0], atol=1e-4)
     audio, note = expected.samples[-1].audio[:RATE], decoded.audio[0, :RATE]
@@ -486,6 +489,8 @@ def test_what_is_wrong_is_named_and_nothing_is_left(model, tmp_path, capsys):
     lookup = timbres.named_lookup()
     with pytest.raises(InputError, match="--velocities: found none"):
         sampled_instrument.make_instrument(lookup, "flute", velocities=())
+    with pytest.raises(InputError, match="--pitches: found 120-127, expected a lowest of 119 at most, B8: higher ones"):
+        sampled_instrument.make_instrument(lookup, "flute", pitches=(120, 127))
     with pytest.raises(InputError, match="--pitches: found 128, expected a MIDI number"):
         sampled_instrument.make_instrument(lookup, "flute", pitches=(0, 128))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -10,9 +10,11 @@ from nsynth_vae.notes import (
     SOURCES,
     Note,
     format_note_str,
+    highest_pitch,
     parse_instrument_str,
     parse_note_str,
     pitch_to_hertz,
+    silent_notes,
 )
 
 pytestmark = pytest.mark.player
@@ -85,3 +87,10 @@ def test_pitch_to_hertz():
     assert pitch_to_hertz(69) == 440.0
     assert pitch_to_hertz(57) == 220.0
     np.testing.assert_allclose(pitch_to_hertz(np.array([60, 0, 127])), [261.6256, 8.1758, 12543.8540], rtol=1e-6)
+
+
+def test_pitches_above_half_the_sample_rate_are_silent():
+    assert [highest_pitch(rate) for rate in (16000, 8000, 48000)] == [119, 107, 127]
+    assert silent_notes([60, 119, 119.2], 16000) == silent_notes([127], 48000) == ""
+    assert silent_notes([60, 119.3], 16000) == "1 note above B8 (7902 Hz) cannot sound at 16 kHz"
+    assert silent_notes([120, 127], 16000) == "2 notes above B8 (7902 Hz) cannot sound at 16 kHz"

@@ -14,8 +14,8 @@ import timbres
 from nsynth_vae import play as command
 from nsynth_vae import timbre_model
 from nsynth_vae.errors import InputError
-from nsynth_vae.instruments import performance
-from nsynth_vae.instruments.automation import bend_sound, bent_seconds
+from nsynth_vae.instruments import mixing
+from nsynth_vae.instruments.automation import add_vibrato, bend_sound, bent_seconds
 from nsynth_vae.instruments.general_midi import family_of
 from nsynth_vae.instruments.midi import Melody, read_midi
 from nsynth_vae.instruments.midi_channel import NoteEvent
@@ -59,8 +59,8 @@ def scale(path: pathlib.Path) -> pathlib.Path:
         messages.append(mido.Message("note_on", note=pitch, velocity=100))
         messages.append(mido.Message("note_off", note=pitch, time=100))
     beats = [mido.Message("note_on", note=36, velocity=100, channel=9)] * 2
-    modulation = mido.Message("control_change", control=1, value=64)
-    return write(path, mido.Message("program_change", program=72), modulation, *messages, *beats)
+    portamento = mido.Message("control_change", control=65, value=64)
+    return write(path, mido.Message("program_change", program=72), portamento, *messages, *beats)
 
 
 def test_a_note_is_the_decoded_one_at_its_time_and_velocity(lookup):
@@ -78,7 +78,7 @@ def test_a_note_is_the_decoded_one_at_its_time_and_velocity(lookup):
 @pytest.fixture
 def one_take(monkeypatch: pytest.MonkeyPatch) -> None:
     """Play every note in take 0."""
-    monkeypatch.setattr(performance, "TAKES", 1)
+    monkeypatch.setattr(mixing, "TAKES", 1)
 
 
 def with_take(lookup: TimbreLookup, take: int) -> TimbreLookup:
@@ -180,7 +180,7 @@ def test_the_command_plays_a_file_and_names_what_it_skips(model, tmp_path, capsy
     arguments = [str(path), "--timbre", "0.5*flute + 0.5*guitar", *model, "-o", str(tmp_path / "a.wav")]
     assert command.main(arguments) == 0
     printed = capsys.readouterr().out
-    assert "skipped: 2 drum notes (channel 10), modulation (CC1) on channel 1, program changes on channel 1" in printed
+    assert "skipped: 2 drum notes (channel 10), portamento (CC65) on channel 1, program changes on channel 1" in printed
     assert "scale.mid: 3 notes, 3 decoded" in printed
     assert "a.wav" in printed
     audio, _ = soundfile.read(tmp_path / "a.wav")
@@ -207,7 +207,7 @@ def test_what_is_wrong_is_named_and_nothing_is_left(model, tmp_path, capsys):
         (good, "", [], "is a folder, expected the name of a WAV or FLAC file"),
         (good, "o.mp3", [], "o.mp3: found the suffix .mp3, expected a name that ends in .wav or .flac"),
         (good, "o", [], "o: found no suffix, expected"),
-        (good, "o.wav", ["--channel", "2=nothing"], "'nothing'"),
+        (good, "o.wav", ["--channel", "2=nothing"], "--channel 2: 'nothing'"),
         (good, "o.wav", ["--channel", "2=flute", "--channel", "2=guitar"], "--channel: found a channel twice"),
         (good, "good.mid", [], "is the melody, expected another file"),
         (good, "file/o.wav", [], "file is no folder"),
@@ -327,6 +327,63 @@ def test_a_note_bent_by_more_than_3_semitones_is_decoded_there(lookup):
         np.testing.assert_allclose(done.audio[start * RATE :][: len(expected)], expected, atol=1e-6)
 
 
+def test_notes_above_half_the_sample_rate_are_silent_and_named(lookup, one_take):
+    silent = play(lookup, Melody((note(0, 0.5, 127),), ()), "flute")
+    assert not silent.audio.any()
+    assert silent.skipped == ("1 note above B8 (7902 Hz) cannot sound at 16 kHz",)
+    # Bent beyond, it is the highest pitch, bent, of which nothing is left but noise; bent down from beyond, it sounds.
+    notes = (note(0, 0.5, 117, bend=((0.0, 700.0),)), note(3, 3.5, 121, bend=((0.0, -200.0),)))
+    done = play(lookup, Melody(notes, ()), "flute")
+    assert done.skipped == silent.skipped
+    decoded = lookup.model.decode(lookup.timbre("flute").z[None], 119, 64).audio[0]
+    for start, cents in ((0, 500.0), (3, 0.0)):
+        bend = ((0.0, cents),)
+        expected = quiet(bend_sound(sustain_and_release(decoded, 119, bent_seconds(bend, 0.5)), bend))
+        np.testing.assert_allclose(done.audio[start * RATE :][: len(expected)], expected, atol=1e-6)
+
+
+def test_a_vibrato_is_a_bend_that_moves(lookup):
+    depth = ((0.0, 50.0), (0.25, 20.0))
+    done = play(lookup, Melody((note(0, 0.5, 60, vibrato=depth),), ()), "flute")
+    decoded = lookup.model.decode(lookup.timbre("flute").z[None], 60, 64).audio[0]
+    bend = add_vibrato((), depth, 4.5)
+    expected = quiet(bend_sound(sustain_and_release(decoded, 60, bent_seconds(bend, 0.5)), bend))
+    np.testing.assert_allclose(done.audio, expected, atol=1e-6)
+    plain = quiet(sustain_and_release(decoded, 60, 0.5))
+    assert np.abs(done.audio[: RATE // 2] - plain[: RATE // 2]).max() > 0.1 * np.abs(plain).max()
+
+
+def test_all_sound_off_is_silent_after_10_ms(lookup, tmp_path):
+    def control(ticks: int, number: int, value: int) -> mido.Message:
+        return mido.Message("control_change", time=ticks, control=number, value=value)
+
+    note_on, note_off = mido.Message("note_on", note=60), mido.Message("note_off", note=60, time=100)
+    # A note from 0.5 s to 1.0 s and, in its release, all sound off at 1.05 s; one from 1.25 s, and all off at 1.75 s.
+    rests = mido.MetaMessage("text", time=100)
+    path = write(
+        tmp_path / "a.mid", rests, note_on, note_off, control(10, 120, 0), note_on.copy(time=40), control(100, 120, 0)
+    )
+    audio = play(lookup, path, "flute").audio
+    silent = [slice(round(1.06 * RATE), round(1.25 * RATE)), slice(round(1.76 * RATE), None)]
+    assert all(not audio[part].any() for part in silent)
+    sounding = [np.abs(audio[round(at * RATE) :][: RATE // 20]).max() for at in (0.95, 1.0, 1.7)]
+    assert min(sounding) > 1e-3
+
+
+def test_options_without_effect_are_named(lookup, model, tmp_path, capsys):
+    notes = (note(0, 0.2, 60, channel=2), note(0.5, 0.7, 62, channel=2))
+    done = play(lookup, Melody(notes, ()), "flute", channels={2: "guitar"}, morph_to="string")
+    assert done.skipped == ("--timbre and --morph-to (all notes have another timbre)",)
+    done = play(lookup, Melody(notes, ()), "flute", channels={2: "guitar"})
+    assert done.skipped == ("--timbre (all notes have another timbre)",)
+    assert play(lookup, Melody(notes, ()), "flute", morph_to="string").skipped == ()
+    silent = write(tmp_path / "a.mid", mido.Message("control_change", control=7, value=0), mido.Message("note_on"))
+    assert command.main([str(silent), "--timbre", "flute", *model, "-o", str(tmp_path / "a.wav")]) == 0
+    printed = capsys.readouterr().out
+    assert "a.mid: 1 note, 1 decoded, " in printed
+    assert " s, all silent -> " in printed
+
+
 def test_a_bend_of_octaves_down_ends_in_silence(lookup):
     """Its release would last for longer than the performance."""
     steep = ((0.0, 2400.0), (0.1, -2400.0))
@@ -380,7 +437,7 @@ def test_the_files_from_the_field_have_their_notes():
 def test_a_place_that_cannot_be_written_is_named(lookup, tmp_path):
     done = play(lookup, melody((0.0, 0.1, 60, 64)), "flute")
     (tmp_path / "o.wav").mkdir()
-    with pytest.raises(InputError, match=r"o.wav: cannot be written"):
+    with pytest.raises(InputError, match=r"o.wav: (cannot be written|is a folder)"):
         done.save(tmp_path / "o.wav")
     assert [path.name for path in tmp_path.iterdir()] == ["o.wav"]
 

@@ -26,6 +26,7 @@ from nsynth_vae.cli.types import (
     path,
     positive_float,
     positive_int,
+    warn_of_silence,
 )
 
 __all__ = [
@@ -54,4 +55,5 @@ __all__ = [
     "positive_float",
     "positive_int",
     "run",
+    "warn_of_silence",
 ]

@@ -7,12 +7,12 @@ import glob
 import os
 import pathlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from nsynth_vae import config
 from nsynth_vae.errors import InputError
 from nsynth_vae.files.places import expand
-from nsynth_vae.notes import parse_note_name
+from nsynth_vae.notes import parse_note_name, silent_notes
 
 
 def path(text: str) -> pathlib.Path:
@@ -40,7 +40,7 @@ def midi_pitch(text: str) -> int:
 
 
 def _midi(text: str, expected: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= 127):
+    if not re.fullmatch(r"[0-9]{1,100}", text) or int(text) > 127:
         raise argparse.ArgumentTypeError(f"found {text!r}, expected {expected}")
     return int(text)
 
@@ -70,7 +70,8 @@ def octave_shift(text: str) -> int | str:
 
 def positive_int(text: str) -> int:
     """Parse an integer above zero."""
-    if not text.isdigit() or int(text) == 0:
+    # int() takes 4300 digits at most; what is too much for an option is its own to say.
+    if not re.fullmatch(r"[0-9]{1,100}", text) or int(text) == 0:
         raise argparse.ArgumentTypeError(f"found {text!r}, expected a positive integer")
     return int(text)
 
@@ -122,6 +123,12 @@ def check_midi(flag: str, value: int) -> None:
     """Raise InputError for a pitch or velocity that MIDI does not have."""
     if not 0 <= value <= 127:
         raise InputError(f"{flag}: found {value}, expected a MIDI number, 0 to 127")
+
+
+def warn_of_silence(pitches: Iterable[int], sample_rate: int) -> None:
+    """Print how many notes are silent, being too high for the sample rate."""
+    if silent := silent_notes(pitches, sample_rate):
+        print(f"warning: {silent}")
 
 
 def check_seed(seed: int) -> None:

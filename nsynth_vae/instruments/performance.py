@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import math
 import os
@@ -11,55 +10,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nsynth_vae import latent
 from nsynth_vae.analysis import spectra
 from nsynth_vae.config import AudioConfig
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import save_sound
-from nsynth_vae.instruments.automation import bend_sound, bent_seconds, levels, mean_of
-from nsynth_vae.instruments.crossfade import fade_out
 from nsynth_vae.instruments.general_midi import family_of
 from nsynth_vae.instruments.midi import DRUM_CHANNEL, Melody, channel_names, read_midi
 from nsynth_vae.instruments.midi_channel import NoteEvent
-from nsynth_vae.instruments.takes import following_takes
-from nsynth_vae.instruments.voice import SHORTEST_SECONDS, sustain_and_release
+from nsynth_vae.instruments.mixing import MORPH_STEPS, Choice, count_decoded, group_notes, mean_pitch, mix_notes
 from nsynth_vae.latent.expression import find_timbres
+from nsynth_vae.notes import silent_notes
 from nsynth_vae.rendering.notebook import NotebookDisplay
 
 if TYPE_CHECKING:
     from nsynth_vae.latent.lookup import Timbre, TimbreLookup
     from nsynth_vae.rendering.plots import Target
-    from nsynth_vae.timbre_model import TimbreModel
 
 PEAK = 10 ** (-1 / 20)
 """The largest peak of a mix: -1 dB of full scale."""
 
-MORPH_STEPS = 64
-"""Steps of a morph from one timbre to the other."""
-
-VELOCITY_STEP = 8
-"""Velocities are decoded to the nearest multiple of this: closer ones hardly differ but in amplitude."""
-
 MOST_PLOTTED = 12
 """Spectrograms of the length of a note in a performance's picture."""
 
-MOST_RESAMPLED_CENTS = 300.0
-"""A note that is bent by more than this in its mean is decoded at another pitch, so that its formants stay."""
-
-TAKES = 256
-"""Takes of notes that are decoded alike otherwise: so many have one each, then they begin again."""
-
-_AT_ONCE = 64
-"""Notes that are decoded and mixed together, so that memory stays small."""
-
-_Choice = int | str
-"""Where a note's timbre comes from: a channel with its own, the family of a program, or `_TIMBRE`."""
-
 _TIMBRE = 0
 """`timbre` and `morph_to`."""
-
-_Key = tuple[_Choice, int, int, int]
-"""What decides a decoded note: the timbre, the step of the morph, pitch and velocity."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -144,14 +118,11 @@ def play(
     chosen = [_choose(note, timbre, channels, programs) for note in melody.notes]
     ends = _find_ends(chosen, timbre, channels, morph_to, lookup)
     steps = _morph_steps(melody.notes, [choice == _TIMBRE and morph_to is not None for choice in chosen])
-    notes: dict[_Key, list[NoteEvent]] = collections.defaultdict(list)
-    for note, choice, step in zip(melody.notes, chosen, steps, strict=True):
-        velocity = min(VELOCITY_STEP * round(note.velocity / VELOCITY_STEP), 127)
-        shift = _decoded_shift(note)
-        if shift:
-            note = dataclasses.replace(note, bend=tuple((at, cents - 100 * shift) for at, cents in note.bend))
-        notes[choice, step, note.pitch + shift, velocity].append(note)
-    audio = _mix(lookup.model, ends, notes, dynamics, progress)
+    notes = group_notes(melody.notes, chosen, steps, lookup.model.config.sample_rate)
+    given = {"--timbre": timbre, "--morph-to": morph_to}
+    options = [option for option, value in given.items() if value is not None]
+    silent = silent_notes(map(mean_pitch, melody.notes), lookup.model.config.sample_rate)
+    audio = mix_notes(lookup.model, ends, notes, dynamics, progress)
     peak = max(float(audio.max(initial=0.0)), -float(audio.min(initial=0.0)), 1e-9)
     # A step of 16 bits is left for rounding: libsndfile rounds down, away from 0 where samples are negative.
     most = PEAK - 1.0 / 32768
@@ -160,16 +131,20 @@ def play(
         config=lookup.model.config,
         audio=audio,
         notes=len(melody.notes),
-        decoded=sum(min(len(same), TAKES) for same in notes.values()),
+        decoded=count_decoded(notes),
         lowered_db=max(20 * math.log10(peak / most), 0.0),
-        skipped=(*melody.skipped, *_not_followed(melody.notes, channels, programs)),
+        skipped=(
+            *melody.skipped,
+            *([silent] if silent else []),
+            *_not_followed(melody.notes, chosen, channels, programs, options),
+        ),
         warnings=melody.warnings,
     )
 
 
 def _choose(
     note: NoteEvent, timbre: str | Timbre | None, channels: Mapping[int, str | Timbre], programs: bool
-) -> _Choice:
+) -> Choice:
     """Return where a note's timbre comes from."""
     if note.channel in channels:
         return note.channel
@@ -183,29 +158,37 @@ def _choose(
 
 
 def _find_ends(
-    chosen: Sequence[_Choice],
+    chosen: Sequence[Choice],
     timbre: str | Timbre | None,
     channels: Mapping[int, str | Timbre],
     morph_to: str | Timbre | None,
     lookup: TimbreLookup,
-) -> dict[_Choice, tuple[np.ndarray, np.ndarray]]:
+) -> dict[Choice, tuple[np.ndarray, np.ndarray]]:
     """Return the first and the last latent vector of each choice, and check the options that no note needs too."""
-    z: dict[_Choice, np.ndarray] = {}
-    try:
-        for family in {choice for choice in chosen if isinstance(choice, str)}:
-            z[family] = find_timbres([family], lookup)[0].z
-    except InputError as error:
-        raise InputError(f"--programs: {error}") from error
-    for choice, one in {**channels, **({} if timbre is None else {_TIMBRE: timbre})}.items():
-        z[choice] = find_timbres([one], lookup)[0].z
+    z: dict[Choice, np.ndarray] = {}
+    wanted: list[tuple[Choice, str, str | Timbre]]
+    wanted = [(family, "--programs: ", family) for family in {choice for choice in chosen if isinstance(choice, str)}]
+    wanted += [(number, f"--channel {number}: ", one) for number, one in channels.items()]
+    wanted += [] if timbre is None else [(_TIMBRE, "", timbre)]
+    for choice, option, one in wanted:
+        try:
+            z[choice] = find_timbres([one], lookup)[0].z
+        except InputError as error:
+            raise InputError(f"{option}{error}") from error
     ends = {choice: (one, one) for choice, one in z.items()}
     if morph_to is not None:
         ends[_TIMBRE] = (z[_TIMBRE], find_timbres([morph_to], lookup)[0].z)
     return ends
 
 
-def _not_followed(notes: Sequence[NoteEvent], channels: Mapping[int, str | Timbre], programs: bool) -> list[str]:
-    """Return program changes and channels that have no effect, in words."""
+def _not_followed(
+    notes: Sequence[NoteEvent],
+    chosen: Sequence[Choice],
+    channels: Mapping[int, str | Timbre],
+    programs: bool,
+    options: Sequence[str],
+) -> list[str]:
+    """Return program changes, channels, and options of the timbre of the rest, that have no effect, in words."""
     changed = {note.channel for note in notes if note.program is not None} - set(channels)
     unused = set(channels) - {note.channel for note in notes}
     words = []
@@ -213,6 +196,8 @@ def _not_followed(notes: Sequence[NoteEvent], channels: Mapping[int, str | Timbr
         words.append(f"program changes on {channel_names(changed)} (--programs follows them)")
     if unused:
         words.append(f"timbre for {channel_names(unused)} (no notes there)")
+    if options and _TIMBRE not in chosen:
+        words.append(f"{' and '.join(options)} (all notes have another timbre)")
     return words
 
 
@@ -226,64 +211,3 @@ def _morph_steps(notes: Sequence[NoteEvent], morphs: Sequence[bool]) -> list[int
         round(MORPH_STEPS * (note.start - first) / (last - first)) if does else 0
         for note, does in zip(notes, morphs, strict=True)
     ]
-
-
-def _decoded_shift(note: NoteEvent) -> int:
-    """Return the semitones by which a strongly bent note is decoded higher."""
-    seconds = max(note.end - note.start, SHORTEST_SECONDS)
-    mean = mean_of(note.bend, seconds) if note.bend else 0.0
-    if abs(mean) <= MOST_RESAMPLED_CENTS:
-        return 0
-    return min(max(note.pitch + round(mean / 100), 0), 127) - note.pitch
-
-
-def _mix(
-    model: TimbreModel,
-    ends: Mapping[_Choice, tuple[np.ndarray, np.ndarray]],
-    notes: Mapping[_Key, list[NoteEvent]],
-    dynamics: float,
-    progress: Callable[[float], None],
-) -> np.ndarray:
-    """Return the sum of all notes, float32 `[samples]`."""
-    rate = model.config.sample_rate
-    # Notes of a pitch have takes of their own, whatever their timbre and velocity: two at once share no noise.
-    # Other pitches move otherwise.
-    counts: collections.Counter[int] = collections.Counter()
-    keys = [(key, take) for key, same in notes.items() for take in range(min(len(same), TAKES))]
-    last = max(note.end for same in notes.values() for note in same)
-    # A release is at most as long as a decoded note.
-    mix = np.zeros(round((last + SHORTEST_SECONDS) * rate) + model.config.num_samples, np.float32)
-    end, done, count = 0, 0, sum(map(len, notes.values()))
-    for first in range(0, len(keys), _AT_ONCE):
-        part = keys[first : first + _AT_ONCE]
-        z = np.stack([latent.lerp(*ends[choice], step / MORPH_STEPS) for (choice, step, *_), _ in part])
-        pitches, velocities = np.array([key[2:] for key, _ in part]).T
-        takes = following_takes(model.take, np.array([_count(counts, pitch) for pitch in pitches]))
-        decoded_notes = model.decode(z, pitches, velocities, take=takes).audio.astype(np.float64)
-        for (key, take), decoded in zip(part, decoded_notes, strict=True):
-            for note in notes[key][take::TAKES]:
-                start = round(note.start * rate)
-                sound = _render(decoded, key[2], note, rate, len(mix) - start)
-                sound *= (note.velocity / 127) ** dynamics
-                mix[start : start + len(sound)] += sound
-                end, done = max(end, start + len(sound)), done + 1
-                progress(done / count)
-    return mix[:end]
-
-
-def _count(counts: collections.Counter[int], pitch: int) -> int:
-    """Return how often a pitch was counted before."""
-    counts[pitch] += 1
-    return counts[pitch] - 1
-
-
-def _render(decoded: np.ndarray, pitch: int, note: NoteEvent, rate: int, most: int) -> np.ndarray:
-    """Return the sound of a note that was decoded at a pitch, float64 `[samples]`, at most `most` samples."""
-    seconds = note.end - note.start
-    if note.bend:
-        sound = bend_sound(sustain_and_release(decoded, pitch, bent_seconds(note.bend, seconds), rate), note.bend, rate)
-        # A release that is bent downwards by octaves is longer than a decoded note.
-        sound = sound if len(sound) <= most else fade_out(sound[:most], rate)
-    else:
-        sound = sustain_and_release(decoded, pitch, seconds, rate)
-    return sound * levels(note.gain, len(sound), rate) if note.gain else sound

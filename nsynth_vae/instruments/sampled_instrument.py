@@ -22,7 +22,7 @@ from nsynth_vae.instruments.multisample import Region, Sample, nearest_ranges, s
 from nsynth_vae.instruments.sf2 import format_sf2
 from nsynth_vae.instruments.takes import following_takes
 from nsynth_vae.latent.expression import find_timbres
-from nsynth_vae.notes import format_note_str, note_name
+from nsynth_vae.notes import format_note_str, highest_pitch, note_name
 from nsynth_vae.rendering.notebook import NotebookDisplay
 from nsynth_vae.rendering.sounds import MOST_NOTES, file_name
 
@@ -184,13 +184,21 @@ def make_instrument(
         round_robin: takes of each note, which samplers play in turn; SoundFonts have the first only.
 
     Raises:
-        InputError: for an unknown timbre, pitches or velocities outside 0 to 127, and takes outside 1 to 16.
+        InputError: for an unknown timbre, pitches or velocities outside 0 to 127, pitches that are all above half the
+            sample rate, and takes outside 1 to 16.
     """
     check_keys(pitches, velocities, round_robin)
     model = lookup.model
     (found,) = find_timbres([timbre], lookup)
     velocities = sorted(set(velocities))
-    sampled = range(pitches[0], pitches[1] + 1, STEP)
+    # Those that cannot sound are left to the sample below.
+    highest = min(pitches[1], highest_pitch(model.config.sample_rate))
+    sampled = range(pitches[0], highest + 1, STEP)
+    if not sampled:
+        raise InputError(
+            f"--pitches: found {pitches[0]}-{pitches[1]}, expected a lowest of {highest} at most, "
+            f"{note_name(highest)}: higher ones cannot sound"
+        )
     keys = list(itertools.product(sampled, velocities, range(round_robin)))
     pitch, velocity, take = np.array(keys).T
     takes = following_takes(model.take, take)
