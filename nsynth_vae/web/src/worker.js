@@ -6,6 +6,7 @@
 
 import { loadAndCompile, loadLiteRt, Tensor } from "@litertjs/core";
 
+import { pitchToHertz } from "./crossfade.js";
 import * as equalizer from "./equalizer.js";
 import { makeSample } from "./multisample.js";
 import { findLoop, playable } from "./sustain_loop.js";
@@ -34,12 +35,13 @@ async function run(model, inputs, output) {
 }
 
 /**
+ * Return the audio of a note; without a partial below half the sample rate it is silent, as in `timbre_model.py`.
  * @param {Float32Array} z
  * @param {number} pitch
  * @param {number} velocity
  */
-const decode = (z, pitch, velocity) =>
-  run(
+async function decode(z, pitch, velocity) {
+  const audio = await run(
     state.decoder,
     {
       z: [z, [1, state.latentDim]],
@@ -48,6 +50,8 @@ const decode = (z, pitch, velocity) =>
     },
     "audio",
   );
+  return pitchToHertz(pitch) < state.sampleRate / 2 ? audio : audio.fill(0);
+}
 
 /** @type {Record<string, (message: any) => Promise<object>>} */
 const operations = {
