@@ -11,11 +11,11 @@ import numpy as np
 
 from nsynth_vae.analysis.spectra import hann
 
-HIGH_PASS_HERTZ = 15.0
-"""-3 dB of the high-pass; A0, the piano's lowest note, has 27.5 Hz."""
+HIGH_PASS_HERTZ = 18.0
+"""-3 dB of the high-pass, which is -70 dB at 8 Hz; A0, the piano's lowest note, has 27.5 Hz."""
 
-HIGH_PASS_DAMPING = (0.5176, 1.4142, 1.9319)
-"""Of the sections of a Butterworth filter of order 6: 2 sin(i pi / 12), i = 1, 3, 5."""
+HIGH_PASS_DAMPING = (0.3129, 0.9080, 1.4142, 1.7820, 1.9754)
+"""Of the sections of a Butterworth filter of order 10: 2 sin(i pi / 20), i = 1, 3, 5, 7, 9."""
 
 OFFSET = 0.005
 """Smaller offsets and rumble, as fractions of the peak, are left: half of what is the onset."""
@@ -96,7 +96,7 @@ def remove_offset(audio: np.ndarray, sample_rate: int) -> tuple[np.ndarray, str]
     low = _filter(audio - offset, 1.0 - np.abs(_response(audio, sample_rate)))
     rest = _frames(audio - offset - low, sample_rate).std(axis=1)
     below = _frames(low**2, sample_rate).mean(axis=1) ** 0.5
-    # What sounds all the time is a note; some synthetic basses reach below 15 Hz. An offset that drifts is rumble too.
+    # What sounds all the time is a note; some synthetic basses reach below 18 Hz. An offset that drifts is rumble too.
     calm = rest <= max(2.0 * rest.min() + 1e-5, 0.01 * rest.max())
     if rest.min() <= 0.1 * rest.max() and (below[calm] >= least).sum() >= LEAD_IN_FRAMES:
         return high_pass(audio - audio[0], sample_rate), "offset and rumble removed"

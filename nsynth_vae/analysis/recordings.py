@@ -42,6 +42,17 @@ EVENT_WEIGHT = 0.03
 
 Clicks have less of both: 0.02 beside a mallet's note. A tenth of the energy in a third of the time is a note."""
 
+COUNT_IN, COUNT_SECONDS, COUNT_SPREAD = 3, 0.15, 16.0
+"""A count-in has as many sounds, at least, each at most as long, whose energies differ by this factor at most, and"""
+COUNT_DRIFT, COUNT_LONGER, COUNT_HEAVIER = 0.1, 2.0, 4.0
+"""whose distances differ by this fraction; the note after it is longer, or has more of energy times length."""
+
+
+PHRASE_SECONDS, PHRASE_ENERGY = 0.2, 0.5
+"""Sounds after a silence as long, with this fraction of the first one's energy, are other notes, and named.
+
+A harpsichord's key falls back with up to 0.4 of it."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Recording:
@@ -77,7 +88,8 @@ def prepare(channels: np.ndarray, sample_rate: int) -> Recording:
         before = where == quiet.lead_in
         audio, noise_level, noise = remove_noise(audio, where, sample_rate, before=before, always=bool(hum))
     onset = find_onset(audio, sample_rate, noise_level)
-    return Recording(audio.astype(np.float32), onset, tuple(filter(None, (folded, offset, hum, noise))))
+    phrase = _phrase(audio[onset:], sample_rate, noise_level)
+    return Recording(audio.astype(np.float32), onset, tuple(filter(None, (folded, offset, hum, noise, phrase))))
 
 
 def leave(channels: np.ndarray, sample_rate: int) -> Recording:
@@ -128,19 +140,53 @@ def find_onset(audio: np.ndarray, sample_rate: int, noise_level: float = 0.0) ->
         sample_rate: Hz.
         noise_level: root mean square of the noise that was reduced; what is not above it is no onset.
     """
+    starts, ends, energies = _events(audio, sample_rate, noise_level)
+    if not starts.size:
+        return 0
+    weights = energies * (ends - starts + 1)
+    first = int((weights >= EVENT_WEIGHT * weights.max()).argmax())
+    first = max(first, _count_in(starts / sample_rate, (ends - starts + 1) / sample_rate, energies))
+    return max(int(starts[first]) - round(ONSET_SECONDS * sample_rate), 0)
+
+
+def _events(audio: np.ndarray, sample_rate: int, noise_level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the first and last samples of sounds with silence between them, and their energies, `[events]` each."""
     level = np.abs(audio)
     peak = level.max(initial=0.0)
-    if peak < 1e-9:
-        return 0
     loud = np.flatnonzero(level >= max(peak * 10 ** (ONSET_DB / 20), 4.0 * noise_level))
-    if not loud.size:
-        return 0
+    if peak < 1e-9 or not loud.size:
+        return np.zeros(0, int), np.zeros(0, int), np.zeros(0)
     gaps = np.flatnonzero(np.diff(loud) > EVENT_SECONDS * sample_rate)
     starts, ends = loud[np.append(0, gaps + 1)], loud[np.append(gaps, loud.size - 1)]
     energies = np.add.reduceat(np.append(audio, 0.0) ** 2, np.stack([starts, ends + 1], 1).reshape(-1))[::2]
-    weights = energies * (ends - starts + 1)
-    first = int((weights >= EVENT_WEIGHT * weights.max()).argmax())
-    return max(int(starts[first]) - round(ONSET_SECONDS * sample_rate), 0)
+    return starts, ends, energies
+
+
+def _phrase(audio: np.ndarray, sample_rate: int, noise_level: float) -> str:
+    """Return what is to be said of a sound, from its onset on, that is more than a note; empty if it is one."""
+    starts, ends, energies = _events(audio, sample_rate, noise_level)
+    heard = energies > PHRASE_ENERGY * energies[:1]
+    count = 1 + int((starts[heard][1:] - ends[heard][:-1] > PHRASE_SECONDS * sample_rate).sum())
+    return f"{count} sounds with silence between them, the first is taken for the note" if count > 1 else ""
+
+
+def _count_in(starts: np.ndarray, seconds: np.ndarray, energies: np.ndarray) -> int:
+    """Return how many of the first events are a count-in: short, alike, regular, and before one that is more than they.
+
+    Args:
+        starts: of the events, s `[events]`.
+        seconds: their lengths.
+        energies: their energies.
+    """
+    weights, beats = energies * seconds, np.diff(starts)
+    for count in range(starts.size - 1, COUNT_IN - 1, -1):
+        quietest, longest = energies[:count].min(), seconds[:count].max()
+        alike = energies[:count].max() <= COUNT_SPREAD * quietest and longest <= COUNT_SECONDS
+        regular = np.ptp(beats[: count - 1]) <= COUNT_DRIFT * beats[0]
+        heavier = weights[count] >= COUNT_HEAVIER * np.median(weights[:count])
+        if alike and regular and (heavier or seconds[count] >= COUNT_LONGER * longest):
+            return count
+    return 0
 
 
 def set_level(audio: np.ndarray) -> tuple[np.ndarray, float]:

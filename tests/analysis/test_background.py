@@ -50,12 +50,12 @@ def test_an_offset_that_drifts_is_removed(seconds):
 
 
 def test_the_high_pass_is_a_butterworth_filter():
-    """|H|^2 = 1 / (1 + (fc / f)^12), which is -3 dB at 15 Hz and less than 0.003 dB at A0."""
+    """|H|^2 = 1 / (1 + (fc / f)^20), which is -3 dB at 18 Hz and less than 0.001 dB at A0."""
     time = np.arange(8 * RATE) / RATE
-    for hertz in (7.5, 15.0, 27.5, 440.0):
+    for hertz in (9.0, 18.0, 27.5, 440.0):
         tone = np.sin(2 * np.pi * hertz * time)
         gain = db(background.high_pass(tone, RATE)[4 * RATE :]) - db(tone[4 * RATE :])
-        assert gain == pytest.approx(-10 * np.log10(1 + (15.0 / hertz) ** 12), abs=0.02)
+        assert gain == pytest.approx(-10 * np.log10(1 + (18.0 / hertz) ** 20), abs=0.02)
 
 
 @pytest.mark.parametrize("level_db", [-38.0, -55.0])

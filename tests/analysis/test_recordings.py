@@ -116,6 +116,32 @@ def test_a_count_in_is_passed_over_and_a_phrase_is_not():
     assert recordings.find_onset(np.concatenate([short, note(), note()]), RATE) == 0
 
 
+@pytest.mark.parametrize("seconds", [0.05, 0.1])
+@pytest.mark.parametrize("length", [0.3, 3.0])
+def test_beeps_are_a_count_in_before_any_note(seconds, length):
+    """Four of them weigh more than a short pluck."""
+    beep = 0.3 * np.sin(2 * np.pi * 880 * np.arange(round(seconds * RATE)) / RATE)
+    beat = np.append(beep, np.zeros(RATE // 2 - beep.size))
+    pluck = note(seconds=length) * np.exp(-8.0 * np.arange(round(length * RATE)) / RATE)
+    onset = 4 * RATE // 2
+    assert recordings.find_onset(np.concatenate([np.tile(beat, 4), pluck]), RATE) == pytest.approx(onset - 40, abs=2)
+    # Echoes are alike and regular, too.
+    echoes = np.concatenate([gain * np.append(pluck[:2400], np.zeros(5600)) for gain in (1.0, 0.7, 0.5, 0.35)])
+    assert recordings.find_onset(echoes, RATE) == 0
+    uneven = np.concatenate([beat, beat, beat[: RATE // 3], beat, pluck])
+    assert recordings.find_onset(uneven, RATE) < RATE
+
+
+def test_a_phrase_is_named():
+    one = note(seconds=0.5)
+    said = "3 sounds with silence between them, the first is taken for the note"
+    phrase = np.concatenate([np.append(one, np.zeros(RATE // 2))] * 3)
+    assert recordings.prepare(phrase[:, None], RATE).remarks == (said,)
+    # The shortest silence, and what is hardly there, are parts of a note.
+    for other in (np.append(np.zeros(RATE // 8), one), np.append(np.zeros(RATE // 2), 0.1 * one)):
+        assert recordings.prepare(np.append(one, other)[:, None], RATE).remarks == ()
+
+
 def test_the_level_is_set_by_the_peak():
     """NSynth's notes peak at -0.6 dB, median."""
     for gain in (1.0, 1e-3, 20.0):

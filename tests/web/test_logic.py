@@ -248,6 +248,10 @@ def recording(kind: str) -> np.ndarray:
         note = note + 0.02 * np.sin(2 * np.pi * 7 * seconds)
     elif kind == "drift":
         note = note + 0.02 * np.exp(-seconds)
+    elif kind == "count-in":
+        for beat in range(4):
+            beep = slice(1600 + 2400 * beat, 2900 + 2400 * beat)
+            note[beep] = 0.4 * np.sin(2 * np.pi * 880 * seconds[beep])
     elif kind == "clicks":
         note[2000:2010] = 0.2
     channels = [note, -note] if kind == "opposite" else [note, 0.5 * note] if kind == "stereo" else [note]
@@ -265,6 +269,7 @@ def recording(kind: str) -> np.ndarray:
         "rumble",
         "drift",
         "clicks",
+        "count-in",
         "noise",
         "hum",
         "hum and offset",

@@ -2,9 +2,9 @@
 
 import { hann, irfft, powerOfTwo, rfft } from "./fft.js";
 
-const HIGH_PASS_HERTZ = 15;
-/** Of a Butterworth filter of order 6. */
-const HIGH_PASS_DAMPING = [0.5176, 1.4142, 1.9319];
+const HIGH_PASS_HERTZ = 18;
+/** Of a Butterworth filter of order 10. */
+const HIGH_PASS_DAMPING = [0.3129, 0.908, 1.4142, 1.782, 1.9754];
 const OFFSET = 0.005;
 /** Range of noise and hum, dB of the loudest frame. */
 export const NOISE_DB = [-66, -12];
@@ -97,7 +97,7 @@ export function removeOffset(audio, sampleRate) {
   const low = filter(centred, sampleRate, true);
   const rest = frames(centred.map((value, index) => value - low[index]), sampleRate).map((one) => Math.sqrt(variance(one)));
   const below = frames(low, sampleRate).map((one) => Math.sqrt(mean(one.map((value) => value * value))));
-  // What sounds all the time is a note; some synthetic basses reach below 15 Hz. An offset that drifts is rumble too.
+  // What sounds all the time is a note; some synthetic basses reach below 18 Hz. An offset that drifts is rumble too.
   const [calmest, loudest] = [-maximum(rest.map((value) => -value)), maximum(rest)];
   const calm = Math.max(2 * calmest + 1e-5, 0.01 * loudest);
   const moved = below.filter((value, index) => rest[index] <= calm && value >= least).length;

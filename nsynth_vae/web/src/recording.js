@@ -12,6 +12,9 @@ const ONSET_SECONDS = 0.0025;
 const CANCELLED = 0.5;
 const EVENT_SECONDS = 0.05;
 const EVENT_WEIGHT = 0.03;
+const [PHRASE_SECONDS, PHRASE_ENERGY] = [0.2, 0.5];
+const [COUNT_IN, COUNT_SECONDS, COUNT_SPREAD] = [3, 0.15, 16];
+const [COUNT_DRIFT, COUNT_LONGER, COUNT_HEAVIER] = [0.1, 2, 4];
 
 /**
  * Turn a recording into the sound of a note.
@@ -37,8 +40,9 @@ export function prepare(channels, sampleRate) {
     const before = quiet.cleanest === quiet.leadIn;
     ({ audio, level: noiseLevel, remark: noise } = removeNoise(audio, quiet.cleanest, sampleRate, before, Boolean(hum)));
   }
-  const remarks = [folded.remark, offset.remark, hum, noise].filter(Boolean);
-  return { audio: Float32Array.from(audio), onset: findOnset(audio, sampleRate, noiseLevel), remarks };
+  const onset = findOnset(audio, sampleRate, noiseLevel);
+  const phrase = phraseOf(audio.subarray(onset), sampleRate, noiseLevel);
+  return { audio: Float32Array.from(audio), onset, remarks: [folded.remark, offset.remark, hum, noise, phrase].filter(Boolean) };
 }
 
 /**
@@ -75,9 +79,24 @@ function thirdOctaves(audio) {
  * @param {number} noiseLevel
  */
 export function findOnset(audio, sampleRate, noiseLevel = 0) {
+  const all = eventsOf(audio, sampleRate, noiseLevel);
+  if (!all.length) return 0;
+  const most = Math.max(...all.map(({ weight }) => weight));
+  const heavy = all.findIndex(({ weight }) => weight >= EVENT_WEIGHT * most);
+  const first = Math.max(heavy, countIn(all));
+  return Math.max(Math.round(all[first].start * sampleRate) - Math.round(ONSET_SECONDS * sampleRate), 0);
+}
+
+/**
+ * Return sounds with silence between them: start and end, s, energy, and that times length.
+ * @param {ArrayLike<number>} audio
+ * @param {number} sampleRate
+ * @param {number} noiseLevel
+ */
+function eventsOf(audio, sampleRate, noiseLevel) {
   let peak = 0;
   for (let index = 0; index < audio.length; index++) peak = Math.max(peak, Math.abs(audio[index]));
-  if (peak < 1e-9) return 0;
+  if (peak < 1e-9) return [];
   const least = Math.max(peak * 10 ** (ONSET_DB / 20), 4 * noiseLevel);
   const events = [];
   let last = -Infinity;
@@ -86,14 +105,45 @@ export function findOnset(audio, sampleRate, noiseLevel = 0) {
     if (index - last > EVENT_SECONDS * sampleRate) events.push({ start: index, end: index });
     events[events.length - 1].end = last = index;
   }
-  if (!events.length) return 0;
-  const weights = events.map(({ start, end }) => {
+  return events.map(({ start, end }) => {
     let energy = 0;
     for (let index = start; index <= end; index++) energy += audio[index] ** 2;
-    return energy * (end - start + 1);
+    const seconds = (end - start + 1) / sampleRate;
+    return { start: start / sampleRate, end: end / sampleRate, seconds, energy, weight: energy * seconds };
   });
-  const first = weights.findIndex((weight) => weight >= EVENT_WEIGHT * Math.max(...weights));
-  return Math.max(events[first].start - Math.round(ONSET_SECONDS * sampleRate), 0);
+}
+
+/**
+ * Return what is to be said of a sound, from its onset on, that is more than a note.
+ * @param {ArrayLike<number>} audio
+ * @param {number} sampleRate
+ * @param {number} noiseLevel
+ */
+function phraseOf(audio, sampleRate, noiseLevel) {
+  const all = eventsOf(audio, sampleRate, noiseLevel);
+  const heard = all.filter(({ energy }) => energy > PHRASE_ENERGY * all[0].energy);
+  const count = heard.filter(({ start }, index) => !index || start - heard[index - 1].end > PHRASE_SECONDS).length;
+  return count > 1 ? `${count} sounds with silence between them, the first is taken for the note` : "";
+}
+
+/**
+ * Return how many of the first events are a count-in: short, alike, regular, and before one that is more than they.
+ * @param {{start: number, seconds: number, energy: number, weight: number}[]} events
+ */
+function countIn(events) {
+  for (let count = events.length - 1; count >= COUNT_IN; count--) {
+    const clicks = events.slice(0, count);
+    const energies = clicks.map(({ energy }) => energy);
+    const beats = clicks.slice(1).map(({ start }, index) => start - clicks[index].start);
+    const longest = Math.max(...clicks.map(({ seconds }) => seconds));
+    const alike = Math.max(...energies) <= COUNT_SPREAD * Math.min(...energies) && longest <= COUNT_SECONDS;
+    const regular = Math.max(...beats) - Math.min(...beats) <= COUNT_DRIFT * beats[0];
+    const weights = Float64Array.from(clicks, ({ weight }) => weight).sort();
+    const median = (weights[(count - 1) >> 1] + weights[count >> 1]) / 2;
+    const heavier = events[count].weight >= COUNT_HEAVIER * median;
+    if (alike && regular && (heavier || events[count].seconds >= COUNT_LONGER * longest)) return count;
+  }
+  return 0;
 }
 
 /**
