@@ -48,13 +48,23 @@ def write_shard(path: pathlib.Path, features: Sequence[np.ndarray], problems: Ma
             file.write(log_mel.tobytes())
 
 
-def read_header(path: pathlib.Path, audio: AudioConfig) -> tuple[dict, int] | None:
-    """Return a file's header and the offset of its features in bytes; None unless the file is complete."""
+def read_header(path: pathlib.Path, audio: AudioConfig, notes: int | None = None) -> tuple[dict, int] | None:
+    """Return a file's header and the offset of its features in bytes; None unless the file is complete.
+
+    Args:
+        path: the file.
+        audio: of its features.
+        notes: how many it is of, valid or not; None for any number.
+    """
     try:
         with path.open("rb") as file:
             line = file.readline()
         header = parse_json(line)
-        whole = path.stat().st_size == file_size(len(line), header["notes"], audio)
+        problems = dict(header["problems"])
+        count = header["notes"] + len(problems)
+        whole = path.stat().st_size == file_size(len(line), header["notes"], audio) and notes in (None, count)
+        whole = whole and problems.keys() <= set(map(str, range(count)))
+        whole = whole and all(isinstance(problem, str) for problem in problems.values())
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return (header, len(line)) if whole else None

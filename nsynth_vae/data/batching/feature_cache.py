@@ -102,7 +102,7 @@ class DiskStore:
             prints = [source.fingerprint(int(row)) for row in part]
             key = stable_hash(audio.to_dict(), features.VERSION, prints)
             shards.append((folder / f"log-mel-{key:016x}", part))
-        missing = [(path, part) for path, part in shards if read_header(path, audio) is None]
+        missing = [(path, part) for path, part in shards if read_header(path, audio, len(part)) is None]
         self._write(source, missing, audio, bad_notes, progress)
         written = {path for path, _ in missing}
         self._paths = [path for path, _ in shards]
@@ -111,7 +111,7 @@ class DiskStore:
         shard_of: list[int] = []
         record_of: list[int] = []
         for number, (path, part) in enumerate(shards):
-            found = read_header(path, audio)
+            found = read_header(path, audio, len(part))
             if found is None:
                 raise InputError(f"{path}: cannot be read, expected the features that were just written")
             header, offset = found
