@@ -14,6 +14,7 @@ from nsynth_vae.cli.types import (
     midi_range,
     names,
     octave_shift,
+    positive_int,
 )
 from nsynth_vae.errors import InputError
 
@@ -84,6 +85,10 @@ def test_octave_shifts():
         (midi_pitch, "G#9", "found 'G#9', expected a MIDI number, 0 to 127, or a name such as C4"),
         (midi_pitch, "-1", "found '-1', expected a MIDI number, 0 to 127, or a name such as C4"),
         (midi_number, "C4", "found 'C4', expected a MIDI number, 0 to 127"),
+        (midi_number, "²", "found '²', expected a MIDI number, 0 to 127"),
+        (midi_number, "1" * 5000, f"found {'1' * 5000!r}, expected a MIDI number, 0 to 127"),
+        *((positive_int, text, f"found {text!r}, expected a positive integer") for text in ("0", "²", "٣", "-1", "")),
+        (positive_int, "1" * 5000, f"found {'1' * 5000!r}, expected a positive integer"),
         (octave_shift, "12", "found '12', expected octaves, -4 to 4, or auto"),
         (octave_shift, "up", "found 'up', expected octaves, -4 to 4, or auto"),
         (midi_list, "25,,100", "found '', expected a MIDI number, 0 to 127"),
