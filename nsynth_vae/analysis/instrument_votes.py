@@ -151,8 +151,7 @@ def _spread_layers(files: list[Evidence]) -> list[Evidence]:
     `v1` to `v16` are velocities themselves only where the instrument has another such as `v64`.
     """
     spoken = any(one.named.by == "v" and one.named.velocity is not None for one in files)
-    velocities = [one for one in files if spoken and one.named.by == "v"]
-    layers = {one.named.layer for one in files if one.named.layer is not None and one not in velocities}
+    layers = {one.named.layer for one in files if one.named.layer is not None and not (spoken and one.named.by == "v")}
     first = 1 if 0 in layers else 0
     last = max(layers, default=0)
     spread = []
