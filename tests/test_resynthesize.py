@@ -271,7 +271,6 @@ def bad_paths(folder: pathlib.Path) -> dict[str, tuple[list[pathlib.Path], pathl
     good, same = write_note(folder / "good C4.wav"), write_note(folder / "more" / "good C4.flac")
     case, file = write_note(folder / "more" / "GOOD C4.wav"), folder / "file"
     file.write_text("x")
-    os.mkfifo(folder / "pipe.wav")
     (folder / "link.wav").symlink_to(good)
     (folder / "full" / "good C4.wav").mkdir(parents=True)
     output, gone, long = folder / "out", folder / "gone C4.wav", folder / ("x" * 300)
@@ -282,7 +281,7 @@ def bad_paths(folder: pathlib.Path) -> dict[str, tuple[list[pathlib.Path], pathl
         "missing": ([good, gone], output, f"{gone}: cannot be read (No such file or directory), {kinds}"),
         "unreadable": ([good, long], output, f"{long}: cannot be read (File name too long), {kinds}"),
         "folder": ([folder], output, f"{folder}: is a folder, {kinds}"),
-        "pipe": ([folder / "pipe.wav"], output, f"{folder}/pipe.wav: is no regular file, {kinds}"),
+        "device": ([pathlib.Path("/dev/null")], output, f"/dev/null: is a device, {kinds}"),
         "name": ([latin], output, f"{folder}/\\udce9.wav: is no UTF-8, expected a name that is"),
         "stem": ([good, same], output, f"{same}: would be written to {output}/good C4.wav, as {good} is, {names}"),
         "case": ([good, case], output, f"{case}: would be written to {output}/GOOD C4.wav, as {good} is, {names}"),
@@ -311,7 +310,7 @@ def bad_paths(folder: pathlib.Path) -> dict[str, tuple[list[pathlib.Path], pathl
 @pytest.mark.parametrize(
     "case",
     [
-        *("missing", "unreadable", "folder", "pipe", "name", "stem", "case", "twice", "file", "below", "taken"),
+        *("missing", "unreadable", "folder", "device", "name", "stem", "case", "twice", "file", "below", "taken"),
         *("input", "other input", "long output"),
     ],
 )

@@ -11,6 +11,9 @@ from nsynth_vae.analysis.audio_layout import UnreadableError
 EXPECTED = "expected a sound file, such as WAV, FLAC, Ogg, MP3 or AIFF"
 
 _AAC = "AAC (ADTS)"
+_MPEG_RATES = b"[" + b"".join(re.escape(bytes([byte])) for byte in range(0xF0) if byte & 0x0C != 0x0C) + b"]"
+"""A frame's third byte, of the bit rates and sample rates that there are."""
+_ADTS_RATES = b"[" + b"".join(re.escape(bytes([byte])) for byte in range(256) if byte >> 2 & 15 < 13) + b"]"
 _CONVERTIBLE = (
     # Of MPEG-4: the brand tells M4A from video; QuickTime and 3GP are its relatives.
     (rb"....ftypM4[AB]", "AAC or ALAC in M4A"),
@@ -18,9 +21,9 @@ _CONVERTIBLE = (
     (rb"....ftyp(?!hei|hev|mif|avi)", "MP4"),
     (rb"....(moov|mdat|wide|free|skip|pnot)", "QuickTime or MP4"),
     # A sync of twelve ones, then layer 0, which MPEG audio does not have.
-    (rb"\xff[\xf0\xf1\xf8\xf9]", _AAC),
-    (rb"\xff[\xf4\xf5\xfc\xfd]", "MP2"),
-    (rb"\xff[\xf6\xf7\xff]", "MP1"),
+    (rb"\xff[\xf0\xf1\xf8\xf9]" + _ADTS_RATES, _AAC),
+    (rb"\xff[\xf4\xf5\xfc\xfd]" + _MPEG_RATES, "MP2"),
+    (rb"\xff[\xf6\xf7\xff]" + _MPEG_RATES, "MP1"),
     (rb"ADIF", "AAC (ADIF)"),
     (rb"\x56[\xe0-\xff]", "AAC (LATM)"),
     (rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "WMA (or other ASF)"),

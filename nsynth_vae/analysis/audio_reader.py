@@ -14,12 +14,13 @@ import io
 import itertools
 import math
 import pathlib
+import stat
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 
-from nsynth_vae.analysis import audio_chunks, audio_formats, flac_checksum, mp3_frames, ogg_pages
+from nsynth_vae.analysis import audio_chunks, audio_formats, flac_checksum, flac_streams, mp3_frames, ogg_pages
 from nsynth_vae.analysis.audio_layout import Layout, Part, PartStream, UnreadableError
 from nsynth_vae.config import LARGEST_SAMPLE
 from nsynth_vae.files import broken_link
@@ -36,8 +37,14 @@ CONTEXT_SECONDS = 1.0
 BLOCK_SECONDS = 0.1
 """Resolution at which the beginning of the sound is looked for in a long file."""
 
+LARGEST_PIPE = 256 << 20
+"""Bytes that are read from a pipe, into memory: 25 minutes of 44.1 kHz, stereo, 16 bits."""
+
 SEARCHED = 1 << 16
 """Bytes in which the first frame of an MP3 is looked for."""
+
+UNKNOWN = 2**62
+"""More samples than any file has: the decoder's word for a length that is not stated."""
 
 RATES = (100, 1_536_000)
 """Sample rates in Hz; what is outside is a damaged header."""
@@ -78,13 +85,32 @@ def read_audio(source: pathlib.Path | bytes, seconds: float = LONGEST_SECONDS) -
     """
     path = source if isinstance(source, pathlib.Path) else None
     try:
-        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stream:
+        with io.BytesIO(source) if isinstance(source, bytes) else _open(source) as stream:
             return _read(stream, seconds)
     except UnreadableError as error:
         raise ValueError(f"is {error}, {audio_formats.conversion(path)}") from error
     except OSError as error:
         problem = (broken_link(path) if path else "") or f"cannot be read ({error.strerror})"
-        raise ValueError(f"{problem}, expected a sound file") from error
+        raise ValueError(f"{problem}, {audio_formats.EXPECTED}") from error
+
+
+def _open(path: pathlib.Path) -> BinaryIO:
+    """Open a file, or the contents of a pipe, which cannot be read twice.
+
+    Raises:
+        OSError: if it cannot be opened.
+        ValueError: for what is neither.
+    """
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode) or stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        raise ValueError(f"is a {'folder' if stat.S_ISDIR(mode) else 'device'}, {audio_formats.EXPECTED}")
+    if stat.S_ISREG(mode):
+        return path.open("rb")
+    with path.open("rb") as pipe:
+        contents = pipe.read(LARGEST_PIPE + 1)
+    if len(contents) > LARGEST_PIPE:
+        raise ValueError(f"is a pipe with more than {LARGEST_PIPE >> 20} MB in it, expected a file of that size")
+    return io.BytesIO(contents)
 
 
 def _read(stream: BinaryIO, seconds: float) -> Audio:
@@ -151,9 +177,7 @@ def find_layout(stream: BinaryIO) -> Layout:
     head = _contents(stream, most=64)
     name = audio_formats.format_name(head)
     if name == "FLAC":
-        # The decoder takes a tag at the end for a damaged frame, where the file does not state its length.
-        stream.seek(max(0, size - 128))
-        return Layout(name, (Part(0, size - 128 * (stream.read(3) == b"TAG")),))
+        return flac_streams.find_audio(stream, size)
     if name == "Ogg":
         return ogg_pages.find_audio(_contents(stream))
     if name is None and mp3_frames.synchronize(_contents(stream, most=SEARCHED), 0) is not None:
@@ -194,8 +218,10 @@ def _blocks(stream: BinaryIO, layout: Layout) -> Iterator[tuple[int, np.ndarray]
     import soundfile
 
     rate = channels = 0
+    done: int | None = None
     try:
         for part in layout.parts:
+            done = None
             with _sequential(PartStream(stream, part)) as file:
                 if not RATES[0] <= file.samplerate <= RATES[1]:
                     raise ValueError(f"states {file.samplerate} Hz: damaged {layout.name or file.format}")
@@ -204,17 +230,19 @@ def _blocks(stream: BinaryIO, layout: Layout) -> Iterator[tuple[int, np.ndarray]
                     raise ValueError(f"changes from {rate} to {file.samplerate} Hz, expected one sample rate")
                 # A damaged header can state any rate and 1024 channels.
                 size, done = min(round(BLOCK_SECONDS * file.samplerate), 2**20 // file.channels), 0
-                md5 = flac_checksum.stated_md5(_contents(stream, most=42)) if layout.name == "FLAC" else b""
+                md5 = flac_checksum.stated_md5(PartStream(stream, part).read(42)) if layout.name == "FLAC" else b""
                 found = flac_checksum.SampleDigest(flac_checksum.BITS[file.subtype]) if md5 else None
-                while len(block := file.read(size, dtype="float32", always_2d=True)):
+                # What follows the last sample of a FLAC is taken for a damaged frame.
+                stated = file.frames if layout.name == "FLAC" and file.frames < UNKNOWN else UNKNOWN
+                while len(block := file.read(min(size, stated - done), dtype="float32", always_2d=True)):
                     done += len(block)
                     if found:
                         found.update(block)
                     if block.shape[1] != channels:
                         block = np.repeat(block.mean(axis=1, keepdims=True), channels, axis=1)
                     yield rate, block
-                if layout.name == "FLAC" and done < file.frames < 2**62:
-                    raise ValueError(f"holds {done} of {file.frames} samples: truncated FLAC")
+                if done < stated < UNKNOWN:
+                    raise ValueError(f"holds {done} of {stated} samples: truncated FLAC")
                 if found and found.digest() != md5:
                     raise ValueError(flac_checksum.MISMATCH)
     except soundfile.LibsndfileError as error:
@@ -223,6 +251,11 @@ def _blocks(stream: BinaryIO, layout: Layout) -> Iterator[tuple[int, np.ndarray]
             raise UnreadableError(f"{encoding} in WAV") from error
         if not layout.name:
             raise ValueError(f"is of an unknown format, {audio_formats.EXPECTED}") from error
+        if layout.name == "FLAC" and done is not None:
+            # Its decoder says the same of a damaged frame and of the end of the file within one.
+            raise ValueError(
+                f"cannot be decoded from sample {done} on ({reason}): truncated or damaged FLAC"
+            ) from error
         raise ValueError(f"cannot be decoded ({reason}): damaged {layout.name}") from error
 
 

@@ -15,6 +15,9 @@ from nsynth_vae.analysis.audio_layout import Layout, Part
 LOST = 2
 """Frames that may be missing of those that the file states: one cut at the end, and one that encoders count twice."""
 
+LARGEST_FREE = 4096
+"""Bytes within which frames of free format follow one another: one of 640 kbit/s at 32 kHz has 2880."""
+
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 _KBITS_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _KBITS_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
@@ -28,6 +31,7 @@ class _Frame:
     """Hz."""
     side: int
     """Where a Xing header would begin: bytes of the header and the side information."""
+    mono: bool
 
 
 def find_audio(contents: bytes) -> Layout:
@@ -38,6 +42,8 @@ def find_audio(contents: bytes) -> Layout:
     """
     warnings: list[str] = []
     end = skip_tags(contents, 0) if contents[:1] != b"\0" else 0
+    if _is_free(contents, end):
+        return Layout("MP3", (Part(end, len(contents)),), ("is of free format: its frames are not checked",))
     position = synchronize(contents, end)
     if position is None:
         raise ValueError("holds no frames: damaged MP3")
@@ -79,7 +85,21 @@ def _frame(contents: bytes, position: int) -> _Frame | None:
     hertz, mono = _RATES[version][rate], bits >> 6 & 3 == 3
     per_frame, kbits = (144, _KBITS_1[kbits]) if version == 3 else (72, _KBITS_2[kbits])
     side = (17 if mono else 32) if version == 3 else (9 if mono else 17)
-    return _Frame(per_frame * 1000 * kbits // hertz + (bits >> 9 & 1), hertz, 4 + side)
+    return _Frame(per_frame * 1000 * kbits // hertz + (bits >> 9 & 1), hertz, 4 + side, mono)
+
+
+def _is_free(contents: bytes, position: int) -> bool:
+    """Return whether three frames of free format begin at a position: headers without a bit rate, equally far apart."""
+    (wanted,) = struct.unpack_from(">I", contents.ljust(position + 4, b"\0"), position)
+    if wanted >> 21 != 0x7FF or wanted >> 19 & 3 == 1 or wanted >> 17 & 3 != 1 or wanted >> 10 & 63 > 2:
+        return False
+
+    def is_header(at: int) -> bool:
+        # Apart from padding and the use of both channels.
+        return at + 4 <= len(contents) and (int.from_bytes(contents[at : at + 4], "big") ^ wanted) & ~0x23F == 0
+
+    nexts = (at for at in range(position + 24, position + LARGEST_FREE) if is_header(at))
+    return any(is_header(2 * at - position + padding) for at in nexts for padding in (-1, 0, 1))
 
 
 def synchronize(contents: bytes, position: int) -> int | None:
@@ -98,14 +118,17 @@ def synchronize(contents: bytes, position: int) -> int | None:
 
 
 def _walk(contents: bytes, start: int) -> tuple[int, int, bool]:
-    """Return where the frames of one MP3 end, their sample rate in Hz, and whether the last is cut off there."""
-    position, rate = start, 0
+    """Return where the frames of one MP3 end, their sample rate in Hz, and whether the last is cut off there.
+
+    Another MP3 begins where a frame has a name, or another number of channels.
+    """
+    position, rate, mono = start, 0, None
     while (frame := _frame(contents, position)) is not None and rate in (0, frame.rate):
-        if position > start and _info(contents, position, frame):
+        if position > start and (frame.mono != mono or _info(contents, position, frame)):
             return position, rate, False
         if position + frame.size > len(contents):
             return position, rate or frame.rate, True
-        position, rate = position + frame.size, frame.rate
+        position, rate, mono = position + frame.size, frame.rate, frame.mono
     # Up to three bytes may be the beginning of another frame.
     return position, rate, len(contents) - position in (1, 2, 3) and contents[position] == 0xFF
 

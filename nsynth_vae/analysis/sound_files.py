@@ -123,7 +123,8 @@ def read_sound(
         samples=round(found.length * ratio),
         onset=onset + round(found.start * ratio),
         named=named,
-        root_key=read_root_key(file),
+        # A pipe has been read.
+        root_key=read_root_key(file) if file.is_file() else None,
         warnings=(*found.warnings, *remarks),
         peak_db=peak_db,
     )

@@ -1,6 +1,6 @@
 """Lookup of timbres and directions by name: files, notes of a source, instruments, families and attributes."""
 
-# ruff: noqa: PTH111, PTH112, PTH113 (os.path takes texts that no file can be named, for which Path raises OSError)
+# ruff: noqa: PTH110, PTH111, PTH112 (os.path takes texts that no file can be named, for which Path raises OSError)
 from __future__ import annotations
 
 import dataclasses
@@ -108,7 +108,8 @@ class TimbreLookup:
     def is_timbre(self, text: str) -> bool:
         """Return whether a text is a note, a file, or a name that is not a direction's."""
         kind, _ = self._find(text)
-        return kind != "directions" if kind else os.path.isfile(os.path.expanduser(text))
+        path = os.path.expanduser(text)
+        return kind != "directions" if kind else os.path.exists(path) and not os.path.isdir(path)
 
     def is_direction(self, text: str) -> bool:
         """Return whether a text names a direction: an attribute or a source."""

@@ -13,7 +13,6 @@ import numpy as np
 from nsynth_vae import files as sound_files
 from nsynth_vae import pretrained
 from nsynth_vae.analysis import griffin_lim, spectra
-from nsynth_vae.analysis.audio_formats import EXPECTED
 from nsynth_vae.analysis.pitch import in_tune
 from nsynth_vae.analysis.sound_files import Sound, read_sounds
 from nsynth_vae.analysis.sound_labels import NO_PITCH, OctaveShift, SoundLabel, label_sounds
@@ -150,21 +149,13 @@ def _check_options(pitch: int | None, method: str, model: str | os.PathLike | No
 
 
 def _check_inputs(paths: Sequence[pathlib.Path]) -> None:
-    """Raise InputError for the first path that is no file or cannot be opened."""
+    """Raise InputError for the first path that is no UTF-8; files that cannot be read are found when they are read."""
     for path in paths:
         try:
             str(path).encode()
-            # Neither a folder nor a pipe, which would block, is opened.
-            found = "a folder" if path.is_dir() else None if path.is_file() or not path.exists() else "no regular file"
-            if found is None:
-                path.open("rb").close()
         except UnicodeEncodeError as error:
             name = str(path).encode("utf-8", "backslashreplace").decode()
             raise InputError(f"{name}: is no UTF-8, expected a name that is") from error
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror}), {EXPECTED}") from error
-        if found is not None:
-            raise InputError(f"{path}: is {found}, {EXPECTED}")
 
 
 def _output_paths(paths: Sequence[pathlib.Path], output: pathlib.Path) -> list[pathlib.Path]:
@@ -174,7 +165,8 @@ def _output_paths(paths: Sequence[pathlib.Path], output: pathlib.Path) -> list[p
         InputError: if a note would be written into what is no folder, over another note or over one of the paths.
     """
     sound_files.check_output(output)
-    inputs = {_identity(path): path for path in paths if path.exists()}
+    # pathlib's methods raise for a name that is too long.
+    inputs = {_identity(path): path for path in paths if os.path.exists(path)}  # noqa: PTH110
     sources: dict[str, pathlib.Path] = {}
     targets = [output / f"{path.stem}.wav" for path in paths]
     for path, target in zip(paths, targets, strict=True):
@@ -182,7 +174,6 @@ def _output_paths(paths: Sequence[pathlib.Path], output: pathlib.Path) -> list[p
         if other := sources.get(target.name.casefold()):
             raise InputError(f"{path}: would be written to {target}, as {other} is, expected files of different names")
         sources[target.name.casefold()] = path
-        # pathlib's methods raise for a name that is too long.
         if os.path.isdir(target):  # noqa: PTH112
             raise InputError(f"{target}: found a folder, expected a place for the note of {path}")
         if os.path.exists(target) and (source := inputs.get(_identity(target))):  # noqa: PTH110

@@ -1,10 +1,12 @@
 """Sound files as people have them: every format, headers of who writes to a pipe, damage; without TensorFlow."""
 
 import io
+import os
 import pathlib
 import struct
 import subprocess
 import sys
+import threading
 import time
 import zlib
 
@@ -13,7 +15,7 @@ import pytest
 import soundfile
 from conftest import sine
 
-from nsynth_vae.analysis import audio_reader, ogg_pages
+from nsynth_vae.analysis import audio_reader, mp3_frames, ogg_pages
 from nsynth_vae.analysis.audio_reader import Audio, read_audio
 from nsynth_vae.files import AUDIO_EXTENSIONS
 
@@ -202,7 +204,7 @@ def test_what_follows_the_audio_is_not_decoded(kind):
 @pytest.mark.parametrize(
     ("kind", "subtype"),
     [
-        *((kind, "PCM_16") for kind in ("WAV", "RF64", "W64", "AIFF", "CAF", "AU")),
+        *((kind, "PCM_16") for kind in ("WAV", "RF64", "W64", "AIFF", "CAF", "AU", "FLAC")),
         *(("WAV", "IMA_ADPCM"), ("CAF", "ALAC_16"), ("AU", "G721_32")),
     ],
 )
@@ -237,7 +239,9 @@ def test_mp3_in_wav(capfd):
     """Without a first frame that states their number, libsndfile reads part of a variable rate."""
     audio = np.concatenate([sine(440, 44100, 1.0), noise(44100), np.zeros(88200)])
     buffer = io.BytesIO()
-    with soundfile.SoundFile(buffer, "w", 44100, 1, format="MP3", bitrate_mode="VARIABLE") as file:
+    with soundfile.SoundFile(
+        buffer, "w", 44100, 1, format="MP3", bitrate_mode="VARIABLE", compression_level=0.5
+    ) as file:
         file.write(audio)
     whole = buffer.getvalue()
     bare = whole[whole.index(whole[:2], 4) :]
@@ -263,6 +267,12 @@ def id3(size: int) -> bytes:
     return b"ID3\x04\x00\x00" + bytes([size >> 21, size >> 14 & 127, size >> 7 & 127, size & 127]) + bytes(size)
 
 
+def ape(size: int, *, header: bool = True) -> bytes:
+    """Returns an APE tag of version 2, with a header, as most have, or without."""
+    numbers = struct.pack("<IIII8x", 2000, size + 32, 1, header << 31)
+    return b"APETAGEX" * header + numbers * header + bytes(size) + b"APETAGEX" + numbers
+
+
 def streamed_flac(contents: bytes) -> bytes:
     """Returns a FLAC as it is written to a pipe: length and MD5 are 0."""
     numbers = int.from_bytes(contents[18:26], "big") >> 36 << 36
@@ -270,7 +280,7 @@ def streamed_flac(contents: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("front", [b"", id3(300)])
-@pytest.mark.parametrize("back", [b"", b"TAG" + bytes(125)])
+@pytest.mark.parametrize("back", [b"", b"TAG" + bytes(125), ape(100), ape(0, header=False) + b"TAG" + bytes(125)])
 @pytest.mark.parametrize("streamed", [False, True])
 def test_flac_from_a_pipe_and_with_tags(front, back, streamed):
     audio = noise(50001)
@@ -278,6 +288,21 @@ def test_flac_from_a_pipe_and_with_tags(front, back, streamed):
     found = read_audio(front + (streamed_flac(contents) if streamed else contents) + back)
     assert found.length == 50001
     np.testing.assert_allclose(found.samples[:, 0], audio, atol=5e-5)
+
+
+def test_flacs_one_after_the_other_are_found_at_the_edges_of_blocks():
+    """The file is searched in blocks of a megabyte; without a length, each ends where the next begins."""
+    two = encoded(noise(1000), 16000, "FLAC")
+    for size in (*range(2**20 - 9, 2**20 + 2), 2**21 + 5):
+        one = encoded(noise(3000, 1), 16000, "FLAC")
+        # A block of padding, of any size, before the frames.
+        padding = size - len(one) - 4
+        one = one[:4] + b"\0" + one[5:42] + b"\1" + padding.to_bytes(3, "big") + bytes(padding) + one[42:]
+        assert len(one) == size
+        for first in (one, streamed_flac(one)):
+            found = read_audio(first + two + one)
+            assert found.warnings == ("3 FLACs one after the other, all read",)
+            assert found.length == 7000
 
 
 @pytest.mark.parametrize("kind", ["WAV", "AIFF", "OGG", "FLAC"])
@@ -299,7 +324,11 @@ def test_damaged_flac_is_found_with_and_without_a_checksum():
     cuts = [problem_of(contents[:size]) for size in range(len(contents) * 3 // 4, len(contents), 61)]
     second = contents.index(contents[86:88], 90)
     cuts.append(problem_of(contents[:second]))
-    assert all("truncated FLAC" in problem or "damaged FLAC" in problem for problem in cuts)
+    assert all("truncated FLAC" in problem or "truncated or damaged FLAC" in problem for problem in cuts)
+    # What is after a stream of unknown length could be a damaged frame, which is in the last block of 1600 samples.
+    after = "cannot be decoded from sample 19200 on (flac decoder lost sync): truncated or damaged FLAC"
+    assert problem_of(streamed_flac(contents) + b"junk" * 100) == after
+    assert read_audio(contents + b"junk" * 100).length == 20000
 
 
 def mp3(seconds: float = 1.5, rate: int = 44100, hertz: float = 220.0) -> bytes:
@@ -349,6 +378,37 @@ def test_mp3s_one_after_the_other():
     assert stereo.samples.shape == expected.shape
     np.testing.assert_allclose(stereo.samples, expected, atol=0.02)
     assert "changes from 44100 to 48000 Hz: damaged MP3" in problem_of(one + mp3(rate=48000))
+    # Without a name in its first frame, another one begins where the channels change.
+    bare = [frames[frames.index(frames[:2], 4) :] for frames in (one, encoded(np.zeros([44100, 2]), 44100, "MP3"))]
+    for first, second in (bare, bare[::-1]):
+        found = read_audio(first + second)
+        assert found.warnings == ("2 MP3s one after the other, all read",)
+        assert found.length == read_audio(first).length + read_audio(second).length
+        assert found.samples.shape[1] == read_audio(first).samples.shape[1]
+
+
+@pytest.mark.parametrize("rate", [16000, 44100, 48000])
+def test_mp3_of_free_format(rate, capfd):
+    """Headers without a bit rate: the decoder finds the size of a frame by the next one."""
+    buffer = io.BytesIO()
+    with soundfile.SoundFile(
+        buffer, "w", rate, 1, format="MP3", bitrate_mode="CONSTANT", compression_level=0.5
+    ) as file:
+        file.write(sine(220, rate, 1.0))
+    contents = buffer.getvalue()
+    frames = bytearray(contents[contents.index(contents[:2], 4) :])
+    expected, position = read_audio(bytes(frames)), 0
+    while frame := mp3_frames._frame(bytes(frames), position):
+        frames[position + 2] &= 0x0F
+        position += frame.size
+    for front in (b"", id3(50)):
+        found = read_audio(front + bytes(frames))
+        assert found.warnings == ("is of free format: its frames are not checked",)
+        assert abs(found.length - expected.length) <= 1152
+        found_power, power = (np.sqrt(np.mean(one.samples**2)) for one in (found, expected))
+        np.testing.assert_allclose(found_power, power, rtol=0.05)
+    assert "damaged MP3" in problem_of(bytes(frames[:20]))
+    assert capfd.readouterr().err == ""
 
 
 def test_mp3_without_a_number_of_frames():
@@ -490,6 +550,9 @@ def test_what_is_not_read_is_named_with_the_command_that_converts(kind, tmp_path
         (b"RIFF\0\0\0\0sfbk", "a SoundFont"),
         ("hello".encode("utf-16"), "a text in UTF-16"),
         (bytes(3000), "zeros"),
+        (b"\xff" * 3000, "of an unknown format"),
+        (b"\xff\xfd\xff\xff" * 99, "of an unknown format"),
+        (b"\xff\xf1\xff\xff" * 99, "of an unknown format"),
         (b"hello", "of an unknown format"),
     ],
 )
@@ -535,6 +598,34 @@ def test_a_long_file_takes_little_memory(tmp_path):
     samples, kilobytes = map(int, ran.stdout.split())
     assert samples == 600 * 16000
     assert kilobytes < 150_000
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG", "MP3"])
+def test_a_pipe_is_read(kind, tmp_path, monkeypatch):
+    contents = encoded(sine(220, 44100, 3.0), 44100, kind)
+    os.mkfifo(tmp_path / "a")
+    writer = threading.Thread(target=(tmp_path / "a").write_bytes, args=[contents])
+    writer.start()
+    found = read_audio(tmp_path / "a")
+    writer.join()
+    np.testing.assert_array_equal(found.samples, read_audio(contents).samples)
+    monkeypatch.setattr(audio_reader, "LARGEST_PIPE", 1 << 20)
+    writer = threading.Thread(target=(tmp_path / "a").write_bytes, args=[bytes((1 << 20) + 1)])
+    writer.start()
+    assert problem_of(tmp_path / "a") == "is a pipe with more than 1 MB in it, expected a file of that size"
+    writer.join()
+
+
+def test_folders_devices_and_files_that_are_not_there(tmp_path):
+    expected = "expected a sound file, such as WAV, FLAC, Ogg, MP3 or AIFF"
+    (tmp_path / "x.wav").mkdir()
+    (tmp_path / "empty.wav").touch()
+    assert problem_of(tmp_path / "x.wav") == f"is a folder, {expected}"
+    assert problem_of(tmp_path / "empty.wav") == f"is empty, {expected}"
+    assert problem_of(tmp_path / "a.wav") == f"cannot be read (No such file or directory), {expected}"
+    for device in filter(pathlib.Path.exists, map(pathlib.Path, ("/dev/null", "/dev/zero"))):
+        assert problem_of(device) == f"is a device, {expected}"
 
 
 def test_samples_that_no_player_takes():

@@ -120,8 +120,9 @@ def test_invalid_files(contents, problem, tmp_path):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    assert read(tmp_path / "nothing.wav").problem == "cannot be read (No such file or directory), expected a sound file"
-    assert read(tmp_path).problem == "cannot be read (Is a directory), expected a sound file"
+    kinds = "expected a sound file, such as WAV, FLAC, Ogg, MP3 or AIFF"
+    assert read(tmp_path / "nothing.wav").problem == f"cannot be read (No such file or directory), {kinds}"
+    assert read(tmp_path).problem == f"is a folder, {kinds}"
 
 
 def test_check_format():

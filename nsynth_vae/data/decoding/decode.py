@@ -118,7 +118,8 @@ def _plain_flac(contents: bytes) -> tuple[bool, int]:
     if contents[:4] != b"fLaC" or not (flac_checksum.stated_md5(contents) and tensorflow_io_operators()):
         return False, 0
     try:
-        audio_reader.find_layout(io.BytesIO(contents))
+        if len(audio_reader.find_layout(io.BytesIO(contents)).parts) > 1:
+            return False, 0
         found = soundfile.info(io.BytesIO(contents))
     except (ValueError, soundfile.LibsndfileError):
         # `read_audio` finds the same, and says it.
