@@ -377,6 +377,8 @@ def test_options_without_effect_are_named(lookup, model, tmp_path, capsys):
     done = play(lookup, Melody(notes, ()), "flute", channels={2: "guitar"})
     assert done.skipped == ("--timbre (all notes have another timbre)",)
     assert play(lookup, Melody(notes, ()), "flute", morph_to="string").skipped == ()
+    done = play(lookup, Melody(notes[:1], ()), "flute", morph_to="string")
+    assert done.skipped == ("--morph-to (its notes begin all at once)",)
     silent = write(tmp_path / "a.mid", mido.Message("control_change", control=7, value=0), mido.Message("note_on"))
     assert command.main([str(silent), "--timbre", "flute", *model, "-o", str(tmp_path / "a.wav")]) == 0
     printed = capsys.readouterr().out

@@ -136,7 +136,7 @@ def play(
         skipped=(
             *melody.skipped,
             *([silent] if silent else []),
-            *_not_followed(melody.notes, chosen, channels, programs, options),
+            *_not_followed(melody.notes, chosen, steps, channels, programs, options),
         ),
         warnings=melody.warnings,
     )
@@ -184,6 +184,7 @@ def _find_ends(
 def _not_followed(
     notes: Sequence[NoteEvent],
     chosen: Sequence[Choice],
+    steps: Sequence[int],
     channels: Mapping[int, str | Timbre],
     programs: bool,
     options: Sequence[str],
@@ -198,6 +199,8 @@ def _not_followed(
         words.append(f"timbre for {channel_names(unused)} (no notes there)")
     if options and _TIMBRE not in chosen:
         words.append(f"{' and '.join(options)} (all notes have another timbre)")
+    elif "--morph-to" in options and not any(steps):
+        words.append("--morph-to (its notes begin all at once)")
     return words
 
 
