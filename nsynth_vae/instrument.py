@@ -78,6 +78,7 @@ def _instrument(options: argparse.Namespace) -> None:
     )
     low, high = options.pitches
     cli.warn_of_silence(range(low, high + 1, STEP), instrument.config.sample_rate)
+    cli.print_timbres(lookup.files.values())
     path = instrument.save(options.output, picture=options.picture, formats=options.format)
     looped = sum(sample.loop is not None for sample in instrument.samples)
     print(f"{instrument.timbre}: {len(instrument.samples)} samples, {looped} of them looped -> {path}")

@@ -83,8 +83,7 @@ def _interpolate(options: argparse.Namespace) -> None:
     )
     morph.save(options.output, picture=options.picture)
     cli.warn_of_silence([morph.pitch] * len(morph.z), morph.config.sample_rate)
-    for timbre in morph.timbres:
-        print(f"{timbre.name}: {timbre.description}")
+    cli.print_timbres(morph.timbres)
     print(f"{len(morph.z)} notes at pitch {morph.pitch}, velocity {morph.velocity} -> {options.output}")
 
 

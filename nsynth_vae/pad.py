@@ -66,8 +66,7 @@ def _pad(options: argparse.Namespace) -> None:
     corners = pad_page.find_corners(lookup, options.timbres)
     html = pad_page.page(lookup, corners, files)
     write_text(output, html)
-    for corner in corners:
-        print(f"{corner.name}: {corner.description}")
+    cli.print_timbres(corners)
     print(f"{len(html) / 1e6:.1f} MB -> {output}")
     if options.serve is None:
         print(f"Open it in a browser, by a double click or as {output.resolve().as_uri()}")

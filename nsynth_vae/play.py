@@ -86,9 +86,10 @@ def _play(options: argparse.Namespace) -> None:
     if melody.warnings:
         more = f"; and {len(melody.warnings) - 5} more" if len(melody.warnings) > 5 else ""
         print(f"warning: {options.melody} is damaged: {'; '.join(melody.warnings[:5])}{more}")
+    lookup = open_lookup(options)
     with long_progress("Playing") as progress:
         done = play(
-            open_lookup(options),
+            lookup,
             melody,
             options.timbre,
             channels=channels,
@@ -97,6 +98,7 @@ def _play(options: argparse.Namespace) -> None:
             dynamics=options.dynamics,
             progress=progress,
         )
+    cli.print_timbres(lookup.files.values())
     if done.skipped:
         print(f"skipped: {', '.join(done.skipped)}")
     done.save(options.output)

@@ -57,7 +57,9 @@ def _sample(options: argparse.Namespace) -> None:
     names = ("count", "method", "family", "near", "spread", "pitch", "velocity", "seed")
     given = {name: getattr(options, name) for name in names}
     check_arguments(**given)
-    samples = sample(open_lookup(options), **given)
+    lookup = open_lookup(options)
+    samples = sample(lookup, **given)
+    cli.print_timbres(lookup.files.values())
     samples.save(options.output, picture=options.picture)
     cli.warn_of_silence(samples.pitch, samples.config.sample_rate)
     print(f"{len(samples.z)} new sounds by {samples.drawn['method']} -> {options.output}")

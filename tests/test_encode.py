@@ -4,12 +4,13 @@ import json
 import pathlib
 import sys
 
+import mido
 import numpy as np
 import pytest
 import soundfile
 from fake_model import fake  # noqa: F401 (a fixture)
 
-from nsynth_vae import decode, encode, play
+from nsynth_vae import decode, encode, instrument, interpolate, play, sample
 from nsynth_vae.latent.summary import nearest
 
 pytestmark = [pytest.mark.player, pytest.mark.usefixtures("fake")]
@@ -150,3 +151,31 @@ def test_files_that_cannot_be_decoded(content, message, tmp_path, capsys):
     assert error.count("\n") == 1
     assert message in error
     assert not (tmp_path / "out").exists()
+
+
+def test_every_command_says_what_was_done_to_a_file(fake, files, tmp_path, monkeypatch, capsys):  # noqa: F811
+    mixture = {"weights": [1.0], "means": [[0.0] * 3], "standard_deviations": [[1.0] * 3], "families": {}}
+    monkeypatch.setitem(fake.attributes, "mixture", mixture)
+    path = tmp_path / "my flute A4.wav"
+    note = tone(440, silence=0.5)
+    soundfile.write(path, np.stack([note, -0.9 * note], 1) + 0.01, RATE)
+    midi = tmp_path / "a.mid"
+    melody = mido.MidiFile(
+        tracks=[mido.MidiTrack([mido.Message("note_on", note=60), mido.Message("note_off", note=60)])]
+    )
+    melody.save(midi)
+    for command, arguments in (
+        (interpolate, ["flute", str(path), "--steps", "2", "--no-picture"]),
+        (instrument, [f'0.5*flute + 0.5*"{path}"', "--pitches", "60-60", "--velocities", "100", "--no-picture"]),
+        (sample, ["--near", str(path), "--count", "1", "--no-picture"]),
+        (play, [str(midi), "--timbre", "flute", "--morph-to", str(path)]),
+    ):
+        fake.lookup.files.clear()
+        output = tmp_path / f"{command.__name__}.wav"
+        assert command.main([*arguments, "--output", str(output)]) == 0
+        out = capsys.readouterr().out.splitlines()
+        lines = [line for line in out if line.startswith(f"{path}: file, ")]
+        assert len(lines) == 1, out
+        assert (
+            "channels cancel out, channel 1 of 2 used, offset of 1 % removed, 4.50 s long, 0.50 to 4.50 s" in lines[0]
+        )

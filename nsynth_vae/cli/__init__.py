@@ -26,6 +26,7 @@ from nsynth_vae.cli.types import (
     path,
     positive_float,
     positive_int,
+    print_timbres,
     warn_of_silence,
 )
 
@@ -54,6 +55,7 @@ __all__ = [
     "path",
     "positive_float",
     "positive_int",
+    "print_timbres",
     "run",
     "warn_of_silence",
 ]

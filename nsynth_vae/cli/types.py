@@ -8,11 +8,15 @@ import os
 import pathlib
 import re
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from nsynth_vae import config
 from nsynth_vae.errors import InputError
 from nsynth_vae.files.places import expand
 from nsynth_vae.notes import parse_note_name, silent_notes
+
+if TYPE_CHECKING:
+    from nsynth_vae.latent.lookup import Timbre
 
 
 def path(text: str) -> pathlib.Path:
@@ -129,6 +133,12 @@ def warn_of_silence(pitches: Iterable[int], sample_rate: int) -> None:
     """Print how many notes are silent, being too high for the sample rate."""
     if silent := silent_notes(pitches, sample_rate):
         print(f"warning: {silent}")
+
+
+def print_timbres(timbres: Iterable[Timbre]) -> None:
+    """Print what each timbre is; of a file also what was done to its sound."""
+    for timbre in timbres:
+        print(f"{timbre.name}: {timbre.description}")
 
 
 def check_seed(seed: int) -> None:

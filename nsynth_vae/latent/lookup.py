@@ -93,6 +93,8 @@ class TimbreLookup:
         for kind, names in standard.items():
             for name in (*names, *self._attributes.get(kind, {})):
                 self._names[_key(name)] = self._names[name] = kind, name
+        self.files: dict[str, Timbre] = {}
+        """Timbres of the files that were looked up, by the names they were given by."""
         self.longest_name = max(map(len, (*self._names, *self._rows)))
         """Letters of the longest name or `note_str`."""
 
@@ -215,7 +217,9 @@ class TimbreLookup:
         (label,) = label_sounds([sound.examine(config)], octave_shift=self._octave_shift, alone=True)
         named = () if label.source != "name" else (f"pitch {label.pitch}",)
         words = (NO_PITCH,) if label.pitch is None else (*named, *label.remarks())
-        return Timbre(text, z, label.pitch, label.velocity, ", ".join(("file", *words, *sound.remarks(config))))
+        description = ", ".join(("file", *words, *sound.remarks(config)))
+        self.files[text] = Timbre(text, z, label.pitch, label.velocity, description)
+        return self.files[text]
 
     def _unknown(self, text: str) -> str:
         """Return the message for a text that names nothing."""
