@@ -140,7 +140,7 @@ def _find_in_chunks(stream: BinaryIO, begin: int, size: int, name: str) -> tuple
 
 def _after(stream: BinaryIO, position: int, size: int, container: _Container) -> tuple[list[tuple[int, int]], int]:
     """Return (start, bytes) of each further chunk of audio, and where the next file begins, or the size."""
-    more = []
+    more: list[tuple[int, int]] = []
     while position < size:
         chunk, stated, start = _header(stream, position, container)
         if chunk[:4] in _CONTAINERS:
@@ -173,7 +173,7 @@ def encoding(stream: BinaryIO) -> str:
     tag, bits = _encoding_of(described[4:] if found else b"", order)
     if bits not in _READ_BITS.get(tag, (bits,)):
         return f"{bits}-bit {'PCM' if tag == 1 else 'float'}"
-    return "" if tag in (None, *_READ) else _ENCODINGS.get(tag, f"an encoding ({tag:#06x})")
+    return "" if tag is None or tag in _READ else _ENCODINGS.get(tag, f"an encoding ({tag:#06x})")
 
 
 def _encoding_of(described: bytes, order: str) -> tuple[int | None, int]:
