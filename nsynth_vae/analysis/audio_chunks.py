@@ -171,9 +171,11 @@ def encoding(stream: BinaryIO) -> str:
     head = _read(stream, 0, 4096)
     _, found, described = head.partition(b"fmt ")
     tag, bits = _encoding_of(described[4:] if found else b"", order)
+    if tag is None:
+        return ""
     if bits not in _READ_BITS.get(tag, (bits,)):
         return f"{bits}-bit {'PCM' if tag == 1 else 'float'}"
-    return "" if tag is None or tag in _READ else _ENCODINGS.get(tag, f"an encoding ({tag:#06x})")
+    return "" if tag in _READ else _ENCODINGS.get(tag, f"an encoding ({tag:#06x})")
 
 
 def _encoding_of(described: bytes, order: str) -> tuple[int | None, int]:
