@@ -104,6 +104,8 @@ def _is_single(comb: Comb, estimates: dict[str, float | None], seconds: float) -
         return False
     if _is_bell(comb):
         return False
+    if agree["tracked"] and _is_bar(comb):
+        return True
     # -6 dB: the other peaks may be noise, or an instrument's own; not a bell's tierce. -4.6 dB where trackers agree.
     alone = comb.stray < (0.35 if agree["best"] and agree["tracked"] and agree["sum"] else 0.25)
     if comb.hertz >= 1200.0:  # The period is too short to be measured, and there is little room for chords.
@@ -128,12 +130,15 @@ def _is_single(comb: Comb, estimates: dict[str, float | None], seconds: float) -
 
 
 def _is_bell(comb: Comb) -> bool:
-    """Return whether a series is a church bell's hum: steady, with 4 to 6 as strong as a note's that has 7 and 11 too.
-
-    A mallet's bar has other steady partials as well, but its harmonics end at 3.
-    """
+    """Return whether a series is a church bell's hum: steady, with 4 to 6 as loud as where 7 and 11 sound too."""
     steady = comb.drift < 10.0 and comb.stray > 0.17
     return steady and comb.level(*OWN) < -60.0 and comb.level(1, 2, 3) < -0.2
+
+
+def _is_bar(comb: Comb) -> bool:
+    """Return whether a series is a mallet's bar: steady with others, as a bell's, but with no harmonics above 3."""
+    steady = comb.drift < 10.0 and comb.tonal >= 0.9 and comb.quartile >= 0.6
+    return steady and comb.explained >= 0.68 and comb.level(1, 2, 3) > -0.02 and comb.level(1) > -6.0
 
 
 def _moves(whole: np.ndarray, hertz: float) -> bool:
