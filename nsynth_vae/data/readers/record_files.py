@@ -130,7 +130,7 @@ class RecordSource(Source):
         """Parse one record that `_parse` does not, in Python.
 
         Returns:
-            As `_parse`, in numpy.
+            As `_parse`, in numpy but for the audio.
 
         Raises:
             InputError: if it cannot be parsed; says why.
@@ -157,7 +157,7 @@ class RecordSource(Source):
                     labels = {key: value.numpy() for key, value in next(iterator).items()}
                 except tf.errors.InvalidArgumentError:
                     labels = self._parse_slowly(next(record for index, record in unparsed if index == number))
-                    labels["problem"] = check_audio(tf.constant(labels.pop("audio")), self.config)[1].numpy()
+                    labels["problem"] = check_audio(labels.pop("audio"), self.config)[1].numpy()
                 yield number, _to_note(labels, self.config)
             except StopIteration:
                 if not number and shard.is_empty:
