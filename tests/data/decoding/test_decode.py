@@ -115,6 +115,18 @@ def test_flac_of_other_samples_is_refused_with_and_without_tensorflow_io(subtype
         assert audio.shape == (5000, 1)
 
 
+def test_flacs_one_after_the_other_are_all_read(monkeypatch):
+    """Operators read the first."""
+    files = []
+    for hertz in (220, 330):
+        buffer = io.BytesIO()
+        soundfile.write(buffer, sine(hertz, 16000, 0.5), 16000, format="FLAC")
+        files.append(buffer.getvalue())
+    for audio, _, problem in decode_both(files[0] + files[1], monkeypatch):
+        assert problem == ""
+        assert audio.shape == (16000, 1)
+
+
 def test_damaged_files_without_tensorflow_io(no_tensorflow_io):
     """Each is a problem in words: no operator is there that could raise or crash."""
     for kind in ("FLAC", "OGG"):
