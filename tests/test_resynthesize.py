@@ -407,6 +407,8 @@ def test_a_full_disk_leaves_nothing_half_written(fake, tmp_path, monkeypatch, ca
         f"error: {output}/good C4.wav: cannot be written (No space left on device), expected a place for a WAV\n"
     )
     assert contents(tmp_path) == before
+    assert command.main([str(good), "-o", str(tmp_path / "new" / "folder")]) == 2
+    assert not (tmp_path / "new").exists()
 
 
 def test_ctrl_c_keeps_what_is_whole(fake, tmp_path, monkeypatch, capsys):

@@ -14,7 +14,15 @@ from nsynth_vae.files.atomic_writes import (
 from nsynth_vae.files.checksum import read_tflite
 from nsynth_vae.files.folder_lock import exclusive_lock
 from nsynth_vae.files.json_files import LINE, parse_json, read_json, rounded, to_json
-from nsynth_vae.files.places import broken_link, check_output, check_output_file, check_working_directory, expand, walk
+from nsynth_vae.files.places import (
+    broken_link,
+    check_output,
+    check_output_file,
+    check_working_directory,
+    expand,
+    made,
+    walk,
+)
 from nsynth_vae.files.sound_writing import AUDIO_EXTENSIONS, check_sound_file, flac, save_sound, write_wav
 
 __all__ = [
@@ -31,6 +39,7 @@ __all__ = [
     "exclusive_lock",
     "expand",
     "flac",
+    "made",
     "parse_json",
     "read_arrays",
     "read_json",

@@ -53,7 +53,7 @@ class Resynthesis(NotebookDisplay):
             InputError: if one cannot be written, or two files have one name.
         """
         targets = _output_paths(self.files, pathlib.Path(output))
-        _make_folder(output)
+        _check_folder(output)
         for target, audio in zip(targets, self.audio, strict=True):
             sound_files.save_sound(target, audio, self.config.sample_rate)
 
@@ -128,7 +128,7 @@ def resynthesize(
         for remark in (*sound.remarks(CONFIG), *labelled.warnings):
             report(f"{path}: {remark}")
     if output is not None:
-        _make_folder(output)
+        _check_folder(output)
     audio = np.empty([len(paths), CONFIG.num_samples], np.float32)
     for index, note in enumerate(notes):
         audio[index] = synthesize(note)
@@ -235,8 +235,10 @@ def _make_note(path: pathlib.Path, sound: Sound, labelled: SoundLabel, pitch: in
     return _Note(log_mel=log_mel, own=own, target=target, description=description)
 
 
-def _make_folder(output: str | os.PathLike) -> None:
+def _check_folder(output: str | os.PathLike) -> None:
+    """Raise InputError for a folder that cannot be made; one that can is only left when a note is written to it."""
     try:
-        pathlib.Path(output).mkdir(parents=True, exist_ok=True)
+        with sound_files.made(pathlib.Path(output)):
+            pass
     except OSError as error:
         raise InputError(f"{output}: cannot be made ({error.strerror}), expected a folder to write to") from error

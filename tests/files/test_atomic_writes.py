@@ -19,6 +19,7 @@ from nsynth_vae.files import (
     check_output_file,
     check_working_directory,
     expand,
+    made,
     remove_abandoned,
     save_json,
     save_sound,
@@ -28,7 +29,6 @@ from nsynth_vae.files import (
     write_text,
     writing,
 )
-from nsynth_vae.files.places import made
 
 pytestmark = pytest.mark.player
 
