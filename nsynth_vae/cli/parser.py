@@ -9,11 +9,14 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import IO, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from nsynth_vae.cli.failures import guarded
 from nsynth_vae.errors import InputError
 from nsynth_vae.files import check_output, exclusive_lock
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 DEBUG = "--debug"
 
@@ -44,9 +47,10 @@ class Parser(argparse.ArgumentParser):
 
         self.add_argument(DEBUG, action="store_true", help="show the traceback of an error, which helps to report it")
 
-    def print_help(self, file: IO[str] | None = None) -> None:
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
         """Print the help; raise OSError where there is no room for it, which argparse drops."""
-        print(self.format_help(), end="", file=file, flush=True)
+        print(self.format_help(), end="", file=file)
+        sys.stdout.flush()
 
     def error(self, message: str) -> NoReturn:
         """Print one line and exit with 2."""
