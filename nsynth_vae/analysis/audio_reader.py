@@ -157,10 +157,10 @@ def _beginning(powers: np.ndarray) -> int:
     """Return the first block that is within 40 dB of the loudest, and where there is noise, 6 dB above that.
 
     Noise is the level of the quietest tenth; of what is loud all the time that would be the sound itself, so what is
-    within 20 dB of the loudest always counts.
+    within 10 dB of the loudest always counts.
     """
     loudest = powers.max()
-    threshold = min(max(loudest * 1e-4, 4.0 * np.quantile(powers, 0.1)), loudest * 1e-2)
+    threshold = min(max(loudest * 1e-4, 4.0 * np.quantile(powers, 0.1)), loudest * 0.1)
     return int(np.argmax(powers >= threshold))
 
 

@@ -571,7 +571,7 @@ def long_file(path: pathlib.Path, start: float, seconds: float, *, level: float 
 
 
 @pytest.mark.parametrize("kind", ["WAV", "FLAC", "MP3"])
-@pytest.mark.parametrize(("start", "level"), [(0.0, 0.0), (50.0, 0.0), (50.0, 0.02)])
+@pytest.mark.parametrize(("start", "level"), [(0.0, 0.0), (50.0, 0.0), (50.0, 0.02), (50.0, 0.08)])
 def test_of_a_long_file_the_part_with_the_sound_is_read(kind, start, level, tmp_path):
     note = long_file(tmp_path / "a", start, 70.0, level=level, kind=kind)
     found = read_audio(tmp_path / "a")
