@@ -116,7 +116,10 @@ def high_pass(audio: np.ndarray, sample_rate: int) -> np.ndarray:
 def _response(audio: np.ndarray, sample_rate: int) -> np.ndarray:
     """Return the high-pass's frequency response for audio that is padded to twice its length."""
     s = 1j * np.fft.rfftfreq(2 * audio.size, 1 / sample_rate) / HIGH_PASS_HERTZ
-    return np.prod([s**2 / (s**2 + damping * s + 1) for damping in HIGH_PASS_DAMPING], axis=0)
+    response = np.ones_like(s)
+    for damping in HIGH_PASS_DAMPING:
+        response *= s**2 / (s**2 + damping * s + 1)
+    return response
 
 
 def _filter(audio: np.ndarray, response: np.ndarray) -> np.ndarray:

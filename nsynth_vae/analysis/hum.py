@@ -96,9 +96,11 @@ def _segments(audio: np.ndarray, rate: float) -> np.ndarray:
 
 
 def _power(segments: np.ndarray) -> np.ndarray:
-    """Return the power of sinusoids, `[segments, 1 + a power of two]`."""
+    """Return the power of sinusoids, float32 `[segments, 1 + a power of two]`."""
     size = segments.shape[1]
-    return np.abs(np.fft.rfft(segments * _window(size), 1 << (FINE * size - 1).bit_length())) ** 2
+    window, bins = _window(size), 1 << (FINE * size - 1).bit_length()
+    # One by one: of 30 s at 16 kHz, all spectra are 120 MB.
+    return np.stack([(np.abs(np.fft.rfft(one * window, bins)) ** 2).astype(np.float32) for one in segments])
 
 
 def _weights(power: np.ndarray, cycles: np.ndarray, size: int) -> np.ndarray:
@@ -133,10 +135,10 @@ def _search(audio: np.ndarray, rate: float, multiples: np.ndarray) -> float:
     for reach, step in ((0.12, quarter), (2 * quarter, quarter / 20)):
         lines = _phasors(segments, multiples * hertz, rate)
         offsets = np.arange(-reach, reach + step / 2, step)
-        turned = np.exp(-2j * np.pi * offsets[:, None, None] * np.outer(centres, multiples))
         heard = (weights * np.abs(lines) ** 2).mean(axis=0) > CLEAR
-        lost = 1.0 - _coherence(lines * turned, weights)
-        hertz += float(offsets[(np.log(lost + 1e-6) * heard).sum(axis=1).argmin()])
+        turns = -2j * np.pi * np.outer(centres, multiples[heard])
+        kept = [_coherence(lines[:, heard] * np.exp(one * turns), weights[:, heard]) for one in offsets]
+        hertz += float(offsets[np.log(1.0 - np.array(kept) + 1e-6).sum(axis=1).argmin()])
     return hertz
 
 
@@ -185,9 +187,9 @@ def _phasors(segments: np.ndarray, hertz: np.ndarray, rate: float) -> np.ndarray
 
 
 def _coherence(lines: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return |mean|^2 / mean of |.|^2 of phasors `[..., segments, multiples]`, 0..1, `[..., multiples]`."""
-    power = (weights * np.abs(lines) ** 2).sum(axis=-2)
-    return np.abs((weights * lines).sum(axis=-2)) ** 2 / (weights.sum(axis=0) * power + 1e-300)
+    """Return |mean|^2 / mean of |.|^2 of phasors `[segments, multiples]`, 0..1, `[multiples]`."""
+    power = (weights * np.abs(lines) ** 2).sum(axis=0)
+    return np.abs((weights * lines).sum(axis=0)) ** 2 / (weights.sum(axis=0) * power + 1e-300)
 
 
 def _window(size: int) -> np.ndarray:
