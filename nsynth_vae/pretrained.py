@@ -41,7 +41,6 @@ PAGE = "int8"
 """Format of the weights in the files that a page runs."""
 
 WEIGHTS = "model.weights.h5"
-
 ATTRIBUTES = "attributes.json"
 
 FORMAT_VERSION = 1
