@@ -155,8 +155,8 @@ def test_output_without_room_is_an_error(arguments):
 def test_closed_streams_are_no_error(closed, tmp_path):
     """A note is encoded by LiteRT, whose words on the error stream are suppressed."""
     soundfile.write(tmp_path / "A3.wav", 0.5 * np.sin(np.arange(16000) * 0.0864), 16000)
-    command = f"{sys.executable} -m nsynth_vae encode A3.wav -o z.json {closed}"
-    ran = subprocess.run(command, shell=True, capture_output=True, cwd=tmp_path)
+    command = f"{sys.executable} -m nsynth_vae encode '{tmp_path / 'A3.wav'}' -o '{tmp_path / 'z.json'}' {closed}"
+    ran = subprocess.run(command, shell=True, capture_output=True)
     assert (ran.returncode, ran.stderr) == (0, b"")
     assert json.loads((tmp_path / "z.json").read_text())["notes"][0]["pitch"] == 57
 
