@@ -598,6 +598,7 @@ def test_models_of_one_name_are_told_apart(listening):
     assert list(listening.name_models(["a/x", "b/x", "new=b/x"])) == ["x", "x (2)", "new"]
 
 
+@pytest.mark.slow
 def test_recordings_are_the_timbre_of_the_clean_note(tmp_path, capsys):
     """Of notes that come with the model. Noise is reduced, but hides what is below it, and hum what is never alone."""
     sounds = sorted((pathlib.Path(__file__).parents[1] / "models" / "nsynth-small" / "sounds").glob("*-060-100-*.wav"))

@@ -114,6 +114,7 @@ def test_litert_gives_what_the_model_gives(opened, exports):
         np.testing.assert_allclose(one.encode(audio), z_mean, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_a_decoder_without_synthesizer_sounds_by_griffin_lim(tmp_path):
     model, said = small_models.save_model(tmp_path / "small", SMALL), []
     one = timbre_model.open_model(model, export=export_for_player, report=said.append)

@@ -61,6 +61,7 @@ def test_the_effect_of_a_direction_is_that_of_decoded_notes():
     assert effect["effect_rate"] >= 0.9
 
 
+@pytest.mark.slow
 def test_without_a_classifier_a_direction_moves_by_one_standard_deviation():
     effect = learn("bright", calibrator=direction_cases.calibrator(classifier=False))["effect"]
     assert abs(effect["standard_deviations"] - 1) <= calibration.TOLERANCE + 1e-3

@@ -20,6 +20,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, path
     return timbres.export_model(tmp_path_factory.mktemp("saved"))
 
 
+@pytest.mark.slow
 def test_a_model_is_exported_once(opened, tmp_path):
     model, said = opened[0], []
     for _ in range(2):

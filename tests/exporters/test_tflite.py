@@ -298,6 +298,7 @@ def test_read_metadata_says_what_is_wrong(tmp_path: pathlib.Path) -> None:
         read_tflite_metadata(synthesizer)
 
 
+@pytest.mark.slow
 def test_synthesizer(tmp_path: pathlib.Path) -> None:
     """TensorFlow's audio to 1e-3, though in float16, from a file of at most 5.1 MB; the shipped one and a new one."""
     shipped = SYNTHESIZER / SYNTHESIZER_TFLITE

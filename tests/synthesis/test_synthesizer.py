@@ -282,6 +282,7 @@ def test_silence_has_finite_gradients():
         assert gradient is None or np.isfinite(gradient).all()
 
 
+@pytest.mark.slow
 def test_training_steps_bring_the_loss_down():
     data = {"audio": tf.constant(make_notes([45, 57, 69, 81], noise=0.02)), "pitch": tf.constant([45, 57, 69, 81])}
     synthesizer = make()

@@ -122,6 +122,7 @@ def test_a_checkpoint_that_is_not_of_this_model_goes_back_too(notes, folder, cha
     assert re.search(r"step-00000008.npz: damaged \((\w+/\d+ is not that of this model|not a state: .*'rate')", said[0])
 
 
+@pytest.mark.slow
 def test_checkpoints_are_written_between_epochs_too(notes, tmp_path, monkeypatch, eager):
     monkeypatch.setattr("nsynth_vae.training.trainer.CHECKPOINT_SECONDS", 0.0)
     trainer = make(notes, tmp_path)
