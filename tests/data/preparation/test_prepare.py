@@ -237,7 +237,7 @@ class TestBeam:
             path.mkdir()
         done = self.run("--data", notes, "-o", audio, "--pitch-shift-copies", "0")
         assert done.returncode == 2
-        assert re.fullmatch(r"error: .*\.features: cannot be written .*\n", done.stderr)
+        assert re.fullmatch(r"error: .*\.features: is a folder, expected .*\n", done.stderr)
 
     @pytest.mark.slow
     def test_a_kill_leaves_only_whole_files_and_the_rest_is_done_by_the_same_command(self, tmp_path):
