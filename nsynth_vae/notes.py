@@ -164,7 +164,12 @@ def silent_notes(pitches: Iterable[float], sample_rate: int) -> str:
     count = sum(pitch_to_hertz(pitch) >= sample_rate / 2 for pitch in pitches)
     highest = highest_pitch(sample_rate)
     where = f"above {note_name(highest)} ({pitch_to_hertz(highest):.0f} Hz) cannot sound at {sample_rate / 1000:g} kHz"
-    return f"{count} {'note' if count == 1 else 'notes'} {where}" if count else ""
+    return f"{count} {plural(count, 'note')} {where}" if count else ""
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a noun as it stands behind a count: `note` behind 1, else `notes`."""
+    return noun if count == 1 else f"{noun}s"
 
 
 def note_name(pitch: int) -> str:

@@ -73,8 +73,8 @@ def _play(options: argparse.Namespace) -> None:
     from nsynth_vae.api import open_lookup
     from nsynth_vae.cli.progress import long_progress
     from nsynth_vae.instruments.midi import DRUM_CHANNEL, read_midi
-    from nsynth_vae.instruments.midi_track import plural
     from nsynth_vae.instruments.performance import play
+    from nsynth_vae.notes import plural
 
     _check_output(options.output, options.melody)
     channels = dict(options.channel)
@@ -105,7 +105,7 @@ def _play(options: argparse.Namespace) -> None:
     silent = "" if done.audio.any() else ", all silent"
     lowered = f", lowered by {done.lowered_db:.1f} dB to peak at -1 dB" if done.lowered_db else ""
     seconds = len(done.audio) / done.config.sample_rate
-    counts = f"{plural(done.notes, 'note')}, {done.decoded} decoded, {seconds:.1f} s{silent}"
+    counts = f"{done.notes} {plural(done.notes, 'note')}, {done.decoded} decoded, {seconds:.1f} s{silent}"
     print(f"{options.melody}: {counts}{lowered} -> {options.output}")
 
 

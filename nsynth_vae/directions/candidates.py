@@ -9,7 +9,7 @@ import numpy as np
 
 from nsynth_vae import latent
 from nsynth_vae.directions.dataset import REACH, EncodedNotes, by_family, quarters
-from nsynth_vae.notes import QUALITIES, SOURCES
+from nsynth_vae.notes import QUALITIES, SOURCES, plural
 
 if TYPE_CHECKING:
     from nsynth_vae.data.source import NoteTable
@@ -92,7 +92,7 @@ def is_enough(table: NoteTable, *chosen: np.ndarray) -> bool:
 def counted(table: NoteTable, chosen: np.ndarray) -> str:
     """Return the number of the chosen notes (bool), in words."""
     notes, instruments = int(chosen.sum()), _instruments(table, chosen)
-    return f"{notes} note{'s' * (notes != 1)} of {instruments} instrument{'s' * (instruments != 1)}"
+    return f"{notes} {plural(notes, 'note')} of {instruments} {plural(instruments, 'instrument')}"
 
 
 def contrasts(notes: EncodedNotes, top: np.ndarray, bottom: np.ndarray, words: str) -> list[Candidate]:

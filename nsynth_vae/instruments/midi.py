@@ -14,6 +14,7 @@ from nsynth_vae.errors import InputError
 from nsynth_vae.instruments.midi_channel import ALL_NOTES_OFF, ALL_SOUND_OFF, Channel, NoteEvent
 from nsynth_vae.instruments.midi_file import Message, read_midi_file
 from nsynth_vae.instruments.midi_track import SYSTEM_RESET
+from nsynth_vae.notes import plural
 
 LONGEST_SECONDS = 3600.0
 """The end of the last note, at most: later ones have a broken time in them."""
@@ -96,7 +97,7 @@ def read_midi(path: str | os.PathLike, *, drums: bool = False) -> Melody:
         damage = f" ({'; '.join(file.warnings)})" if file.warnings else ""
         drummed = f"only drums (channel {DRUM_CHANNEL}) in it, expected other notes, or --channel {DRUM_CHANNEL}=TIMBRE"
         raise InputError(f"{path}: found {drummed if beats else f'no notes{damage} in it, expected notes to play'}")
-    words = [f"{beats} drum {'note' if beats == 1 else 'notes'} (channel {DRUM_CHANNEL})"] if beats else []
+    words = [f"{beats} drum {plural(beats, 'note')} (channel {DRUM_CHANNEL})"] if beats else []
     words += [f"{name} on {channel_names(found)}" for name, found in sorted(skipped.items())]
     return Melody(tuple(notes), tuple(words), (*file.warnings, *late))
 
@@ -146,7 +147,7 @@ def _within_limit(notes: list[NoteEvent], path: pathlib.Path) -> tuple[list[Note
     counts = {"begin": len(notes) - len(heard), "end": sum(note.end > LONGEST_SECONDS for note in heard)}
     done = {"begin": "left out", "end": "shortened"}
     warnings = [
-        f"{count} {'note' if count == 1 else 'notes'} {verb}{'s' * (count == 1)} after {minutes}, {done[verb]}"
+        f"{count} {plural(count, 'note')} {verb}{'s' * (count == 1)} after {minutes}, {done[verb]}"
         for verb, count in counts.items()
         if count
     ]

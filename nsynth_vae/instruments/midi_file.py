@@ -23,9 +23,9 @@ from nsynth_vae.instruments.midi_track import (
     TEMPO,
     TRACK,
     Event,
-    plural,
     read_track,
 )
+from nsynth_vae.notes import plural
 
 _EXPECTED = "expected a Standard MIDI File"
 _HEADER = b"MThd"
@@ -90,7 +90,7 @@ def read_midi_file(path: str | os.PathLike) -> MidiFile:
         warnings.append(f"a file of type {kind}, read as type 1")
     tracks, damaged = _read_tracks(data, place)
     if len(tracks) != count:
-        warnings.append(f"the header announces {plural(count, 'track')}, found {len(tracks)}")
+        warnings.append(f"the header announces {count} {plural(count, 'track')}, found {len(tracks)}")
     messages, end, bad_times = _in_seconds(_join(tracks) if kind == 2 else _merge(tracks), division)
     if any(not track or track[-1][1:3] != (META, END_OF_TRACK) for track in tracks):
         end = math.inf
@@ -115,7 +115,7 @@ def _read_header(data: bytes, path: pathlib.Path) -> tuple[int, tuple[int, int, 
         if len(data) < start + 14:
             raise InputError(f"{path}: ends too early, {_EXPECTED}")
         first = len(data)
-    warnings = [f"{plural(start, 'byte')} before the header"] if start > 0 and not wrapped else []
+    warnings = [f"{start} {plural(start, 'byte')} before the header"] if start > 0 and not wrapped else []
     if start < 0 or first < start + 14:
         return first, struct.unpack(">HHh", (bytes(6) + data[:first])[-6:]), [*warnings, "the header is damaged"]
     size, *numbers = struct.unpack_from(">IHHh", data, start + 4)
@@ -142,7 +142,7 @@ def _read_tracks(data: bytes, place: int) -> tuple[list[list[Event]], list[str]]
         events, length, problems = read_track(data[body:limit])
         tracks.append(events)
         if body + length != declared:
-            problems.append(f"is {plural(length, 'byte')} long, not {declared - body} as it says")
+            problems.append(f"is {length} {plural(length, 'byte')} long, not {declared - body} as it says")
         # Bytes after an end of track are passed over, unless they are the next track.
         place = limit if _following_track(data, body + length) is None else body + length
         warnings += [f"{name} {problem}" for problem in problems]

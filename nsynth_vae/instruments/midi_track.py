@@ -5,6 +5,8 @@ from __future__ import annotations
 import collections
 import re
 
+from nsynth_vae.notes import plural
+
 TRACK = b"MTrk"
 """Name of a track's chunk."""
 
@@ -83,12 +85,7 @@ def read_track(track: bytes) -> tuple[list[Event], int, list[str]]:
 
 
 def _counted(problems: collections.Counter[tuple[str, str]]) -> list[str]:
-    return [f"has {plural(count, name)} {problem}" for (name, problem), count in problems.items() if count]
-
-
-def plural(count: int, name: str) -> str:
-    """Return a number of things: `1 byte`, `2 bytes`."""
-    return f"{count} {name}{'s' * (count != 1)}"
+    return [f"has {count} {plural(count, name)} {problem}" for (name, problem), count in problems.items() if count]
 
 
 def _variable_length(data: bytes, place: int) -> tuple[int, int]:

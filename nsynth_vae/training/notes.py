@@ -15,6 +15,7 @@ from nsynth_vae.data.batching.base import SplitNotes
 from nsynth_vae.data.load_notes import open_splits
 from nsynth_vae.data.source import BadNotes, Source
 from nsynth_vae.data.splits import select_for_training, shared_instruments
+from nsynth_vae.notes import plural
 from nsynth_vae.training import notes_record
 from nsynth_vae.training.task import Task
 
@@ -50,8 +51,8 @@ def select_notes(task: Task) -> Selection:
     rows = select_for_training(table, rows, config.data)
     for name, part in rows.items():
         instruments = len(set(table.instrument_str[part]))
-        of = f"of {instruments} {_plural(instruments, 'instrument')}"
-        print(f"  {name:5} {len(part):7,} {_plural(len(part), 'note')} {of}")
+        of = f"of {instruments} {plural(instruments, 'instrument')}"
+        print(f"  {name:5} {len(part):7,} {plural(len(part), 'note')} {of}")
     shared = shared_instruments(table, rows)
     print("  instruments in common: " + ", ".join(f"{pair} {count}" for pair, count in shared.items()))
     record = notes_record.describe(source, {name: rows[name] for name in ("train", "valid")})
@@ -81,7 +82,7 @@ def open_notes(
     progress.close()
     skipped = bad_notes.skipped
     if skipped:
-        print(f"Skipped {len(skipped):,} invalid {_plural(len(skipped), 'note')}:")
+        print(f"Skipped {len(skipped):,} invalid {plural(len(skipped), 'note')}:")
         for name, problem in list(skipped.items())[:20]:
             print(f"  {name}: {problem}")
         if len(skipped) > 20:
@@ -103,7 +104,3 @@ def open_audio_notes(
         open_audio, selection.source, config=audio, bad_notes=bad_notes, memory=memory, labels=labels
     )
     return open_notes(opener, rows, bad_notes, "Reading notes")
-
-
-def _plural(count: int, noun: str) -> str:
-    return noun if count == 1 else f"{noun}s"

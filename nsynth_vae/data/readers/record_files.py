@@ -33,6 +33,7 @@ from nsynth_vae.notes import (
     format_note_str,
     parse_instrument_str,
     parse_note_str,
+    plural,
 )
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class RecordSource(Source):
         """
         self.name, self.config = name, audio
         self._shards = list(shards)
-        log(f"{name}: reading the labels of {len(self._shards)} record file{'s' * (len(self._shards) != 1)}")
+        log(f"{name}: reading the labels of {len(self._shards)} record {plural(len(self._shards), 'file')}")
         splits, files, numbers = array.array("b"), array.array("i"), array.array("i")
         self._fingerprints = [file_fingerprint(shard.path, "a TFRecord file") for shard in self._shards]
 
